@@ -4,13 +4,16 @@ dashboard and in the job manager's answers. No I/O.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
+from enum import StrEnum
 from signal import Signals
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_JOB_PRIORITY_MIN
 from flux.duration import fsd
+from flux.job.JobID import JobID
 from flux.job.lifecycle import DEPEND, PRIORITY, SCHED, plugin_reason
 from flux.job.states import JobResult, Urgency
 from flux.waitstatus import SIGNALED, exit_code_of, signal_of
@@ -99,6 +102,86 @@ def why_unsuccessful(result: int, kind: str, note: str, waitstatus: int | None) 
     if waitstatus and (not parts or result == JobResult.FAILED):
         parts.append(ending(waitstatus))
     return ", ".join(parts) or "failed"
+
+
+class Remedy(StrEnum):
+    """What somebody can do about a job that waits."""
+
+    OPEN = "open"
+    RELEASE = "release"
+    URGENCY = "urgency"
+    CANCEL = "cancel"
+
+
+_JOB: Final = re.compile(r"(?:after[a-z-]*[:=]|behind job )(\u0192?[1-9A-HJ-NP-Za-km-z]+)")
+"""A dependency on another job, of flux-core (``afterok:``) and of ours, or the job ahead in the
+queue.
+"""
+
+
+def awaited_job(job: Waiting) -> int | None:
+    """Return the id of the first job that this one waits for, None if it waits for none."""
+    for text in (*job.dependencies, job.told):
+        found = _JOB.search(text)
+        if found is not None:
+            try:
+                return int(JobID(found[1]))
+            except ValueError:
+                continue
+    return None
+
+
+def remedies(job: Waiting) -> tuple[Remedy, ...]:
+    """Return what would help a job that waits, the best first; nothing for one that does not."""
+    first = (Remedy.OPEN,) if awaited_job(job) is not None else ()
+    if job.state in (DEPEND, PRIORITY):
+        return *first, Remedy.CANCEL
+    if job.state != SCHED:
+        return ()
+    if job.priority == FLUX_JOB_PRIORITY_MIN:
+        by_user = job.urgency in (None, Urgency.HOLD)
+        return (Remedy.RELEASE, Remedy.CANCEL) if by_user else (Remedy.CANCEL,)
+    return *first, Remedy.URGENCY, Remedy.CANCEL
+
+
+_BY_SIGNAL: Final[Mapping[int, str]] = {
+    Signals.SIGKILL: "killed by somebody, or by the kernel when memory ran out",
+    Signals.SIGSEGV: "the program used memory that is not its own",
+    Signals.SIGBUS: "the program used memory that is not there",
+    Signals.SIGABRT: "the program ended itself: it found something wrong",
+    Signals.SIGFPE: "the program divided by zero or the like",
+    Signals.SIGILL: "the program has instructions that this processor does not know",
+    Signals.SIGTERM: "the program was asked to end",
+    Signals.SIGINT: "the program was interrupted",
+    Signals.SIGPIPE: "the program wrote to something that was closed",
+    Signals.SIGXCPU: "the program used up its processor time (ulimit -t)",
+    Signals.SIGXFSZ: "the program wrote a larger file than it may (ulimit -f)",
+}
+_BY_CODE: Final[Mapping[int, str]] = {
+    126: "the program was found but could not be run: is it executable?",
+    127: "a program was not found: is it in the PATH of the job?",
+}
+_BY_EXCEPTION: Final[Mapping[str, str]] = {
+    "timeout": "the job reached its time limit",
+    "cancel": "the job was canceled",
+    "exec": "the tasks could not be started, or a node was lost",
+    "alloc": "the scheduler refused it: these resources can never be had here",
+    "dependency": "what it depended on did not come to pass",
+    "job_validator": "the instance does not accept such jobs",
+}
+
+
+def meaning(kind: str, waitstatus: int | None) -> str:
+    """Return what an exception of type ``kind`` (empty for none) or the end of the tasks usually
+    stands for, empty where there is nothing to add.
+    """
+    if kind:
+        return _BY_EXCEPTION.get(kind, "")
+    if not waitstatus:
+        return ""
+    code = exit_code_of(waitstatus)
+    signum = signal_of(waitstatus) or (code - SIGNALED if code > SIGNALED else 0)
+    return _BY_SIGNAL.get(signum, "") if signum else _BY_CODE.get(code, "")
 
 
 def ending(waitstatus: int) -> str:

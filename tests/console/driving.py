@@ -62,3 +62,8 @@ def text_of(pilot: Pilot[Any]) -> str:
     """Return the screen as plain text."""
     lines = pilot.app.screen._compositor.render_strips()  # noqa: SLF001 - as its driver does
     return "\n".join(strip.text for strip in lines)
+
+
+def shows(pilot: Pilot[Any], words: str) -> bool:
+    """Tell whether the words are on the screen."""
+    return words in text_of(pilot)

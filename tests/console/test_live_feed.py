@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from flux.job import JobspecV1, submit
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.job.JobID import JobID
 from flux.testing.instance import Instance, running_instance
-from tests.console.driving import text_of, until
+from tests.console.driving import shows, text_of, until
 from tui.app import TopApp
 from tui.feed import live, requests
 from tui.feed.live import LiveFeed
@@ -452,3 +453,23 @@ async def test_the_cores_in_use_follow_the_jobs_and_not_only_the_poll(
         await eventually(lambda: dashboard.utilisation.allocated == before + 1)
         await feed.cancel(jobid)
         await eventually(lambda: dashboard.utilisation.allocated == before)
+
+
+async def test_everything_that_is_stored_of_a_job_is_on_its_screen(instance: Instance) -> None:
+    jobid = run_job(instance.uri, "echo fine; echo dear me >&2; exit 3")
+    app = TopApp(LiveFeed(instance.uri), jobid=jobid)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, JobScreen))
+        screen = app.screen
+        assert isinstance(screen, JobScreen)
+        await until(pilot, lambda: screen.composed and screen.finished)
+        await until(pilot, lambda: "err dear me" in text_of(pilot))
+        assert "exit code 3" in text_of(pilot)
+        assert [phase.name for phase in screen.following.lines.story.phases] == [
+            "depend", "priority", "queued", "run", "cleanup",
+        ]  # fmt: skip
+        for key, words in (("5", "R_lite:"), ("6", "PATH="), ("8", "guest.exec.eventlog")):
+            await pilot.press(key)
+            await until(pilot, partial(shows, pilot, words))
+        await pilot.press("7")
+        await until(pilot, lambda: "because:        exit code 3" in text_of(pilot))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from tui.screens.dmesg import DmesgScreen
 from tui.screens.help import HelpScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
+from tui.screens.prompt import PromptScreen
 from tui.widgets.log_view import LogView
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ async def test_job_screen_shows_facts_and_follows(make_app: MakeApp) -> None:
         await until(pilot, lambda: "lammps -in melt.in" in text_of(pilot))
         text = text_of(pilot)
         assert "FAILED" in text
-        assert "why failed   exit code 1" in text
+        assert "why it failed" in text
+        assert "exit code 1" in text
         assert f58(screen.jobid) in text
         assert "step  119" in text
         assert "120 lines, ended" in text
@@ -92,7 +94,7 @@ async def test_pane_switch_search_and_follow(make_app: MakeApp) -> None:
         await pilot.press("tab")
         assert screen.pane.id == "eventlog"
         assert screen.pane.has_focus
-        await pilot.press("right", "left", "tab")
+        await pilot.press("right", "left", "shift+tab")
         assert screen.pane.id == "output"
 
 
@@ -141,12 +143,17 @@ async def test_write_saves_the_pane_and_never_overwrites(
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         screen = await open_job(pilot)
         await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await pilot.press("enter")
         path = tmp_path / f"{f58(screen.jobid, True)}.output.txt"
+        await until(pilot, lambda: "has 120 lines" in text_of(pilot))
         assert len(path.read_text().splitlines()) == 120
         path.write_text("mine")
-        await pilot.press("w")
+        await pilot.press("w", "enter")
         await until(pilot, lambda: "File exists" in text_of(pilot))
         assert path.read_text() == "mine"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen and path.read_text() != "mine")
 
 
 async def test_a_job_unknown_here_is_said_so(make_app: MakeApp) -> None:
@@ -164,7 +171,7 @@ async def test_help_on_the_job_screen(make_app: MakeApp) -> None:
         await open_job(pilot)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
-        assert "Go to the other pane" in text_of(pilot)
+        assert "Go to the next pane" in text_of(pilot)
         await pilot.press("down", "pagedown", "pageup", "up", "q")
         assert isinstance(app.screen, JobScreen)
 
@@ -212,7 +219,7 @@ class TornFeed(SyntheticFeed):
 
     torn = False
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
+    async def job_entries(self, jobid: int) -> AsyncGenerator[JobItem]:
         """Give everything; the first time, end with an error."""
         async for item in super().job_entries(jobid):
             yield item
@@ -316,7 +323,7 @@ async def test_that_there_is_nothing_is_said_only_after_reading(
 ) -> None:
     answer = asyncio.Event()
 
-    async def slow(_jobid: int) -> AsyncIterator[JobItem]:
+    async def slow(_jobid: int) -> AsyncGenerator[JobItem]:
         await answer.wait()
         yield Entries(MAIN, [])
 

@@ -31,7 +31,7 @@ class Feed(Protocol):
         never raised.
         """
 
-    def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
+    def job_entries(self, jobid: int) -> AsyncGenerator[JobItem]:
         """Return a job's eventlogs from the beginning, then live; ends when the job has ended and
         all was read.
         """

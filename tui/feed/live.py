@@ -313,7 +313,7 @@ class LiveFeed:
 
     # one job and the log
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
+    async def job_entries(self, jobid: int) -> AsyncGenerator[JobItem]:
         """Follow the three eventlogs of a job; the guest's are opened when the job's own tell that
         they exist.
         """

@@ -125,7 +125,7 @@ class SyntheticFeed:
             "entry": {"timestamp": now, "name": name, "context": _CONTEXT.get(name, {})},
         }
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
+    async def job_entries(self, jobid: int) -> AsyncGenerator[JobItem]:
         """Give every eventlog in ``entries``."""
         for path, entries in self.entries.items():
             yield Entries(path, [EventLogEvent(entry) for entry in entries])

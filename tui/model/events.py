@@ -92,7 +92,7 @@ def job_event(number: int, jobid: int, entry: JsonMapping) -> Event:
     when = float(entry.get("timestamp") or 0.0)
     name = fmt.printable(str(entry.get("name") or "?"))
     # The line that a job's own screen has, without the name it begins with.
-    text = event_line(entry, when).text[max(16, len(name)) :].strip()
+    text = event_line(entry).text[max(16, len(name)) :].strip()
     return Event(number, when, kind_of(entry), jobid, name, text[:LONGEST])
 
 

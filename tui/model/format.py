@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 from flux.terminal_text import terminal_line
+from flux.wire import json
 
 _SEQUENCE: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
@@ -79,6 +80,14 @@ def printable(text: str) -> str:
     and bidirectional overrides as escapes, tabs as spaces.
     """
     return text if text.isprintable() else terminal_line(text).expandtabs(8)
+
+
+def compact_json(value: object) -> str:
+    """Return a value as JSON in one line; words for one that is nested too deeply to be shown."""
+    try:
+        return json.dumps(value).decode()
+    except json.JSONEncodeError:
+        return "(nested too deeply to be shown)"
 
 
 def output_line(text: str) -> str:

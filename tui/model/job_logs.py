@@ -1,4 +1,5 @@
-"""The lines of one job's eventlogs and output, in order, across lost connections.
+"""What is told of one job: its eventlogs and its output as lines, in order, across lost
+connections; its story; the last of its error output.
 
 After a connection was lost the eventlogs are read again from their start. They only ever grow, so
 what was taken before is skipped by its number, and everything that was read stays.
@@ -6,11 +7,13 @@ what was taken before is skipped by its number, and everything that was read sta
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from flux.job.follow import EXEC, OUTPUT, Entries, Failed
+from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from tui.model import format as fmt
 from tui.model.logs import Gap, Line, OutputLog, event_line
+from tui.model.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,13 +21,28 @@ if TYPE_CHECKING:
     from flux.job.event import EventLogEvent
     from flux.job.follow import Item
 
+LAST_ERRORS: Final = 3
+"""Lines of error output that tell why a job failed."""
+
 
 class Fresh(NamedTuple):
-    """New lines: of the output, of the events, and whether those have to be put in order anew."""
+    """New lines: of the output, of the events of both eventlogs, of the execution's alone, and
+    whether events have to be put in order anew.
+    """
 
     output: list[Line]
     events: list[Line]
+    execution: list[Line]
     reordered: bool
+
+
+class Told(NamedTuple):
+    """An event: when, its entry (None for a gap), and its line if it has no entry."""
+
+    at: float
+    path: str
+    entry: EventLogEvent | None
+    line: Line | None = None
 
 
 class JobLines:
@@ -32,20 +50,28 @@ class JobLines:
 
     def __init__(self) -> None:
         self.received = False
+        self.raw = False
+        self.story = Story()
+        self.last_errors: deque[Line] = deque(maxlen=LAST_ERRORS)
+        self.files: list[str] = []
         self._output = OutputLog()
-        self._events: list[tuple[float, Line]] = []
+        self._events: list[Told] = []
         self._taken: dict[str, int] = {}
         self._skip: dict[str, int] = {}
-        self._t0 = 0.0
 
     @property
     def events(self) -> list[Line]:
         """All lines of events, by time."""
-        return [line for _, line in self._events]
+        return [self._line(told) for told in self._events]
+
+    @property
+    def execution(self) -> list[Line]:
+        """The lines of the execution's own eventlog."""
+        return [self._line(told) for told in self._events if told.path == EXEC]
 
     def take(self, items: Iterable[Item | Gap]) -> Fresh:
         """Take in what was told since the last time."""
-        fresh = Fresh([], [], False)
+        fresh = Fresh([], [], [], False)
         reordered = False
         for item in items:
             if isinstance(item, Gap):
@@ -57,18 +83,20 @@ class JobLines:
             elif isinstance(item, Entries):
                 reordered |= self._entries(item, fresh)
         if reordered:
-            self._events.sort(key=lambda pair: pair[0])
+            self._events.sort(key=lambda told: told.at)
         return fresh._replace(reordered=reordered)
 
     def finish(self) -> list[Line]:
         """Return what is left of the output when all of it has been read."""
-        return self._output.flush()
+        rest = self._output.flush()
+        self._keep_errors(rest)
+        return rest
 
     def _gap(self, gap: Gap, fresh: Fresh) -> bool:
         """Note that the connection was lost, and skip what is known when it comes again."""
         self._skip = dict(self._taken)
         fresh.output.append(gap.line())
-        return self._add_event(gap.since, gap.line(), fresh)
+        return self._add_event(Told(gap.since, MAIN, None, gap.line()), fresh)
 
     def _entries(self, item: Entries, fresh: Fresh) -> bool:
         known = self._skip.get(item.path, 0)
@@ -78,25 +106,43 @@ class JobLines:
         self.received = True
         if item.path == OUTPUT:
             for entry in entries:
-                fresh.output.extend(self._output.feed(entry))
+                self._written(entry, fresh)
             return False
-        added = [self._add_event(*self._event(item.path, entry), fresh) for entry in entries]
-        return any(added)
+        if item.path == MAIN:
+            self.story.take(entries)
+        told = [Told(float(entry.get("timestamp", 0.0)), item.path, entry) for entry in entries]
+        late = [self._add_event(one, fresh) for one in told]
+        return any(late)
 
-    def _event(self, path: str, entry: EventLogEvent) -> tuple[float, Line]:
-        """Return when an event came, and its line."""
-        stamp = float(entry.get("timestamp", 0.0))
-        self._t0 = self._t0 or stamp
-        kind = "exec" if path == EXEC else "event"
-        name = str(entry.get("name", ""))
-        named = {**entry, "name": f"exec.{name}" if kind == "exec" else name}
-        return stamp, event_line(named, self._t0, kind)
+    def _written(self, entry: EventLogEvent, fresh: Fresh) -> None:
+        """Take in an entry of the output."""
+        if entry.get("name") == "redirect":
+            self.files.append(fmt.printable(str(entry.context.get("path", ""))))
+        lines = self._output.feed(entry)
+        self._keep_errors(lines)
+        fresh.output.extend(lines)
 
-    def _add_event(self, stamp: float, line: Line, fresh: Fresh) -> bool:
+    def _keep_errors(self, lines: list[Line]) -> None:
+        for line in lines:
+            if line.kind == "stderr" and line.text.strip():
+                same = next((one for one in self.last_errors if one.text == line.text), None)
+                if same is not None:  # what is told again and again is told once here
+                    self.last_errors.remove(same)
+                self.last_errors.append(line)
+
+    def _line(self, told: Told) -> Line:
+        if told.entry is None:
+            return told.line or Line("notice", "", "")
+        return event_line(told.entry, "exec" if told.path == EXEC else "event", raw=self.raw)
+
+    def _add_event(self, told: Told, fresh: Fresh) -> bool:
         """Add an event; tells whether it belongs before one that is there: the two eventlogs arrive
         one after the other.
         """
-        late = bool(self._events) and stamp < self._events[-1][0]
-        self._events.append((stamp, line))
+        late = bool(self._events) and told.at < self._events[-1].at
+        self._events.append(told)
+        line = self._line(told)
         fresh.events.append(line)
+        if told.path == EXEC:
+            fresh.execution.append(line)
         return late

@@ -55,7 +55,10 @@ def _lines(data: bytes) -> tuple[str, list[Line]]:
     events = _events(text)
     if events:
         start = float(events[0]["timestamp"])
-        return EVENTLOG, [event_line(entry, start) for entry in events]
+        return EVENTLOG, [
+            event_line(entry)._replace(label=f"{float(entry['timestamp']) - start:9.3f}s")
+            for entry in events
+        ]
     pretty = _pretty(text)
     if pretty is not None:
         return JSON, [Line("stdout", "", fmt.printable(line)) for line in pretty.split("\n")]

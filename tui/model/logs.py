@@ -6,26 +6,28 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.job import io
 from flux.job.why import ending
 from flux.logline import parse
-from flux.wire import json
 from tui.model import format as fmt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.wire.json import JsonMapping
 
 
 class Line(NamedTuple):
     """One line: what it is (``stdout``, ``stderr``, ``event``, ``exec``, ``notice`` or a severity),
-    a short label, the text.
+    a short label, the text, and when it was written in seconds since the epoch, 0 if not known.
     """
 
     kind: str
     label: str
     text: str
+    time: float = 0.0
 
 
 class Gap(NamedTuple):
@@ -39,22 +41,37 @@ class Gap(NamedTuple):
         since, until = (
             time.strftime("%H:%M:%S", time.localtime(moment)) for moment in (self.since, self.until)
         )
-        return Line("notice", "", f"--- connection lost {since} to {until} ---")
+        return Line("notice", "", f"--- connection lost {since} to {until} ---", self.since)
 
 
-def event_line(entry: JsonMapping, start: float, kind: str = "event") -> Line:
-    """Return an eventlog entry as a line: seconds since ``start``, name, context as
-    ``key=value``.
+def event_line(entry: JsonMapping, kind: str = "event", *, raw: bool = False) -> Line:
+    """Return an eventlog entry as a line: its name, and its context as ``key=value``; the entry
+    itself as JSON if ``raw``.
     """
-    context = entry.get("context") or {}
-    words = " ".join(f"{key}={_value(key, value)}" for key, value in context.items())
-    name = entry.get("name", "?")
+    name = str(entry.get("name", "?"))
     kind = "exception" if name == "exception" else kind
-    return Line(
-        kind,
-        f"{entry.get('timestamp', start) - start:9.3f}s",
-        fmt.printable(f"{name:<16} {words}".rstrip()),
-    )
+    stamp = _stamp(entry)
+    if raw:
+        return Line(kind, "", fmt.printable(fmt.compact_json(dict(entry))), stamp)
+    words = " ".join(_words(entry.get("context") or {}))
+    shown = f"exec.{name}" if kind == "exec" else name
+    return Line(kind, "", fmt.printable(f"{shown:<16} {words}".rstrip()), stamp)
+
+
+_RESOURCES: Final = "sched.resource_summary"
+"""What is told of an allocation by its value alone."""
+
+
+def _words(context: JsonMapping, prefix: str = "", depth: int = 4) -> Iterator[str]:
+    """Return the members of a context: ``key=value``, with dots between the keys of objects."""
+    for key, value in context.items():
+        name = f"{prefix}{key}" if prefix != "annotations." else str(key)
+        if isinstance(value, dict) and value and depth:
+            yield from _words(value, f"{name}.", depth - 1)
+        elif name == _RESOURCES and isinstance(value, str) and value:
+            yield value
+        else:
+            yield f"{name}={_value(name, value)}"
 
 
 def _value(key: str, value: object) -> str:
@@ -62,7 +79,7 @@ def _value(key: str, value: object) -> str:
         return f"{value} ({ending(value)})" if value else "0"
     if isinstance(value, str):
         return value if value and " " not in value else f'"{value}"'
-    return json.dumps(value).decode()
+    return fmt.compact_json(value)
 
 
 class OutputLog:
@@ -74,30 +91,32 @@ class OutputLog:
 
     def __init__(self) -> None:
         self._partial: dict[tuple[str, str], str] = {}
+        self._last = 0.0
         self.many = False
 
     def feed(self, entry: JsonMapping) -> list[Line]:
         """Return the lines ``entry`` completes."""
         name, context = entry.get("name"), entry.get("context") or {}
+        stamp = _stamp(entry)
         if name == "header":
             counts = context.get("count")
             if isinstance(counts, dict):
                 self.many = max([1, *(c for c in counts.values() if isinstance(c, int))]) > 1
             return []
         if name == "data":
-            return self._data(context)
+            return self._data(context, stamp)
         if name == "redirect":
             where = f"{context.get('stream', '')} goes to file {context.get('path', '')}"
-            return [Line("notice", "", fmt.printable(where))]
+            return [Line("notice", "", fmt.printable(where), stamp)]
         if name == "log":
-            return [Line("stderr", "shell", fmt.printable(io.log_text(context)))]
+            return [Line("stderr", "shell", fmt.printable(io.log_text(context)), stamp)]
         return []
 
-    def _data(self, context: JsonMapping) -> list[Line]:
+    def _data(self, context: JsonMapping, stamp: float) -> list[Line]:
         try:
             chunk = io.decode(context)
         except OSError as error:
-            return [Line("notice", "", fmt.printable(str(error.strerror)))]
+            return [Line("notice", "", fmt.printable(str(error.strerror)), stamp)]
         stream, rank = chunk.stream, chunk.rank
         text = self._partial.pop((stream, rank), "") + chunk.data.decode("utf-8", "replace")
         lines = text.split("\n")
@@ -107,7 +126,8 @@ class OutputLog:
         elif rest:
             self._partial[stream, rank] = rest
         label = fmt.printable(self._label(stream, rank))
-        return [Line(stream, label, fmt.output_line(_visible(line))) for line in lines]
+        self._last = stamp
+        return [Line(stream, label, fmt.output_line(_visible(line)), stamp) for line in lines]
 
     def _label(self, stream: str, rank: str) -> str:
         """Return what stands before a line: the rank if there are several, ``err`` for stderr, told
@@ -120,9 +140,19 @@ class OutputLog:
         """Return the unfinished lines, when the job has ended without a newline."""
         rest, self._partial = self._partial, {}
         return [
-            Line(stream, fmt.printable(self._label(stream, rank)), fmt.output_line(_visible(text)))
+            Line(
+                stream,
+                fmt.printable(self._label(stream, rank)),
+                fmt.output_line(_visible(text)),
+                self._last,
+            )
             for (stream, rank), text in rest.items()
         ]
+
+
+def _stamp(entry: JsonMapping) -> float:
+    stamp = entry.get("timestamp")
+    return float(stamp) if isinstance(stamp, int | float) else 0.0
 
 
 def _visible(line: str) -> str:

@@ -28,16 +28,19 @@ def why_pending(table: JobTable, row: int, now: float | None = None) -> str:
     """Return why a job waits, in the words of ``flux jobs``; with ``now`` a begin-time says in how
     long it is.
     """
-    jobid = table.ids[row]
-    waiting = Waiting(
+    return fmt.printable(job_why.why_pending(waiting(table, row), now))
+
+
+def waiting(table: JobTable, row: int) -> Waiting:
+    """Return what is known of a job that waits."""
+    return Waiting(
         table.state[row],
         tuple(map(str, table.dependencies.get(row, ()))),
         table.urgency[row],
         table.priority[row],
         table.annotations.get(row) or {},
-        table.waits.get(jobid, ""),
+        table.waits.get(table.ids[row], ""),
     )
-    return fmt.printable(job_why.why_pending(waiting, now))
 
 
 def scheduled(table: JobTable, limit: int) -> list[int]:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
+from flux.idset import IDset
 from flux.logline import SEVERITIES
 from tui.model import format as fmt
 from tui.model.logs import Gap, Line, LogRecord, parse_log
 from tui.screens.live import LiveScreen
+from tui.screens.prompt import PromptScreen
 from tui.screens.searching import SearchingScreen
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.header import Banner
-from tui.widgets.log_view import LogView
+from tui.widgets.log_view import LogView, Stamps
 from tui.widgets.palette import LINE_COLOUR, SEVERITY_COLOUR
 from tui.widgets.query_bar import QueryBar
 from tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+
+ALL_RANKS: Final = "all"
 
 
 class DmesgScreen(SearchingScreen, LiveScreen):
@@ -45,7 +48,15 @@ class DmesgScreen(SearchingScreen, LiveScreen):
             key_display="-",
             id="dmesg.less",
         ),
+        Binding(
+            "R",
+            "ranks",
+            "Ranks",
+            tooltip="Show only entries of some ranks",
+            id="dmesg.ranks",
+        ),
         *SearchingScreen.SEARCH_BINDINGS,
+        Binding("y", "copy", "Copy what the mouse selected", show=False, id="dmesg.copy"),
         Binding(
             "question_mark", "help", "Help", tooltip="This list", key_display="?", id="dmesg.help"
         ),
@@ -56,6 +67,7 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         self.records: list[LogRecord | Gap] = []
         self.fresh: list[LogRecord | Gap] = []
         self.limit = 7
+        self.ranks: IDset | None = None
         self._read = False
         self._error = ""
 
@@ -72,9 +84,10 @@ class DmesgScreen(SearchingScreen, LiveScreen):
             "",
             self.glyphs,
             {**LINE_COLOUR, **dict(zip(SEVERITIES, SEVERITY_COLOUR, strict=True))},
+            stamps=Stamps.CLOCK,
             id="log",
         )
-        yield QueryBar("/", "text to find", id="search")
+        yield QueryBar("/", "text or regular expression to find", id="search")
         yield self.message_line()
         yield KeysFooter(self.glyphs.more)
 
@@ -132,39 +145,84 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         remarks = [f"{fmt.count(hidden)} hidden"] if hidden else []
         remarks += ["not connected"] if self._error else []
         self.pane.set_source(", ".join(remarks), self._nothing(hidden), live=not self._error)
+        self.grow_files()
         self.query_one(MessageLine).update()
 
     def _nothing(self, hidden: int) -> str:
         """Return what the pane says when it is empty."""
         if hidden:
             many = "line is" if hidden == 1 else "lines are"
-            return f"{fmt.count(hidden)} {many} hidden: press + to see more"
+            how = "+" if self.ranks is None else "+, or R for other ranks,"
+            return f"{fmt.count(hidden)} {many} hidden: press {how} to see more"
         return self._error or ("nothing yet" if self._read else f"reading{self.glyphs.more}")
 
     def _lines(self, records: list[LogRecord | Gap]) -> list[Line]:
         return [
             record.line() if isinstance(record, Gap) else _line(record)
             for record in records
-            if isinstance(record, Gap) or record.severity <= self.limit
+            if isinstance(record, Gap) or self._wanted(record)
         ]
+
+    def _wanted(self, record: LogRecord) -> bool:
+        if record.severity > self.limit:
+            return False
+        rank = record.rank
+        return self.ranks is None or (rank.isdecimal() and int(rank) in self.ranks)
+
+    def file_name(self, pane: LogView) -> str:
+        """Return how a file with the log is called."""
+        return "flux.dmesg.txt"
 
     def action_severity(self, step: int) -> None:
         """Show more or fewer severities."""
         self.limit = max(0, min(7, self.limit + step))
+        self._show_again()
+
+    def action_ranks(self) -> None:
+        """Ask for the ranks whose entries are shown."""
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.ranks = None if text == ALL_RANKS else IDset(text)
+                self._show_again()
+
+        value = ALL_RANKS if self.ranks is None else str(self.ranks)
+        prompt = PromptScreen(
+            "Entries of which ranks?", f"such as 0 or 1,4-7, or {ALL_RANKS}", value, _no_ranks
+        )
+        self.app.push_screen(prompt, answered)
+
+    def action_copy(self) -> None:
+        """Copy what the mouse selected."""
+        selected = self.get_selected_text()
+        if selected:
+            self.app.copy_to_clipboard(selected)
+        number = len((selected or "").splitlines())
+        self.notify(f"copied {number} lines" if number else "nothing is selected", timeout=3)
+
+    def _show_again(self) -> None:
         self._retitle()
         self.pane.replace(self._lines(self.records))
         self.live_update()
 
     def _retitle(self) -> None:
         words = "all entries" if self.limit == 7 else f"{SEVERITIES[self.limit]} and worse"
-        self.pane.title = f"Log of the broker: {words}"
+        ranks = "" if self.ranks is None else f", ranks {self.ranks}"
+        self.pane.title = f"Log of the broker: {words}{ranks}"
         self.pane.set_following(self.pane.following)
 
 
+def _no_ranks(text: str) -> str:
+    """Return what is wrong with a text for ranks."""
+    if text == ALL_RANKS:
+        return ""
+    try:
+        return "" if len(IDset(text)) else "these are no ranks"
+    except ValueError:
+        return "these are no ranks: write 0 or 1,4-7"
+
+
 def _line(record: LogRecord) -> Line:
-    stamp = (
-        time.strftime("%H:%M:%S", time.localtime(record.time))
-        + f".{int(record.time % 1 * 1000):03d}"
-    )
     name = SEVERITIES[record.severity]
-    return Line(name, stamp, f"{name:<8}{record.app}[{record.rank}]: {record.text}")
+    text = f"{record.app}[{record.rank}]: {record.text}"
+    return Line(name, name, text, record.time)

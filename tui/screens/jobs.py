@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 
 from tui.screens.changing import ChangingScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.filtering import FilteringScreen
 from tui.screens.job import JobScreen
 from tui.screens.marking import MarkingScreen
+from tui.screens.previewing import PreviewingScreen
 from tui.widgets.footing import KeysFooter, MarksLine, MessageLine
 from tui.widgets.header import (
     Banner,
@@ -37,7 +38,7 @@ CHOICES: Final = 8
 QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "state:done")
 
 
-class JobsScreen(FilteringScreen, MarkingScreen):
+class JobsScreen(FilteringScreen, PreviewingScreen, MarkingScreen):
     """Job table with header, filter and progress line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,6 +79,7 @@ class JobsScreen(FilteringScreen, MarkingScreen):
             id="jobs.back",
         ),
         *MarkingScreen.MOVE_BINDINGS,
+        *PreviewingScreen.PREVIEW_BINDINGS,
     ]
 
     @property
@@ -102,8 +104,11 @@ class JobsScreen(FilteringScreen, MarkingScreen):
         yield QueryBar(
             "/", "state:running user:me -name:test* t>5m, or letters of a name", id="filter"
         )
-        yield JobTableHeading(model, glyphs, id="heading")
-        yield JobTableView(model, glyphs, id="table")
+        with Horizontal(id="body"):
+            with Vertical(id="list"):
+                yield JobTableHeading(model, glyphs, id="heading")
+                yield JobTableView(model, glyphs, id="table")
+            yield from self.make_preview()
         yield MarksLine(model, glyphs, id="marks")
         yield self.message_line()
         yield ProgressLine(model, glyphs, id="progress")
@@ -120,6 +125,7 @@ class JobsScreen(FilteringScreen, MarkingScreen):
         """Panels on a large terminal, two lines on a small one."""
         roomy = event.size.height >= TALL and event.size.width >= WIDE
         self.set_class(roomy, "roomy")
+        self.fit_preview(event.size.width)
 
     def live_update(self) -> None:
         """Repaint what changed."""
@@ -137,6 +143,7 @@ class JobsScreen(FilteringScreen, MarkingScreen):
             if widget.display or kind is Banner:
                 widget.update()
         self.table.update()
+        self.update_preview()
         self.show_matches()
         self.show_marks()
         self.query_one(MessageLine).update()

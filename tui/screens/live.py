@@ -24,6 +24,7 @@ CHANGING: Final = frozenset(
     {
         "cancel_jobs",
         "kill_jobs",
+        "attach",
         "job_menu",
         "set_urgency",
         "hold_jobs",

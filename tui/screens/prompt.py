@@ -24,7 +24,8 @@ class PromptScreen(ModalScreen[str | None]):
     """Asks for a line; gives None if it is taken back.
 
     ``check`` returns what is wrong with a text, an empty string if nothing is: Enter is taken only
-    then. ``note`` says what may be typed.
+    then. ``note`` says what may be typed. ``doubt`` returns what speaks against a text that is
+    right: it is taken when Enter is pressed once more.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,10 +38,12 @@ class PromptScreen(ModalScreen[str | None]):
         note: str = "",
         value: str = "",
         check: Callable[[str], str] = lambda _text: "",
+        doubt: Callable[[str], str] = lambda _text: "",
     ) -> None:
         super().__init__()
         self._title, self._note, self._value = title, note, value
-        self._check = check
+        self._check, self._doubt = check, doubt
+        self._doubted: str | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the question."""
@@ -55,13 +58,18 @@ class PromptScreen(ModalScreen[str | None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """What is wrong is told at Enter, and no more once something else is typed."""
+        self._doubted = None
         self._tell(self._note, wrong=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give the text if it is right, say what is wrong with it if not."""
         wrong = self._check(event.value)
+        doubt = "" if wrong or self._doubted == event.value else self._doubt(event.value)
         if wrong:
             self._tell(wrong, wrong=True)
+        elif doubt:
+            self._doubted = event.value
+            self._tell(f"{doubt}; Enter again does it all the same", wrong=True)
         else:
             self.dismiss(event.value)
 

@@ -100,6 +100,9 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     class Opened(Message):
         """A job was double-clicked."""
 
+    class Moved(Message):
+        """The cursor was moved."""
+
     class Scrolled(Message):
         """Other lines are in sight."""
 
@@ -147,6 +150,7 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._pinned = self.cursor > 0
         self._show_cursor()
         self._repaint()
+        self.post_message(self.Moved())
 
     def _note_job(self) -> None:
         row = self.cursor_row

@@ -1,5 +1,5 @@
 """A pane of coloured lines that grows at the end: follows, stops following when scrolled back,
-searches.
+wraps, filters, searches, gives what the mouse selects.
 
 Lines are kept whole and drawn only when in sight, so ten thousand lines at once cost as much as
 ten.
@@ -7,8 +7,9 @@ ten.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -18,16 +19,35 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.model import format as fmt
+from tui.model.highlight import spans
 from tui.widgets import palette
 from tui.widgets.job_table import cell
+from tui.widgets.log_lines import LogLines
 from tui.widgets.palette import Glyphs, style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from textual.events import MouseScrollUp
+    from textual.events import MouseScrollUp, Resize
+    from textual.selection import Selection
 
     from tui.model.logs import Line
+
+
+class Stamps(StrEnum):
+    """What stands before each line of when it was written."""
+
+    NONE = "no times"
+    SINCE = "seconds since the start"
+    CLOCK = "time of day"
+    DATE = "date and time"
+
+
+_ORDER: Final = tuple(Stamps)
+_STAMP_WIDTH: Final = {Stamps.NONE: 0, Stamps.SINCE: 12, Stamps.CLOCK: 14, Stamps.DATE: 20}
+_GAP: Final = 2
+_EVENTS: Final = frozenset({"event", "exec"})
+_ROLES: Final = {"key": palette.ACCENT, "number": palette.AMBER, "word": palette.GREEN}
 
 
 class LogView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -39,6 +59,10 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         glyphs: Glyphs,
         colours: dict[str, str],
         *,
+        stamps: Stamps = Stamps.NONE,
+        wrap: bool = False,
+        by_words: bool = False,
+        live: bool = True,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
@@ -47,14 +71,15 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self.colours = colours
         self.empty = ""
         self.remark = ""
-        self.live = True
-        self.following = True
-        self.content: list[Line] = []
-        self.hits: list[int] = []
+        self.kept = ""
+        self.live = live
+        self.following = live
+        self.stamps = stamps
+        self.wrap = wrap
+        self.lines = LogLines(by_words=by_words)
         self.hit = -1
-        self._pattern: re.Pattern[str] | None = None
-        self._label_width = 0
-        self._text_width = 0
+        self._marked = -1
+        self._start = 0.0
 
     def watch_show_vertical_scrollbar(self) -> None:
         """Put a scroll bar that has just appeared where the lines are already."""
@@ -64,34 +89,49 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         """Show the title."""
         self._retitle()
 
+    def on_resize(self, event: Resize) -> None:
+        """Wrap anew."""
+        self._resize_content()
+
     # Content
+
+    @property
+    def content(self) -> list[Line]:
+        """The lines that are shown."""
+        return self.lines.shown
+
+    @property
+    def hits(self) -> list[int]:
+        """The numbers of the shown lines that were found."""
+        return self.lines.hits
 
     def extend(self, lines: Iterable[Line]) -> None:
         """Add lines at the end."""
-        first = len(self.content)
-        self.content.extend(lines)
-        if len(self.content) == first:
-            return
-        for index in range(first, len(self.content)):
-            line = self.content[index]
-            self._label_width = max(self._label_width, len(line.label))
-            self._text_width = max(self._text_width, cell_len(line.text))
-            if self._pattern is not None and self._pattern.search(line.text):
-                self.hits.append(index)
-        self._resize_content()
+        if self.lines.extend(lines):
+            self._resize_content()
 
     def replace(self, lines: Iterable[Line]) -> None:
         """Show other lines instead."""
-        self.content.clear()
-        self.hits.clear()
-        self._label_width = self._text_width = 0
+        self.lines.clear()
+        self._marked = -1
         self.virtual_size = Size(0, 0)
-        self.extend(lines)
-        self.refresh()
+        self.lines.extend(lines)
+        self._resize_content()
+
+    def keep(self, which: Callable[[Line], bool] | None, words: str = "") -> None:
+        """Show only some lines, all for None; ``words`` say in the title which."""
+        self.kept = words
+        self.lines.keep(which)
+        self._marked = self.hit = -1
+        self._resize_content()
 
     def _resize_content(self) -> None:
-        label = self._label_width + 2 if self._label_width else 0
-        self.virtual_size = Size(label + self._text_width + 2, len(self.content))
+        if self.lines.every and not self._start:
+            self._start = next((line.time for line in self.lines.every if line.time), 0.0)
+        room = self.scrollable_content_region.width - self.text_start
+        self.lines.set_wrap(room - 1 if self.wrap else 0)
+        width = self.text_start + (room if self.wrap else self.lines.text_width + 2)
+        self.virtual_size = Size(max(0, width), self.lines.rows)
         if self.following:
             self.scroll_end(animate=False, force=True, immediate=True, x_axis=False)
         self._retitle()
@@ -108,6 +148,49 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         if (remark, live) != (self.remark, self.live):
             self.remark, self.live = remark, live
             self._retitle()
+
+    def as_texts(self, lines: Iterable[Line]) -> list[str]:
+        """Return lines as they are shown, for a file."""
+        return [
+            " ".join(part for part in (self._stamp(line).strip(), line.label, line.text) if part)
+            for line in lines
+        ]
+
+    # How lines are shown
+
+    def toggle_wrap(self) -> bool:
+        """Wrap long lines, or no longer; returns which."""
+        top = self.top_line
+        self.wrap = not self.wrap
+        self.scroll_to(x=0, animate=False, force=True, immediate=True)
+        self._resize_content()
+        if not self.following:
+            self.show_line(top)
+        return self.wrap
+
+    def turn_stamps(self) -> Stamps:
+        """Show the times of lines in another way; returns which."""
+        self.stamps = _ORDER[(_ORDER.index(self.stamps) + 1) % len(_ORDER)]
+        self._resize_content()
+        return self.stamps
+
+    @property
+    def text_start(self) -> int:
+        """Cells before the text: for times and labels."""
+        label = self.lines.label_width
+        return _STAMP_WIDTH[self.stamps] + (label + _GAP if label else 0)
+
+    def _stamp(self, line: Line) -> str:
+        width = _STAMP_WIDTH[self.stamps]
+        if not width or not line.time:
+            return " " * width
+        if self.stamps is Stamps.SINCE:
+            since = line.time - self._start
+            digits = 3 if since < 1e5 else 0
+            return f"{since:{width - 3}.{digits}f}s".ljust(width)
+        form = "%b%d %H:%M:%S" if self.stamps is Stamps.DATE else "%H:%M:%S"
+        clock = time.strftime(form, time.localtime(line.time))
+        return f"{clock}.{int(line.time % 1 * 1000):03d}".ljust(width)
 
     # Following and searching
 
@@ -135,84 +218,185 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_to(y=self.scroll_offset.y + lines, animate=False, force=True, immediate=True)
         self.scrolled_by_hand()
 
-    def move_to(self, line: int) -> None:
-        """Scroll to a line; a large number is the end."""
-        self.scroll_to(y=min(line, self.max_scroll_y), animate=False, force=True, immediate=True)
+    def move_to(self, row: int) -> None:
+        """Scroll to a row; a large number is the end."""
+        self.scroll_to(y=min(row, self.max_scroll_y), animate=False, force=True, immediate=True)
         self.scrolled_by_hand()
 
-    def search(self, text: str) -> int:
-        """Mark every line with ``text`` (deaf to case unless it has capitals) and go to the last;
-        return how many there are.
+    @property
+    def top_line(self) -> int:
+        """The number of the first line in sight."""
+        return self.lines.at(self.scroll_offset.y)[0]
+
+    def show_line(self, index: int) -> None:
+        """Scroll until a line stands in the middle."""
+        self.move_to(max(0, self.lines.row_of(index) - self.size.height // 2))
+
+    def search(self, text: str) -> str:
+        """Mark every line that a regular expression finds and go to the last; returns what is wrong
+        with the expression, empty if nothing is.
         """
-        self._pattern = None
-        self.hits.clear()
-        self.hit = -1
-        if text:
-            self._pattern = re.compile(
-                re.escape(text), 0 if text != text.lower() else re.IGNORECASE
-            )
-            self.hits.extend(
-                i for i, line in enumerate(self.content) if self._pattern.search(line.text)
-            )
-            if self.hits:
-                self.go_to_hit(len(self.hits) - 1)
+        self.hit = self._marked = -1
+        wrong = self.lines.search(text)
+        if self.hits:
+            self.go_to_hit(len(self.hits) - 1)
         self._retitle()
         self.refresh()
-        return len(self.hits)
+        return wrong
 
     def go_to_hit(self, number: int) -> None:
         """Show the hit of that number, counted round the end."""
         if self.hits:
             self.hit = number % len(self.hits)
-            self.move_to(max(0, self.hits[self.hit] - self.size.height // 2))
-            self._retitle()
-            self.refresh()
+            self._mark(self.hits[self.hit])
+
+    def go_to_error(self, step: int) -> bool:
+        """Show the next line, or the one before, that tells of something wrong; false if none
+        does.
+        """
+        if not self.content:
+            return False
+        start = self._marked if self._marked >= 0 else self.top_line - 1
+        found = self.lines.next_error(start, step)
+        if found is None:
+            return False
+        self._mark(found)
+        return True
+
+    def _mark(self, index: int) -> None:
+        self._marked = index
+        self.show_line(index)
+        self._retitle()
+        self.refresh()
 
     def _retitle(self) -> None:
         following = ("follows" if self.following else "paused") if self.live else ""
-        state = ", ".join(word for word in (self.remark, following) if word)
         found = ""
-        if self._pattern is not None:
-            found = f"hit {self.hit + 1} of {len(self.hits)}, " if self.hits else "no hit, "
+        if self.lines.pattern is not None:
+            found = f"hit {self.hit + 1} of {len(self.hits)}" if self.hits else "no hit"
+        number = len(self.content)
+        count = f"{number:,} line{'' if number == 1 else 's'}"
+        if number != len(self.lines.every):
+            count = f"{number:,} of {len(self.lines.every):,} lines"
+        words = (found, self.kept, count, self.remark, following)
         self.border_title = self.title
-        count = f"{len(self.content):,} line{'' if len(self.content) == 1 else 's'}"
-        self.border_subtitle = f"{found}{count}, {state}"
+        self.border_subtitle = ", ".join(word for word in words if word)
+
+    # Selecting with the mouse
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return what is selected: whole lines, however they are wrapped, without what stands
+        before them where the selection begins in the text.
+        """
+        last = self.lines.rows - 1
+        first = 0 if selection.start is None else min(selection.start.y, last)
+        final = last if selection.end is None else min(selection.end.y, last)
+        cut = (
+            self.text_start
+            if selection.start is None or selection.start.x >= self.text_start
+            else 0
+        )
+        parts: list[str] = []
+        for row in range(first, final + 1):
+            span = selection.get_span(row)
+            if span is None:
+                continue
+            text = self._row_text(row)
+            end = len(text) if span[1] == -1 else span[1]
+            piece = text[max(span[0], cut) : end]
+            if parts and self.lines.at(row)[1]:
+                parts[-1] += piece
+            else:
+                parts.append(piece)
+        return "\n".join(parts), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Show what is selected."""
+        self.refresh()
+
+    def _row_text(self, row: int) -> str:
+        index, part = self.lines.at(row)
+        line = self.content[index]
+        start, end = self.lines.pieces(line.text)[part]
+        return self._before(line, part) + line.text[start:end]
+
+    def _before(self, line: Line, part: int) -> str:
+        """Return what stands before the text of a row."""
+        if part:
+            return " " * self.text_start
+        label = fmt.printable(line.label)
+        width = self.lines.label_width
+        return self._stamp(line) + (label.ljust(width + _GAP) if width else "")
 
     # Drawing
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line."""
-        index, width = y + self.scroll_offset.y, self.scrollable_content_region.width
-        plain = style(palette.TEXT)
-        if index >= len(self.content):
+        """Draw one row."""
+        row, width = y + self.scroll_offset.y, self.scrollable_content_region.width
+        if row >= self.lines.rows:
             text = f" {self.empty}" if y == 0 and not self.content else ""
             return Strip(
                 [Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width
             )
+        index, part = self.lines.at(row)
         line = self.content[index]
-        current = 0 <= self.hit < len(self.hits) and self.hits[self.hit] == index
-        ground = palette.CURSOR if current else palette.BACKGROUND
-        segments = []
-        if self._label_width:
-            label = fmt.printable(line.label).ljust(self._label_width) + "  "
-            segments.append(Segment(label, style(palette.DIM, ground)))
-        segments.extend(
-            self._text_segments(line, style(self.colours.get(line.kind, palette.TEXT), ground))
-        )
-        strip = Strip(segments)
+        ground = palette.CURSOR if index == self._marked else palette.BACKGROUND
+        segments = [Segment(self._before(line, part), style(palette.DIM, ground))]
+        base = style(self.colours.get(line.kind, palette.TEXT), ground)
+        start, end = self.lines.pieces(line.text)[part]
+        segments.extend(self._text_segments(line, start, end, base, ground))
+        strip = self._selected(Strip(segments), row)
         left = self.scroll_offset.x
-        return strip.crop(left, left + width).adjust_cell_length(
-            width, style(palette.TEXT, ground) if current else plain
+        strip = strip.crop(left, left + width).adjust_cell_length(
+            width, style(palette.TEXT, ground)
         )
+        return strip.apply_offsets(left, row)
 
-    def _text_segments(self, line: Line, base: Style) -> list[Segment]:
-        if self._pattern is None or not line.text.isprintable():
-            return [Segment(fmt.printable(line.text), base)]
-        segments, last = [], 0
-        found = Style(color=palette.BACKGROUND, bgcolor=palette.AMBER, bold=True)
-        for match in self._pattern.finditer(line.text):
-            segments.append(Segment(line.text[last : match.start()], base))
-            segments.append(Segment(match.group(), found))
-            last = match.end()
-        segments.append(Segment(line.text[last:], base))
+    def _text_segments(
+        self, line: Line, start: int, end: int, base: Style, ground: str
+    ) -> list[Segment]:
+        """Return a piece of a line, the parts with a role and those that were found in their
+        colours.
+        """
+        text = line.text
+        cuts: list[tuple[int, int, Style]] = []
+        if self.lines.pattern is not None:
+            found = Style(color=palette.BACKGROUND, bgcolor=palette.AMBER, bold=True)
+            cuts = [(m.start(), m.end(), found) for m in self.lines.pattern.finditer(text) if m[0]]
+        if not cuts:
+            event = line.kind in _EVENTS
+            colours = {**_ROLES, "key": palette.DIM} if event else _ROLES
+            cuts = [
+                (a, b, base if role == "name" else style(colours[role], ground))
+                for a, b, role in spans(line)
+            ]
+            if cuts and event:
+                base = style(palette.TEXT, ground)
+        segments, last = [], start
+        for first, after, look in cuts:
+            first, after = max(first, last), min(after, end)
+            if first >= after:
+                continue
+            segments.append(Segment(text[last:first], base))
+            segments.append(Segment(text[first:after], look))
+            last = after
+        segments.append(Segment(text[last:end], base))
         return segments
+
+    def _selected(self, strip: Strip, row: int) -> Strip:
+        """Return the strip with what the mouse selected of it marked."""
+        selection = self.text_selection
+        span = None if selection is None else selection.get_span(row)
+        if span is None:
+            return strip
+        text = self._row_text(row)
+        end = len(text) if span[1] == -1 else min(span[1], len(text))
+        first, after = cell_len(text[: span[0]]), cell_len(text[:end])
+        look = style(palette.BRIGHT, palette.CURSOR)
+        return Strip.join(
+            [
+                strip.crop(0, first),
+                Strip([Segment(text[span[0] : end], look)], after - first),
+                strip.crop(after),
+            ]
+        )

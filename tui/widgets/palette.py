@@ -51,6 +51,7 @@ LINE_COLOUR: Final[dict[str, str]] = {
     "exec": "#95e6cb",
     "exception": RED,
     "notice": AMBER,
+    "head": BRIGHT,
 }
 
 JOB_COLOURS: Final[tuple[str, ...]] = (
@@ -164,6 +165,9 @@ class Glyphs:
     excluded: str
     opened: str
     closed: str
+    bar: str
+    edge: str
+    splitter: str
 
 
 UNICODE: Final = Glyphs(
@@ -189,6 +193,9 @@ UNICODE: Final = Glyphs(
     excluded="░",
     opened="▾",
     closed="▸",
+    bar="▇",
+    edge="▇",
+    splitter="│",
 )
 ASCII: Final = Glyphs(
     spark=" .:-=+*%#",
@@ -213,6 +220,9 @@ ASCII: Final = Glyphs(
     excluded=":",
     opened="v",
     closed=">",
+    bar="#",
+    edge="|",
+    splitter="|",
 )
 
 

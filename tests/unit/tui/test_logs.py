@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
@@ -21,9 +22,9 @@ def data(text: str, stream: str = "stdout", rank: str = "0", **more: object) -> 
 def test_lines_are_held_back_until_complete() -> None:
     log = OutputLog()
     assert log.feed(data("ab")) == []
-    assert log.feed(data("c\nd")) == [Line("stdout", "", "abc")]
-    assert log.feed(data("x\n", "stderr")) == [Line("stderr", "err", "x")]
-    assert log.flush() == [Line("stdout", "", "d")]
+    assert log.feed(data("c\nd")) == [Line("stdout", "", "abc", 1.0)]
+    assert log.feed(data("x\n", "stderr")) == [Line("stderr", "err", "x", 1.0)]
+    assert log.flush() == [Line("stdout", "", "d", 1.0)]
     assert log.flush() == []
 
 
@@ -35,19 +36,19 @@ def test_end_of_file_completes_a_line() -> None:
         "name": "data",
         "context": {"stream": "stdout", "rank": "0", "eof": True},
     }
-    assert log.feed(entry) == [Line("stdout", "", "tail")]
+    assert log.feed(entry) == [Line("stdout", "", "tail", 1.0)]
 
 
 def test_ranks_are_labelled_when_there_are_several() -> None:
     log = OutputLog()
     log.feed({"name": "header", "context": {"version": 1, "count": {"stdout": 2, "stderr": 2}}})
-    assert log.feed(data("a\n", rank="1")) == [Line("stdout", "1", "a")]
+    assert log.feed(data("a\n", rank="1")) == [Line("stdout", "1", "a", 1.0)]
 
 
 def test_base64_output_and_control_characters() -> None:
     log = OutputLog()
     raw = base64.b64encode(b"\xff\x1b[31mred\x1b[0m\n").decode()
-    assert log.feed(data(raw, encoding="base64")) == [Line("stdout", "", "\ufffdred")]
+    assert log.feed(data(raw, encoding="base64")) == [Line("stdout", "", "\ufffdred", 1.0)]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_log_line_of_the_shell_has_its_level() -> None:
 
 
 def test_a_progress_bar_shows_its_last_state() -> None:
-    assert OutputLog().feed(data("10%\r20%\rdone\r\n")) == [Line("stdout", "", "done")]
+    assert OutputLog().feed(data("10%\r20%\rdone\r\n")) == [Line("stdout", "", "done", 1.0)]
 
 
 def test_redirection_is_told() -> None:
@@ -80,10 +81,34 @@ def test_redirection_is_told() -> None:
 
 
 def test_event_lines() -> None:
-    line = event_line({"timestamp": 12.5, "name": "finish", "context": {"status": 256}}, 10.0)
-    assert line == Line("event", "    2.500s", "finish           status=256 (exit code 1)")
-    line = event_line({"timestamp": 10.0, "name": "exception", "context": {"note": "no way"}}, 10.0)
+    line = event_line({"timestamp": 12.5, "name": "finish", "context": {"status": 256}})
+    assert line == Line("event", "", "finish           status=256 (exit code 1)", 12.5)
+    line = event_line({"timestamp": 10.0, "name": "exception", "context": {"note": "no way"}})
     assert (line.kind, line.text) == ("exception", 'exception        note="no way"')
+    line = event_line({"timestamp": 1.0, "name": "shell.init", "context": {"size": 2}}, "exec")
+    assert (line.kind, line.text) == ("exec", "exec.shell.init  size=2")
+
+
+def test_the_context_of_an_event_is_flat() -> None:
+    notes = {"sched": {"resource_summary": "rank1/core1", "queue": {"name": "a b"}}, "x": {}}
+    entry = {"timestamp": 1.0, "name": "alloc", "context": {"annotations": notes, "ids": [1, 2]}}
+    words = 'alloc            rank1/core1 sched.queue.name="a b" x={} ids=[1,2]'
+    assert event_line(entry).text == words
+    raw = event_line(entry, raw=True)
+    assert json.loads(raw.text) == entry
+
+
+def test_an_endless_context_ends() -> None:
+    deep: dict[str, object] = {"end": 1}
+    for _ in range(50):
+        deep = {"in": deep}
+    entry = {"timestamp": 1.0, "name": "memo", "context": deep}
+    assert event_line(entry).text.startswith('memo             in.in.in.in.in={"in":{')
+    for _ in range(500):
+        deep = {"in": deep}
+    entry = {"timestamp": 1.0, "name": "memo", "context": deep}
+    assert event_line(entry).text.endswith("in=(nested too deeply to be shown)")
+    assert event_line(entry, raw=True).text == "(nested too deeply to be shown)"
 
 
 def test_log_record() -> None:

@@ -6,7 +6,16 @@ import time
 
 import pytest
 
-from flux.job.why import Waiting, ending, why_pending, why_unsuccessful
+from flux.job.lifecycle import DEPEND, PRIORITY, RUN, SCHED
+from flux.job.why import (
+    Waiting,
+    awaited_job,
+    ending,
+    meaning,
+    remedies,
+    why_pending,
+    why_unsuccessful,
+)
 
 NOW = 1_795_220_449.0
 
@@ -88,3 +97,49 @@ def test_why_a_job_was_no_success(
 def test_a_signal_without_a_name() -> None:
     assert ending(100) == "signal 100"
     assert ending(255 << 8) == "exit code 255"
+
+
+@pytest.mark.parametrize(
+    ("waiting", "parent", "helps"),
+    [
+        (Waiting(DEPEND, ("after-success=ƒ2g",)), 97, "open cancel"),
+        (Waiting(DEPEND, ("begin-time=17.5", "afterok:ƒ2g")), 97, "open cancel"),
+        (Waiting(DEPEND, ("begin-time=17.5",)), None, "cancel"),
+        (Waiting(DEPEND, ("after-success=ƒ" + "z" * 40,)), None, "cancel"),
+        (Waiting(PRIORITY), None, "cancel"),
+        (Waiting(SCHED, urgency=0, priority=0), None, "release cancel"),
+        (Waiting(SCHED, urgency=16, priority=0), None, "cancel"),
+        (Waiting(SCHED, urgency=16, priority=16), None, "urgency cancel"),
+        (
+            Waiting(SCHED, urgency=16, priority=16, told="behind job ƒ2g"),
+            97,
+            "open urgency cancel",
+        ),
+        (Waiting(RUN), None, ""),
+    ],
+)
+def test_what_helps_a_job_that_waits(waiting: Waiting, parent: int | None, helps: str) -> None:
+    assert awaited_job(waiting) == parent
+    assert " ".join(remedies(waiting)) == helps
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "words"),
+    [
+        ("", 127 << 8, "not found"),
+        ("", 126 << 8, "executable"),
+        ("", 11, "memory that is not its own"),
+        ("", (128 + 9) << 8, "memory ran out"),
+        ("timeout", 15, "time limit"),
+        ("exec", None, "could not be started"),
+    ],
+)
+def test_what_an_end_usually_stands_for(kind: str, status: int | None, words: str) -> None:
+    assert words in meaning(kind, status)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("", None), ("", 0), ("", 3 << 8), ("my-own", 9), ("", 200 << 8)]
+)
+def test_what_is_plain_is_not_explained(kind: str, status: int | None) -> None:
+    assert meaning(kind, status) == ""

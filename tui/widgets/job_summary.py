@@ -1,0 +1,115 @@
+"""The facts of one job in a few lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from flux.job.describe import system_text
+from flux.job.why import ending
+from tui.model import format as fmt
+from tui.model.job_pages import Stored, command
+from tui.model.jobid import f58
+from tui.model.states import DONE, STATUS
+from tui.model.users import user_name
+from tui.widgets import palette
+from tui.widgets.painted import Painted
+from tui.widgets.palette import BRIGHT, DIM, TEXT, status_colour
+
+if TYPE_CHECKING:
+    from tui.model.dashboard import Dashboard
+    from tui.widgets.palette import Glyphs
+
+NARROW_CELL: Final = 19
+"""Cells that a fact needs."""
+_MOST_ACROSS: Final = 4
+
+
+class JobSummary(Painted):
+    """Status and name, the facts in columns on ``rows`` lines, the command."""
+
+    def __init__(
+        self,
+        dashboard: Dashboard,
+        glyphs: Glyphs,
+        jobid: int | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(dashboard, glyphs, id, classes)
+        self.jobid = jobid
+        self.stored = Stored()
+        self.rows = 3
+        self.with_command = True
+
+    def lines(self, width: int) -> list[Text]:
+        """Return the lines."""
+        if self.jobid is None:
+            return [Text(" no job", DIM)]
+        row = self.dashboard.table.row_of.get(self.jobid)
+        if row is None:
+            text = f" job {f58(self.jobid)} is not in the list of this instance"
+            return [Text(text, palette.RED)]
+        lines = [self._heading(row), *self._facts(row, width)]
+        return [*lines, self._command()] if self.with_command else lines
+
+    def _heading(self, row: int) -> Text:
+        table = self.dashboard.table
+        status = table.status[row]
+        jobid = f58(table.ids[row], self.glyphs is palette.ASCII)
+        return Text.assemble(
+            (f"{self.glyphs.dot} {STATUS[status].word.upper()}", f"bold {status_colour(status)}"),
+            (f"  {table.name[row]}", f"bold {BRIGHT}"),
+            (f"  {jobid}", palette.ACCENT),
+            (f"  {table.ids[row]}", DIM),
+        )
+
+    def _facts(self, row: int, width: int) -> list[Text]:
+        """Return the facts that have room, the most telling ones first."""
+        across = max(1, min(_MOST_ACROSS, width // NARROW_CELL))
+        column = width // across
+        facts = [(name, value) for name, value in self._known(row) if value != "-"]
+        facts = facts[: across * self.rows]
+        lines = []
+        for first in range(0, len(facts), across):
+            line = Text()
+            for name, value in facts[first : first + across]:
+                cell = Text.assemble((f"{name} ", DIM), (value, TEXT))
+                cell.truncate(column - 1, overflow="ellipsis", pad=True)
+                line.append_text(cell).append(" ")
+            lines.append(line)
+        return lines + [Text("")] * (self.rows - len(lines))
+
+    def _known(self, row: int) -> list[tuple[str, str]]:
+        table, now = self.dashboard.table, self.dashboard.moment
+        return [
+            ("user", user_name(table.userid[row]) or "-"),
+            ("waited", fmt.duration(table.waited(row, now))),
+            ("ran", fmt.duration(table.runtime(row, now))),
+            ("status", ending(table.waitstatus[row]) if table.waitstatus[row] >= 0 else "-"),
+            ("left", self._left(row, now)),
+            ("tasks", str(table.ntasks[row] or "-")),
+            ("nodes", str(table.nnodes[row] or "-")),
+            ("on", table.where[row] or table.ranks[row] or "-"),
+            ("hosts", table.nodelist[row] or "-"),
+            ("urgency", str(table.urgency[row])),
+            ("priority", str(table.priority[row]) if table.priority[row] >= 0 else "-"),
+            ("submitted", fmt.clock(table.t_submit[row], now)),
+        ]
+
+    def _left(self, row: int, now: float) -> str:
+        """Return how long a job may run on."""
+        table = self.dashboard.table
+        if table.status[row] in DONE:
+            return "-"
+        limit = table.expiration[row]
+        if not limit:
+            return "no limit"
+        return fmt.duration(max(0.0, limit - now)) if table.t_run[row] else "-"
+
+    def _command(self) -> Text:
+        jobspec = self.stored.jobspec
+        cwd = system_text(jobspec, "cwd")
+        text = Text.assemble(("$ ", DIM), (fmt.printable(command(jobspec)) or "-", TEXT))
+        return text.append(fmt.printable(f"   in {cwd}"), DIM) if cwd else text
