@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from flux.job.describe import allocation, job_name, requested
+from flux.job.describe import (
+    allocation,
+    queue_name,
+    requested,
+    system_text,
+    time_limit,
+)
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
 from tui.model.estimate import RunTimes
+from tui.model.lines import Lines
 from tui.model.query import Query, values_of
+from tui.model.sets import ALONE, JobSets
 from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
@@ -94,12 +102,19 @@ class Dashboard:
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()
         self.loading: StateCounts | None = None
+        self.grouping = True
+        self._to_unfold: list[int] = []
         self.reset()
 
     def reset(self) -> None:
-        """Forget all jobs; the sort order and filter stay. Marks are kept: they are ids."""
+        """Forget all jobs; the sort order, the filter and which sets are unfolded stay. Marks are
+        kept: they are ids.
+        """
         old: JobView | None = getattr(self, "view", None)
+        if old is not None:
+            self._to_unfold += self._unfolded_ids()
         self.table = JobTable()
+        self.sets = JobSets(self.table)
         self.throughput = Throughput()
         self.utilisation = Utilisation()
         self.run_times = RunTimes()
@@ -110,6 +125,8 @@ class Dashboard:
             if old is not None
             else JobView(self.table)
         )
+        self.view.sets = self.sets if self.grouping else None
+        self.lines = Lines(self.view)
         self._last_due = 0.0
         self.loaded = False
 
@@ -179,18 +196,20 @@ class Dashboard:
         now = self.clock()
         table = self.table
         changed = table.take_changed()
-        if table.finished:
-            self._count_ended(table.finished, now)
-            table.finished = []
         first = not self.loaded
         if changed:
+            moved = self.sets.update(changed)
             if first:
                 self.view.rebuild(now)
                 self.loaded = True
             else:
-                self.view.update(changed, now)
+                self.view.update(changed | moved, now)
                 if len(changed) < 2000:
                     self.flash.update(dict.fromkeys(changed, now))
+            self._unfold_again()
+        if table.finished:  # once the sets are known that they count for
+            self._count_ended(table.finished, now)
+            table.finished = []
         if now - self._last_due >= 1.0:
             self._last_due = now
             self.view.update(self.view.due(), now)
@@ -211,6 +230,28 @@ class Dashboard:
         ]
         self.throughput.add([ended[row] for row in own])
         self.run_times.add(table, own)
+        self.sets.count_ended(own)
+
+    def _unfolded_ids(self) -> list[int]:
+        """Return a job of each set that is unfolded."""
+        sets, ids = self.sets.by_number, self.table.ids
+        return [
+            min(ids[row] for row in sets[number].rows)
+            for number in self.lines.unfolded
+            if number in sets
+        ]
+
+    def _unfold_again(self) -> None:
+        """Unfold the sets that were unfolded before everything was read anew."""
+        waiting = []
+        for jobid in self._to_unfold:
+            row = self.table.row_of.get(jobid)
+            number = ALONE if row is None else self.sets.number_of(row)
+            if number == ALONE:
+                waiting.append(jobid)
+            else:
+                self.lines.unfold(number)
+        self._to_unfold = waiting
 
     # read by the screens
 
@@ -219,6 +260,12 @@ class Dashboard:
         read.
         """
         self.view.set_query(Query.parse(text), self.clock())
+
+    def set_grouping(self, on: bool) -> None:
+        """Show each set of like jobs as one line, or every job by itself."""
+        self.grouping = on
+        self.view.set_sets(self.sets if on else None)
+        self.revision += 1
 
     def values_of(self, field: str) -> set[str]:
         """Return what jobs have in a text field of queries."""
@@ -288,7 +335,15 @@ def describe(jobspec: object) -> JsonObject:
     out.
     """
     found = requested(jobspec)
-    facts = {"name": found.name, "ntasks": found.ntasks, "nnodes": found.nnodes}
+    facts = {
+        "name": found.name,
+        "ntasks": found.ntasks,
+        "nnodes": found.nnodes,
+        "ncores": found.ncores,
+        "queue": queue_name(jobspec),
+        "duration": time_limit(jobspec),
+        **{name: system_text(jobspec, name) for name in ("bank", "project", "cwd")},
+    }
     return {name: value for name, value in facts.items() if value is not None}
 
 
@@ -301,8 +356,7 @@ def describe_update(entry: JsonMapping) -> JsonObject:
         return {EXPIRATION: float(context[EXPIRATION])}
     if entry.get("name") != JOBSPEC_UPDATE:
         return {}
-    name = job_name(current_jobspec({}, [entry]))
-    return {} if name is None else {"name": name}
+    return describe(current_jobspec({}, [entry]))
 
 
 def describe_r(resources: object) -> JsonObject:
@@ -312,5 +366,6 @@ def describe_r(resources: object) -> JsonObject:
         "ranks": found.ranks,
         "nodelist": found.nodelist,
         "nnodes": found.nnodes,
+        "ncores": found.ncores,
         "expiration": found.expiration,
     }

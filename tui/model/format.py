@@ -13,6 +13,9 @@ _SEQUENCE: Final = re.compile(
 )
 """Control sequences (CSI) and commands (OSC) of ECMA-48, in 7 and in 8 bits."""
 
+TIMES: Final = "\u00d7"
+"""Between tasks and nodes; screens without Unicode have an ``x`` for it."""
+
 
 def duration(seconds: float) -> str:
     """Return a span in at most six characters: ``0.69s``, ``12.3s``, ``4m03s``, ``2h05m``,
