@@ -13,6 +13,8 @@ from flux.job.describe import (
     time_limit,
 )
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
+from tui.model.columns import BY_NAME
+from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
 from tui.model.lines import Lines
 from tui.model.query import Query, values_of
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
+    from tui.model.column import Column
 
 
 @dataclass(slots=True)
@@ -82,6 +85,8 @@ class StateCounts:
         return self.read >= self.total
 
 
+FADED: Final = 0.6
+"""Seconds for which a job that has changed stands out."""
 SILENCE: Final = 5.0
 """Seconds without an answer after which what is shown counts as old."""
 
@@ -103,6 +108,7 @@ class Dashboard:
         self.notices: tuple[str, ...] = ()
         self.loading: StateCounts | None = None
         self.grouping = True
+        self.chosen_columns: tuple[Column, ...] | None = None
         self._to_unfold: list[int] = []
         self.reset()
 
@@ -115,13 +121,14 @@ class Dashboard:
             self._to_unfold += self._unfolded_ids()
         self.table = JobTable()
         self.sets = JobSets(self.table)
+        self.variety = Variety(self.table)
         self.throughput = Throughput()
         self.utilisation = Utilisation()
         self.run_times = RunTimes()
         self.seconds_left: float | None = None
         self.flash: dict[int, float] = {}
         self.view = (
-            JobView(self.table, old.column.name, old.reverse, old.query)
+            JobView(self.table, old.column, old.reverse, old.query)
             if old is not None
             else JobView(self.table)
         )
@@ -199,6 +206,7 @@ class Dashboard:
         first = not self.loaded
         if changed:
             moved = self.sets.update(changed)
+            self.variety.update(changed)
             if first:
                 self.view.rebuild(now)
                 self.loaded = True
@@ -210,12 +218,18 @@ class Dashboard:
         if table.finished:  # once the sets are known that they count for
             self._count_ended(table.finished, now)
             table.finished = []
+        self._fade(now)
         if now - self._last_due >= 1.0:
             self._last_due = now
             self.view.update(self.view.due(), now)
-            self.flash = {row: since for row, since in self.flash.items() if now - since < 1.5}
             self.seconds_left = self.run_times.seconds_left(table, now)
         return changed
+
+    def _fade(self, now: float) -> None:
+        """Forget what changed a while ago; what is fading is drawn anew until it has."""
+        if self.flash:
+            self.flash = {row: since for row, since in self.flash.items() if now - since < FADED}
+            self.revision += 1
 
     def _count_ended(self, rows: list[int], now: float) -> None:
         """Take jobs that ended into the rates; those that were canceled, or never ran, say nothing
@@ -254,6 +268,32 @@ class Dashboard:
         self._to_unfold = waiting
 
     # read by the screens
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that are shown as far as there is room: the chosen ones, else those that
+        tell jobs apart.
+        """
+        return self.variety.columns if self.chosen_columns is None else self.chosen_columns
+
+    def set_columns(self, columns: Sequence[Column] | None) -> None:
+        """Show these columns, None for those that tell jobs apart."""
+        self.chosen_columns = None if columns is None else tuple(columns)
+        self.revision += 1
+
+    def set_sort(self, name: str, reverse: bool) -> None:
+        """Sort by a column that is shown, or any that there is."""
+        shown = {column.name: column for column in self.columns}
+        self.view.set_sort(shown.get(name) or BY_NAME[name], reverse, self.clock())
+
+    def flash_step(self, row: int) -> int:
+        """Return how a job's state is to be drawn: 2 when it has just changed, 1 a moment later,
+        else 0.
+        """
+        since = self.flash.get(row)
+        if since is None:
+            return 0
+        return 2 if self.clock() - since < FADED / 2 else 1
 
     def set_query(self, text: str) -> None:
         """Filter by ``text``; raises QueryError and leaves the filter as it was if it cannot be

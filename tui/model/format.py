@@ -62,6 +62,17 @@ def clock(timestamp: float, now: float) -> str:
     return time.strftime("%b%d %H:%M", local)
 
 
+def moment(timestamp: float, now: float) -> str:
+    """Return a wall-clock time to the minute: ``17:43``, with the date if it is more than half a
+    day away.
+    """
+    try:
+        local = time.localtime(timestamp)
+    except (OverflowError, OSError, ValueError):
+        return str(timestamp)
+    return time.strftime("%H:%M" if abs(timestamp - now) < 43200 else "%b%d %H:%M", local)
+
+
 def rate(per_second: float) -> str:
     """Return a rate with the digits that matter: ``0.4``, ``25.3``, ``310``."""
     return f"{per_second:.0f}" if per_second >= 99.5 else f"{per_second:.1f}"

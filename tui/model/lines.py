@@ -78,7 +78,18 @@ class Lines:
         if piece.kind == _ROWS:
             return JobLine(self.view.row_in(piece.what, index - piece.line), piece.what)
         item = self.view.item_at(piece.what + index - piece.line)
-        return JobLine(item, ALONE) if item >= 0 else SetLine(item_of(item))
+        if item >= 0:
+            return JobLine(item, ALONE)
+        number = item_of(item)
+        return (
+            SetLine(number)
+            if self._is_line(number)
+            else JobLine(self.view.row_in(number, 0), ALONE)
+        )
+
+    def _is_line(self, number: int) -> bool:
+        """Whether a set is a line of its own; one of which a single job matches is that job."""
+        return len(self.view.members[number].order) > 1
 
     def index_of_set(self, number: int) -> int | None:
         """Return the line of a set, None if it is not shown."""
@@ -98,7 +109,7 @@ class Lines:
             self._lay_out()
             return self._line_of(row)
         line = self.index_of_set(number)
-        if line is not None and number in self.unfolded:
+        if line is not None and number in self.unfolded and self._is_line(number):
             line += 1 + self.view.index_in(number, row)
         return line
 
@@ -180,7 +191,7 @@ class Lines:
         if view.column.name != "state" or view.ranked:
             return []
         total = len(view.top)
-        ends = [view.top.bound(((group.rank - 0.5) * 1e12,)) for group in GROUPS[1:]] + [total]
+        ends = [view.top.bound((group.rank - 0.5) * 1e12) for group in GROUPS[1:]] + [total]
         found = []
         start = 0
         for group, end in enumerate(ends):
@@ -191,7 +202,7 @@ class Lines:
 
     def _unfolded(self) -> list[tuple[int, int, int]]:
         view = self.view
-        shown = self.unfolded & view.members.keys()
+        shown = {it for it in self.unfolded & view.members.keys() if self._is_line(it)}
         if len(shown) <= MANY:
             return [(view.index_of_item(item_of(number)), _ROWS, number) for number in shown]
         return [

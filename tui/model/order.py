@@ -11,7 +11,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from tui.model.column import SortKey
 
@@ -42,9 +42,9 @@ class Order:
             index += 1
         return index
 
-    def bound(self, place: Sequence[SortKey]) -> int:
-        """Return how many items stand before a place, which may be a beginning of one."""
-        return bisect_left(self.items, place, key=self.place_of)
+    def bound(self, key: SortKey) -> int:
+        """Return how many items stand before all with this key or a greater one."""
+        return bisect_left(self.items, (key, -1), key=self.place_of)
 
     def add(self, item: int) -> None:
         """Put in an item."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_JOB_PRIORITY_MIN
 from flux.job.states import Urgency
-from tui.model.column import Column, SortKey
 from tui.model.columns import BY_NAME
 from tui.model.order import Order
 from tui.model.query import Query
@@ -25,6 +24,7 @@ from tui.model.table import JobTable, collector_off
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tui.model.column import Column, SortKey
     from tui.model.order import Place
 
 FEW: Final = 400
@@ -64,13 +64,13 @@ class JobView:
     def __init__(
         self,
         table: JobTable,
-        sort: str = "state",
+        sort: Column | str = "state",
         reverse: bool = False,
         query: Query | None = None,
         sets: JobSets | None = None,
     ) -> None:
         self.table = table
-        self.column: Column = BY_NAME[sort]
+        self.column: Column = BY_NAME[sort] if isinstance(sort, str) else sort
         self.reverse = reverse
         self.query = query or Query.parse("")
         self.sets = sets
@@ -157,11 +157,12 @@ class JobView:
 
     # filing everything
 
-    def set_sort(self, column: str, reverse: bool, now: float) -> None:
+    def set_sort(self, column: Column | str, reverse: bool, now: float) -> None:
         """Sort by another column or turn the order."""
         self._turn(reverse)
-        if BY_NAME[column] is not self.column:
-            self.column = BY_NAME[column]
+        found = BY_NAME[column] if isinstance(column, str) else column
+        if found is not self.column:
+            self.column = found
             self.rebuild(now)
 
     def _turn(self, reverse: bool) -> None:

@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from tui.screens.changing import ChangingScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.filtering import FilteringScreen
+from tui.screens.folding import FoldingScreen
 from tui.screens.job import JobScreen
 from tui.screens.marking import MarkingScreen
 from tui.widgets.footing import KeysFooter, MarksLine, MessageLine
@@ -37,7 +38,7 @@ CHOICES: Final = 8
 QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "state:done")
 
 
-class JobsScreen(FilteringScreen, MarkingScreen):
+class JobsScreen(FilteringScreen, FoldingScreen, MarkingScreen):
     """Job table with header, filter and progress line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -77,6 +78,7 @@ class JobsScreen(FilteringScreen, MarkingScreen):
             show=False,
             id="jobs.back",
         ),
+        *FoldingScreen.FOLD_BINDINGS,
         *MarkingScreen.MOVE_BINDINGS,
     ]
 
@@ -136,6 +138,7 @@ class JobsScreen(FilteringScreen, MarkingScreen):
             # A hidden panel is not worth drawing; the banner hides and shows itself in update().
             if widget.display or kind is Banner:
                 widget.update()
+        self.query_one(JobTableHeading).update()
         self.table.update()
         self.show_matches()
         self.show_marks()
@@ -160,9 +163,9 @@ class JobsScreen(FilteringScreen, MarkingScreen):
     # Other screens
 
     def action_open(self) -> None:
-        """Open the job under the cursor."""
+        """Open the job under the cursor, or unfold its set or fold it."""
         row = self.table.cursor_row
-        if row is not None:
+        if row is not None and not self.toggle_set():
             self.app.push_screen(JobScreen(self.dashboard.table.ids[row]))
 
     def on_job_table_view_opened(self) -> None:

@@ -164,6 +164,9 @@ class Glyphs:
     excluded: str
     opened: str
     closed: str
+    guide: str
+    half_marked: str
+    instance: str
 
 
 UNICODE: Final = Glyphs(
@@ -189,6 +192,9 @@ UNICODE: Final = Glyphs(
     excluded="░",
     opened="▾",
     closed="▸",
+    guide="┊",
+    half_marked="◇",
+    instance="▣",
 )
 ASCII: Final = Glyphs(
     spark=" .:-=+*%#",
@@ -213,6 +219,9 @@ ASCII: Final = Glyphs(
     excluded=":",
     opened="v",
     closed=">",
+    guide="|",
+    half_marked="o",
+    instance="@",
 )
 
 
