@@ -9,7 +9,6 @@ from tui.model import reasons
 from tui.model.column import Column, SortKey, fit
 from tui.model.jobid import f58
 from tui.model.states import DONE, PENDING, STATUS
-from tui.model.table import UNLIMITED
 from tui.model.users import user_name
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def share_left(table: JobTable, row: int, now: float) -> float | None:
 
 def _limit(table: JobTable, row: int) -> str:
     limit = table.duration[row]
-    return "-" if limit == UNLIMITED else fmt.duration(limit)
+    return fmt.duration(limit) if limit > 0 else "-"
 
 
 def _wait(table: JobTable, row: int, now: float) -> str:
@@ -256,7 +255,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         7,
         11,
         lambda t, r, n: _limit(t, r),
-        lambda t, r, n: t.duration[r] or 1e18,
+        lambda t, r, n: t.duration[r] if t.duration[r] > 0 else 1e18,
         right=True,
         varies="duration",
         meaning="time limit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tui.model.columns import USUAL
-from tui.model.table import UNLIMITED
+from tui.model.table import UNTOLD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ _UNKNOWN: Final[dict[str, float | str]] = {
     "bank": "",
     "project": "",
     "ncores": 0,
-    "duration": UNLIMITED,
+    "duration": UNTOLD,
     "expiration": 0.0,
 }
 """What is looked at, and the value of it that stands for "not known" or "none"."""

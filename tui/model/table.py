@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 Job = JsonObject
 
 _NO_STATUS: Final = -1
-UNLIMITED: Final = 0.0
-"""The ``duration`` of a job without a time limit, or of which none is known."""
+UNTOLD: Final = -1.0
+"""The ``duration`` of a job of which it is not known; one without a time limit has 0."""
 _URGENCY: Final = Urgency.DEFAULT.value
 _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("userid", "q", -1),
@@ -53,7 +53,7 @@ _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("t_inactive", "d", 0.0),
     ("expiration", "d", 0.0),
     ("ncores", "q", 0),
-    ("duration", "d", UNLIMITED),
+    ("duration", "d", UNTOLD),
 )
 _TEXTS: Final = ("name", "ranks", "nodelist", "queue", "bank", "project", "cwd")
 _CHUNK: Final = 500
