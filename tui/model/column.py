@@ -22,7 +22,8 @@ class Column:
     off the number to its left. ``keys`` are the keys of all rows at once, where that is faster.
 
     ``varies`` names what of the table has to have more than one value for the column to be worth
-    its room; columns that are not ``usual`` are shown to those who ask for them.
+    its room; columns that are not ``usual`` are shown to those who ask for them. ``like`` is the
+    column of ours that one out of a format looks like.
     """
 
     name: str
@@ -39,6 +40,12 @@ class Column:
     usual: bool = True
     keys: Callable[[JobTable, float], list[SortKey]] | None = None
     meaning: str = ""
+    like: str = ""
+
+    @property
+    def role(self) -> str:
+        """The name of the column that it is drawn as."""
+        return self.like or self.name
 
 
 def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:

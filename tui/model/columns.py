@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from tui.model import format as fmt
 from tui.model import reasons
 from tui.model.column import Column, SortKey, fit
+from tui.model.format_columns import columns_of_format
 from tui.model.jobid import f58
 from tui.model.states import DONE, PENDING, STATUS
 from tui.model.users import user_name
@@ -14,7 +15,7 @@ from tui.model.users import user_name
 if TYPE_CHECKING:
     from tui.model.table import JobTable
 
-__all__ = ["BY_NAME", "COLUMNS", "Column", "SortKey", "fit"]
+__all__ = ["BY_NAME", "COLUMNS", "USUAL", "Column", "SortKey", "columns_from_format", "fit"]
 
 
 def _state_key(table: JobTable, row: int, _now: float) -> float:
@@ -313,3 +314,11 @@ COLUMNS: Final[tuple[Column, ...]] = (
 BY_NAME: Final[dict[str, Column]] = {column.name: column for column in COLUMNS}
 USUAL: Final = tuple(column for column in COLUMNS if column.usual)
 """The columns that are shown as far as there is room, and something to tell apart."""
+
+
+def columns_from_format(text: str) -> tuple[Column, ...]:
+    """Return the columns of an output format as ``flux jobs -o`` takes it (flux-jobs(1)); names of
+    our own columns are fields too. Raises OSError if it cannot be read or names what the table does
+    not know.
+    """
+    return columns_of_format(text, BY_NAME)

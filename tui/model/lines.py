@@ -188,7 +188,7 @@ class Lines:
         are several.
         """
         view = self.view
-        if view.column.name != "state" or view.ranked:
+        if view.column.role != "state" or view.ranked:
             return []
         total = len(view.top)
         ends = [view.top.bound((group.rank - 0.5) * 1e12) for group in GROUPS[1:]] + [total]

@@ -59,7 +59,7 @@ Piece = tuple[str, str]
 """Text and its colour."""
 
 
-class JobLines:
+class LinePainter:
     """Draws lines ``width`` cells wide, with the columns in ``fitted``."""
 
     def __init__(self, dashboard: Dashboard, glyphs: Glyphs) -> None:
@@ -130,13 +130,13 @@ class JobLines:
             mark = self.glyphs.mark if all_of_it else self.glyphs.half_marked
         base = palette.BRIGHT if at_cursor else palette.TEXT
         segments = [*self._gutter(at_cursor, mark, ground)]
-        names = [column.name for column, _ in self.fitted]
-        leading = names.index("name") + 1 if "name" in names else 0
+        roles = [column.role for column, _ in self.fitted]
+        leading = roles.index("name") + 1 if "name" in roles else 0
         gap = Segment(" ", style(base, ground))
         for column, width in self.fitted[:leading]:
-            text, colour = self._set_cell(column.name, line.number, members, base)
+            text, colour = self._set_cell(column.role, line.number, members, base)
             text = cell(text, width, column.right, self.glyphs.more)
-            segments += [Segment(text, style(colour, ground, bold=column.name != "user")), gap]
+            segments += [Segment(text, style(colour, ground, bold=column.role != "user")), gap]
         room = self.width - GUTTER - sum(width + 1 for _, width in self.fitted[:leading]) - 1
         if not leading:
             name, _ = self._set_cell("name", line.number, members, base)
@@ -244,12 +244,12 @@ class JobLines:
         segments = self._gutter(at_cursor, self.glyphs.mark if marked else " ", ground)
         gap = Segment(" ", style(base, ground))
         for column, width in self.fitted:
-            if column.name == "state":
-                segments += self._state(row, width, ground)
+            if column.role == "state":
+                segments += self._state(column, row, width, ground)
             elif column.name == "left":
                 segments += self._left(column, row, width, ground, base)
-            elif column.name == "name":
-                segments += self._name(line, width, ground, base, marked)
+            elif column.role == "name":
+                segments += self._name(column, line, width, ground, base, marked)
             else:
                 text = self._text(column, row, width)
                 colour = self._colour(column, status, base)
@@ -265,11 +265,15 @@ class JobLines:
             text = text.replace(PREFIX, "f").replace(fmt.TIMES, "x")
         return cell(text, width, column.right, self.glyphs.more)
 
-    def _state(self, row: int, width: int, ground: str) -> list[Segment]:
+    def _state(self, column: Column, row: int, width: int, ground: str) -> list[Segment]:
         """Return the state, standing out for a moment when it has just changed."""
         status = self.dashboard.table.status[row]
         colour, step = status_colour(status), self.dashboard.flash_step(row)
-        text = cell(f"{self.glyphs.dot} {STATUS[status].code}", width, False, self.glyphs.more)
+        if column.name == "state":
+            text = f"{self.glyphs.dot} {STATUS[status].code}"
+            text = cell(text, width, False, self.glyphs.more)
+        else:
+            text = self._text(column, row, width)
         if step == 2:
             return [Segment(text, style(palette.BACKGROUND, colour, bold=True))]
         return [Segment(text, style(colour, palette.FLASH if step else ground, bold=bool(step)))]
@@ -294,7 +298,7 @@ class JobLines:
         ]
 
     def _name(
-        self, line: JobLine, width: int, ground: str, base: str, marked: bool
+        self, column: Column, line: JobLine, width: int, ground: str, base: str, marked: bool
     ) -> list[Segment]:
         """Return the name, after what it is: a job of a set, an instance."""
         table, segments = self.dashboard.table, []
@@ -303,11 +307,11 @@ class JobLines:
         if table.uri_of(line.row):
             segments.append(Segment(f"{self.glyphs.instance} ", style(palette.ACCENT, ground)))
         width = max(1, width - sum(len(segment.text) for segment in segments))
-        text = cell(table.name[line.row], width, False, self.glyphs.more)
+        text = self._text(column, line.row, width)
         return [*segments, Segment(text, style(base, ground, bold=marked))]
 
     def _colour(self, column: Column, status: int, base: str) -> str:
-        name = column.name
+        name = column.role
         if (column.live or name == "left") and status not in DONE and self.dashboard.stale:
             return palette.DIM  # what it was when the instance was last heard of
         if name == "info":

@@ -16,7 +16,7 @@ from tui.model.lines import Heading, JobLine, SetLine
 from tui.model.sets import ALONE
 from tui.widgets import palette
 from tui.widgets.cells import cell
-from tui.widgets.job_lines import GUTTER, JobLines
+from tui.widgets.job_lines import GUTTER, LinePainter
 from tui.widgets.palette import Glyphs, style
 from tui.widgets.strips import changed_span
 
@@ -113,7 +113,7 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor_id: int | None = None
         self._on_set = False
         self._pinned = False
-        self._paint = JobLines(dashboard, glyphs)
+        self._paint = LinePainter(dashboard, glyphs)
         self._columns: tuple[Column, ...] = ()
         self._shown: dict[int, Strip] = {}
         self._ahead: dict[int, tuple[tuple[int, int], Strip]] = {}
