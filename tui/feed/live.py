@@ -68,7 +68,7 @@ class LiveFeed:
         self._handle: AsyncFlux | None = None
         self._lost: asyncio.Event = asyncio.Event()
         self._describing: set[int] = set()
-        self._attributes = JOB_ATTRIBUTES
+        self._attributes: tuple[str, ...] = JOB_ATTRIBUTES
         self._tells_reasons = True
         self._moved = asyncio.Event()
 

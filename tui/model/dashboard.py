@@ -16,7 +16,7 @@ from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, curren
 from tui.model.columns import BY_NAME
 from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
-from tui.model.lines import Lines
+from tui.model.lines import TableLines
 from tui.model.query import Query, values_of
 from tui.model.sets import ALONE, JobSets
 from tui.model.states import DONE, PENDING, RUNNING, Status
@@ -133,7 +133,7 @@ class Dashboard:
             else JobView(self.table)
         )
         self.view.sets = self.sets if self.grouping else None
-        self.lines = Lines(self.view)
+        self.lines = TableLines(self.view)
         self._last_due = 0.0
         self.loaded = False
 

@@ -166,7 +166,7 @@ def _column(piece: str, place: int, known: Mapping[str, Column]) -> Column:
             raise OSError(errno.EINVAL, f"{piece}: no conversion {conversion}")
     first, spec = parsed[0][1] or "", parsed[0][2] or ""
     if len(parsed) == 1 and first in known and first not in JobInfoFormat.headings:
-        return _ours(known[first], piece, spec, place)
+        return _ours(known[first], spec, place)
     try:
         layout = JobInfoFormat(piece)
     except ValueError as exc:
@@ -197,7 +197,7 @@ def _column(piece: str, place: int, known: Mapping[str, Column]) -> Column:
     )
 
 
-def _ours(column: Column, piece: str, spec: str, place: int) -> Column:
+def _ours(column: Column, spec: str, place: int) -> Column:
     """Return one of our own columns with the width that a format gives it."""
     found = _SPEC_WIDTH.search(spec)
     return Column(

@@ -45,7 +45,7 @@ _ITEMS, _HEADING, _ROWS = range(3)
 
 
 class _Piece(NamedTuple):
-    """Lines from ``line`` on: items from the ``what``-th at the top, a heading, or rows of a
+    """TableLines from ``line`` on: items from the ``what``-th at the top, a heading, or rows of a
     set.
     """
 
@@ -54,7 +54,7 @@ class _Piece(NamedTuple):
     what: int
 
 
-class Lines:
+class TableLines:
     """The lines of ``view`` with the sets in ``unfolded`` unfolded."""
 
     def __init__(self, view: JobView) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import tui.model.view as view_module
 from tui.model.columns import BY_NAME
 from tui.model.dashboard import Dashboard
-from tui.model.lines import Heading, JobLine, Lines, SetLine
+from tui.model.lines import Heading, JobLine, SetLine, TableLines
 from tui.model.query import Query
 from tui.model.sets import ALONE, APART, LEAST, JobSets, pattern
 from tui.model.states import GROUPS, Status
@@ -222,7 +222,7 @@ def test_view_and_lines_kept_up_to_date_are_those_made_anew(
     table.load([job(n + 1, NOW + when, name) for n, (when, name, _) in enumerate(facts)])
     sets = JobSets(table)
     view = JobView(table, column, False, Query.parse(query), sets)
-    lines = Lines(view)
+    lines = TableLines(view)
     sets.update(table.take_changed())
     view.rebuild(NOW)
     with patch.object(view_module, "FEW", few), patch("tui.model.lines.MANY", many):
@@ -251,7 +251,7 @@ def _step(table: JobTable, jobid: int, what: str) -> None:
         table.load([changes])
 
 
-def _check(view: JobView, lines: Lines) -> None:
+def _check(view: JobView, lines: TableLines) -> None:
     wanted = expected_items(view)
     assert [view.rows_at(item) for item in view.items()] == wanted
     assert len(view) == sum(map(len, wanted))

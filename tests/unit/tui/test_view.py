@@ -13,7 +13,7 @@ from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample
 from tui.model.columns import BY_NAME
 from tui.model.dashboard import Dashboard
-from tui.model.lines import JobLine, Lines
+from tui.model.lines import JobLine, TableLines
 from tui.model.query import Query
 from tui.model.table import JobTable
 from tui.model.view import JobView
@@ -64,7 +64,7 @@ def test_incremental_order_equals_full_recomputation(
             dashboard.apply(feed.changes(dashboard, number))
             view.update(dashboard.table.take_changed(), NOW)
             assert view.rows() == expected(dashboard.table, view, NOW)
-    lines = Lines(view)
+    lines = TableLines(view)
     shown = [lines.at(index) for index in range(len(lines))]
     assert [line.row for line in shown if isinstance(line, JobLine)] == view.rows()
     assert all(
@@ -114,7 +114,7 @@ def test_a_row_that_does_not_match_has_no_line() -> None:
     view.rebuild(NOW)
     hidden = next(row for row in range(50) if row not in view.rows())
     assert hidden not in view
-    assert Lines(view).index_of(hidden) is None
+    assert TableLines(view).index_of(hidden) is None
 
 
 @pytest.mark.parametrize("column", ["state", "name", "runtime"])
