@@ -140,10 +140,10 @@ async def test_all_sets_fold_and_unfold_and_grouping_goes_off(make_app: MakeApp)
         assert len(dashboard.lines) == 5
         assert isinstance(table_of(pilot).cursor_line, SetLine)
         await pilot.press("Z")
-        assert "every job has its line" in text_of(pilot)
+        await until(pilot, lambda: "every job has its line" in text_of(pilot))
         assert len(dashboard.lines) == 46  # 42 jobs, four headings
         await pilot.press("z")
-        assert "no sets" in text_of(pilot)
+        await until(pilot, lambda: "no sets" in text_of(pilot))
         await pilot.press("Z")
         assert "▸ ×40" in text_of(pilot)
 

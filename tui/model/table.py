@@ -330,7 +330,7 @@ class JobTable:
         return notes
 
     def uri_of(self, row: int) -> str:
-        """Return the URI of the instance that a job is, empty for one that is none, or that has
+        """Return the URI of the instance that a job is, empty for one that is not, or that has
         ended.
         """
         notes = self.annotations.get(row)
