@@ -63,7 +63,7 @@ def _hms(value: Number | None) -> str:
     return text if not days else f"{days} day{'' if days == 1 else 's'}, {text}"
 
 
-_CONVERSIONS: dict[str, Callable[[Any], object]] = {
+CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "D": _date,
     "d": lambda value: UtilDatetime(_seconds(value)),
     "F": lambda value: fsd(_seconds(value)),
@@ -76,7 +76,7 @@ _CONVERSIONS: dict[str, Callable[[Any], object]] = {
 
 def convert_value(value: Any, conversion: str) -> object:
     """Apply a ``!X`` conversion; ValueError if it is unknown."""
-    convert = _CONVERSIONS.get(conversion)
+    convert = CONVERSIONS.get(conversion)
     if convert is None:
         raise ValueError(f"Unknown conversion specifier {conversion}")
     try:

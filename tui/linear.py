@@ -52,7 +52,7 @@ class LinePrinter:
             self._told = {table.ids[row]: table.status[row] for row in range(len(table))}
             return [*lines, self.summary()]
         for row in self._moved(changed):
-            if view.index_of(row) is not None:
+            if row in view:
                 lines.append(self._line(row))
         return lines
 

@@ -64,6 +64,16 @@ def why_pending(job: Waiting, now: float | None = None) -> str:
     return job.told or _scheduler_note(job.annotations) or RESOURCES
 
 
+def begin_time(dependency: str) -> float | None:
+    """Return the seconds since the epoch that a dependency is for, None if it is none on a time."""
+    if not dependency.startswith(_BEGIN):
+        return None
+    try:
+        return float(dependency.removeprefix(_BEGIN))
+    except ValueError:
+        return None
+
+
 def _dependency(name: str, now: float | None) -> str:
     """Return a dependency in words: of a begin-time, when that is."""
     if not name.startswith(_BEGIN) or now is None:

@@ -421,10 +421,12 @@ async def test_until_all_jobs_are_read_the_instance_counts(
         run_job(instance.uri, "exit 1")
     read, listed = [], requests.job_list
 
-    async def watched(handle: AsyncFlux, entries: int, version: str) -> list[Any]:
+    async def watched(
+        handle: AsyncFlux, entries: int, version: str, attrs: tuple[str, ...]
+    ) -> list[Any]:
         if not entries:
             read.append(dashboard.counts)
-        return await listed(handle, entries, version)
+        return await listed(handle, entries, version, attrs)
 
     monkeypatch.setattr(live, "FIRST_PAGE", 2)
     monkeypatch.setattr(live, "job_list", watched)

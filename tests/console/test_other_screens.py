@@ -46,7 +46,7 @@ async def open_job(pilot: Pilot[Any], *keys: str) -> JobScreen:
 async def test_job_screen_shows_facts_and_follows(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
-        screen = await open_job(pilot, "4")
+        screen = await open_job(pilot, "slash", *"state:failed", "enter")
         await until(pilot, lambda: "lammps -in melt.in" in text_of(pilot))
         text = text_of(pilot)
         assert "FAILED" in text

@@ -170,7 +170,8 @@ def test_clocks_cost_little(instance: Instance) -> None:
     jobid = run_job(instance, "runs", "sleep", "inf")
     waiting = [run_job(instance, f"waits{number}", "sleep", "inf") for number in range(40)]
     with dashboard(instance, (200, 60)) as top:
-        top.until("waits7")
+        top.until("40 S")
+        top.press("Z", "waits7")  # a line for each of them
         top.until("insufficient resources")
         calm, rounds = 0, 0
         while calm < 5:

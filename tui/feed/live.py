@@ -27,7 +27,14 @@ from flux.wire import json
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
 from tui.feed.instances import inner_of
-from tui.feed.requests import LostConnection, counts, job_list, reason_of, roundtrip
+from tui.feed.requests import (
+    LostConnection,
+    counts,
+    job_list,
+    known_attributes,
+    reason_of,
+    roundtrip,
+)
 from tui.model.dashboard import Dashboard, InstanceInfo
 from tui.model.instances import Look
 from tui.model.notices import queue_notices
@@ -68,6 +75,7 @@ class LiveFeed:
         self._handle: AsyncFlux | None = None
         self._lost: asyncio.Event = asyncio.Event()
         self._describing: set[int] = set()
+        self._attributes: tuple[str, ...] = JOB_ATTRIBUTES
         self._tells_reasons = True
         self._moved = asyncio.Event()
 
@@ -163,7 +171,8 @@ class LiveFeed:
             dashboard.read_only = True
         version = dashboard.instance.version
         await roundtrip(handle, "job-manager")
-        first = await job_list(handle, FIRST_PAGE, version)
+        self._attributes = await known_attributes(handle, version)
+        first = await job_list(handle, FIRST_PAGE, version, self._attributes)
         if len(first) >= FIRST_PAGE:
             dashboard.loading = await counts(handle)
         dashboard.replace(first)
@@ -171,7 +180,7 @@ class LiveFeed:
         await self._notices(dashboard)
         if len(first) >= FIRST_PAGE:
             dashboard.set_link(True)
-            jobs = await job_list(handle, 0, version)
+            jobs = await job_list(handle, 0, version, self._attributes)
             for start in range(0, len(jobs), PIECE):
                 dashboard.load(jobs[start : start + PIECE])
                 await asyncio.sleep(0)
@@ -217,7 +226,9 @@ class LiveFeed:
             dashboard.hear()
             if differing >= RECONCILE_AFTER:
                 differing = 0
-                dashboard.load(await job_list(handle, 0, dashboard.instance.version))
+                dashboard.load(
+                    await job_list(handle, 0, dashboard.instance.version, self._attributes)
+                )
 
     async def _follow_resources(self, dashboard: Dashboard) -> None:
         """Ask for the resources soon after jobs got or gave back some, less often the longer it
@@ -303,7 +314,7 @@ class LiveFeed:
         for start in range(0, len(jobids), LOOKUPS_AT_ONCE):
             batch = jobids[start : start + LOOKUPS_AT_ONCE]
             requests = [
-                handle.rpc("job-list.list-id", {"id": jobid, "attrs": JOB_ATTRIBUTES})
+                handle.rpc("job-list.list-id", {"id": jobid, "attrs": self._attributes})
                 for jobid in batch
             ]
             answers = await asyncio.gather(*requests, return_exceptions=True)

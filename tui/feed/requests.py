@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
 
 STREAMING_LIST: Final = (0, 47)
+SHOWN_LATER: Final = ("queue", "bank", "project", "cwd", "ncores", "duration")
+"""What the table shows of what brokers of 0.29 do not tell."""
 
 
 class LostConnection(OSError):
@@ -45,8 +47,25 @@ async def counts(handle: AsyncFlux) -> StateCounts:
     )
 
 
+async def known_attributes(handle: AsyncFlux, version: str) -> tuple[str, ...]:
+    """Return the attributes of jobs to ask for: brokers of 0.29 do not know all, and refuse what
+    they do not know.
+    """
+    if _release(version) >= STREAMING_LIST:
+        return (*JOB_ATTRIBUTES, *SHOWN_LATER)
+    try:
+        known = (await handle.rpc("job-list.list-attrs")).get("attrs") or ()
+    except OSError:
+        known = ()
+    return (*JOB_ATTRIBUTES, *(name for name in SHOWN_LATER if name in known))
+
+
 async def job_list(
-    handle: AsyncFlux, entries: int, version: str, states: int = LISTED_STATES
+    handle: AsyncFlux,
+    entries: int,
+    version: str,
+    attrs: tuple[str, ...] = JOB_ATTRIBUTES,
+    states: int = LISTED_STATES,
 ) -> list[JsonObject]:
     """Return the newest ``entries`` jobs of all users, all jobs for 0, that are in any of
     ``states``; flux-core since 0.47 streams them by a constraint.
@@ -54,7 +73,7 @@ async def job_list(
     if _release(version) >= STREAMING_LIST:
         request = {
             "max_entries": entries,
-            "attrs": JOB_ATTRIBUTES,
+            "attrs": attrs,
             "since": 0.0,
             "constraint": {"states": [states]},
         }
@@ -65,7 +84,7 @@ async def job_list(
         return found
     request = {
         "max_entries": entries,
-        "attrs": JOB_ATTRIBUTES,
+        "attrs": attrs,
         "userid": USERID_UNKNOWN,
         "states": states,
         "results": 0,

@@ -5,11 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from flux.job.describe import allocation, job_name, requested
+from flux.job.describe import (
+    allocation,
+    queue_name,
+    requested,
+    system_text,
+    time_limit,
+)
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
+from tui.model.columns import BY_NAME
+from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
 from tui.model.events import JobEvents
+from tui.model.lines import TableLines
 from tui.model.query import Query, values_of
+from tui.model.sets import ALONE, JobSets
 from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
+    from tui.model.column import Column
 
 
 @dataclass(slots=True)
@@ -75,6 +86,8 @@ class StateCounts:
         return self.read >= self.total
 
 
+FADED: Final = 0.6
+"""Seconds for which a job that has changed stands out."""
 SILENCE: Final = 5.0
 """Seconds without an answer after which what is shown counts as old."""
 
@@ -96,22 +109,33 @@ class Dashboard:
         self.notices: tuple[str, ...] = ()
         self.recent = JobEvents()
         self.loading: StateCounts | None = None
+        self.grouping = True
+        self.chosen_columns: tuple[Column, ...] | None = None
+        self._to_unfold: list[int] = []
         self.reset()
 
     def reset(self) -> None:
-        """Forget all jobs; the sort order and filter stay. Marks are kept: they are ids."""
+        """Forget all jobs; the sort order, the filter and which sets are unfolded stay. Marks are
+        kept: they are ids.
+        """
         old: JobView | None = getattr(self, "view", None)
+        if old is not None:
+            self._to_unfold += self._unfolded_ids()
         self.table = JobTable()
+        self.sets = JobSets(self.table)
+        self.variety = Variety(self.table)
         self.throughput = Throughput()
         self.utilisation = Utilisation()
         self.run_times = RunTimes()
         self.seconds_left: float | None = None
         self.flash: dict[int, float] = {}
         self.view = (
-            JobView(self.table, old.column.name, old.reverse, old.query)
+            JobView(self.table, old.column, old.reverse, old.query)
             if old is not None
             else JobView(self.table)
         )
+        self.view.sets = self.sets if self.grouping else None
+        self.lines = TableLines(self.view)
         self._last_due = 0.0
         self.loaded = False
 
@@ -182,24 +206,33 @@ class Dashboard:
         now = self.clock()
         table = self.table
         changed = table.take_changed()
-        if table.finished:
-            self._count_ended(table.finished, now)
-            table.finished = []
         first = not self.loaded
         if changed:
+            moved = self.sets.update(changed)
+            self.variety.update(changed)
             if first:
                 self.view.rebuild(now)
                 self.loaded = True
             else:
-                self.view.update(changed, now)
+                self.view.update(changed | moved, now)
                 if len(changed) < 2000:
                     self.flash.update(dict.fromkeys(changed, now))
+            self._unfold_again()
+        if table.finished:  # once the sets are known that they count for
+            self._count_ended(table.finished, now)
+            table.finished = []
+        self._fade(now)
         if now - self._last_due >= 1.0:
             self._last_due = now
             self.view.update(self.view.due(), now)
-            self.flash = {row: since for row, since in self.flash.items() if now - since < 1.5}
             self.seconds_left = self.run_times.seconds_left(table, now)
         return changed
+
+    def _fade(self, now: float) -> None:
+        """Forget what changed a while ago; what is fading is drawn anew until it has."""
+        if self.flash:
+            self.flash = {row: since for row, since in self.flash.items() if now - since < FADED}
+            self.revision += 1
 
     def _count_ended(self, rows: list[int], now: float) -> None:
         """Take jobs that ended into the rates; those that were canceled, or never ran, say nothing
@@ -214,14 +247,68 @@ class Dashboard:
         ]
         self.throughput.add([ended[row] for row in own])
         self.run_times.add(table, own)
+        self.sets.count_ended(own)
+
+    def _unfolded_ids(self) -> list[int]:
+        """Return a job of each set that is unfolded."""
+        sets, ids = self.sets.by_number, self.table.ids
+        return [
+            min(ids[row] for row in sets[number].rows)
+            for number in self.lines.unfolded
+            if number in sets
+        ]
+
+    def _unfold_again(self) -> None:
+        """Unfold the sets that were unfolded before everything was read anew."""
+        waiting = []
+        for jobid in self._to_unfold:
+            row = self.table.row_of.get(jobid)
+            number = ALONE if row is None else self.sets.number_of(row)
+            if number == ALONE:
+                waiting.append(jobid)
+            else:
+                self.lines.unfold(number)
+        self._to_unfold = waiting
 
     # read by the screens
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that are shown as far as there is room: the chosen ones, else those that
+        tell jobs apart.
+        """
+        return self.variety.columns if self.chosen_columns is None else self.chosen_columns
+
+    def set_columns(self, columns: Sequence[Column] | None) -> None:
+        """Show these columns, None for those that tell jobs apart."""
+        self.chosen_columns = None if columns is None else tuple(columns)
+        self.revision += 1
+
+    def set_sort(self, name: str, reverse: bool) -> None:
+        """Sort by a column that is shown, or any that there is."""
+        shown = {column.name: column for column in self.columns}
+        self.view.set_sort(shown.get(name) or BY_NAME[name], reverse, self.clock())
+
+    def flash_step(self, row: int) -> int:
+        """Return how a job's state is to be drawn: 2 when it has just changed, 1 a moment later,
+        else 0.
+        """
+        since = self.flash.get(row)
+        if since is None:
+            return 0
+        return 2 if self.clock() - since < FADED / 2 else 1
 
     def set_query(self, text: str) -> None:
         """Filter by ``text``; raises QueryError and leaves the filter as it was if it cannot be
         read.
         """
         self.view.set_query(Query.parse(text), self.clock())
+
+    def set_grouping(self, on: bool) -> None:
+        """Show each set of like jobs as one line, or every job by itself."""
+        self.grouping = on
+        self.view.set_sets(self.sets if on else None)
+        self.revision += 1
 
     def values_of(self, field: str) -> set[str]:
         """Return what jobs have in a text field of queries."""
@@ -291,7 +378,15 @@ def describe(jobspec: object) -> JsonObject:
     out.
     """
     found = requested(jobspec)
-    facts = {"name": found.name, "ntasks": found.ntasks, "nnodes": found.nnodes}
+    facts = {
+        "name": found.name,
+        "ntasks": found.ntasks,
+        "nnodes": found.nnodes,
+        "ncores": found.ncores,
+        "queue": queue_name(jobspec),
+        "duration": time_limit(jobspec),
+        **{name: system_text(jobspec, name) for name in ("bank", "project", "cwd")},
+    }
     return {name: value for name, value in facts.items() if value is not None}
 
 
@@ -304,8 +399,7 @@ def describe_update(entry: JsonMapping) -> JsonObject:
         return {EXPIRATION: float(context[EXPIRATION])}
     if entry.get("name") != JOBSPEC_UPDATE:
         return {}
-    name = job_name(current_jobspec({}, [entry]))
-    return {} if name is None else {"name": name}
+    return describe(current_jobspec({}, [entry]))
 
 
 def describe_r(resources: object) -> JsonObject:
@@ -315,5 +409,6 @@ def describe_r(resources: object) -> JsonObject:
         "ranks": found.ranks,
         "nodelist": found.nodelist,
         "nnodes": found.nnodes,
+        "ncores": found.ncores,
         "expiration": found.expiration,
     }

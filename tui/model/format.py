@@ -14,6 +14,9 @@ _SEQUENCE: Final = re.compile(
 )
 """Control sequences (CSI) and commands (OSC) of ECMA-48, in 7 and in 8 bits."""
 
+TIMES: Final = "\u00d7"
+"""Between tasks and nodes; screens without Unicode have an ``x`` for it."""
+
 
 def duration(seconds: float) -> str:
     """Return a span in at most six characters: ``0.69s``, ``12.3s``, ``4m03s``, ``2h05m``,
@@ -58,6 +61,17 @@ def clock(timestamp: float, now: float) -> str:
     if now - timestamp < 43200 or local[:3] == time.localtime(now)[:3]:
         return time.strftime("%H:%M:%S", local)
     return time.strftime("%b%d %H:%M", local)
+
+
+def moment(timestamp: float, now: float) -> str:
+    """Return a wall-clock time to the minute: ``17:43``, with the date if it is more than half a
+    day away.
+    """
+    try:
+        local = time.localtime(timestamp)
+    except (OverflowError, OSError, ValueError):
+        return str(timestamp)
+    return time.strftime("%H:%M" if abs(timestamp - now) < 43200 else "%b%d %H:%M", local)
 
 
 def rate(per_second: float) -> str:

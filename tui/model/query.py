@@ -107,6 +107,9 @@ def _exit(table: JobTable, row: int, _: float) -> float:
 _TEXTS: Final[dict[str, Callable[[JobTable], Callable[[int], str]]]] = {
     "name": lambda table: table.name.__getitem__,
     "user": lambda table: lambda row: user_name(table.userid[row]),
+    "queue": lambda table: table.queue.__getitem__,
+    "bank": lambda table: table.bank.__getitem__,
+    "project": lambda table: table.project.__getitem__,
     "ranks": lambda table: table.ranks.__getitem__,
     "node": lambda table: table.nodelist.__getitem__,
     "info": lambda table: lambda row: reasons.info(table, row),
@@ -119,6 +122,8 @@ _NUMBERS: Final[dict[str, Callable[[JobTable, int, float], float]]] = {
     "left": _left,
     "ntasks": lambda table, row, _: table.ntasks[row],
     "nnodes": lambda table, row, _: table.nnodes[row],
+    "ncores": lambda table, row, _: table.ncores[row] or UNKNOWN,
+    "limit": lambda table, row, _: table.duration[row] or float("inf"),
     "priority": lambda table, row, _: table.priority[row],
     "urgency": lambda table, row, _: table.urgency[row],
     "waitstatus": lambda table, row, _: table.waitstatus[row],

@@ -44,7 +44,8 @@ class Question:
         if len(self.selection.jobids) > 1:
             left = self.selection.unable(self.statuses)
             if left:
-                notes.append(f"of {fmt.count(len(self.selection.jobids))} marked, {left}")
+                kind = "marked" if self.selection.marked else "in the set"
+                notes.append(f"of {fmt.count(len(self.selection.jobids))} {kind}, {left}")
         sight = self.selection.out_of_sight()
         if sight:
             notes.append(sight)

@@ -18,10 +18,20 @@ def info(table: JobTable, row: int, now: float | None = None) -> str:
     """Return the last column of the job table: what matters most about this job now."""
     status = Status(table.status[row])
     if status in PENDING:
-        return why_pending(table, row, now)
+        begins = _begins(table, row, now) if now is not None else ""
+        return begins or why_pending(table, row, now)
     if status in DONE and status != Status.COMPLETED:
         return why_failed(table, row)
     return table.where[row] or table.nodelist[row]
+
+
+def _begins(table: JobTable, row: int, now: float) -> str:
+    """Return when a job may start that waits for nothing but a time, as short as it can be."""
+    waits_for = table.dependencies.get(row, [])
+    begin = job_why.begin_time(str(waits_for[0])) if len(waits_for) == 1 else None
+    if begin is None or begin < now:
+        return ""
+    return f"begins {fmt.moment(begin, now)}, in {fmt.age(begin - now)}"
 
 
 def why_pending(table: JobTable, row: int, now: float | None = None) -> str:

@@ -45,7 +45,7 @@ def jobs(number: int, now: float, seed: int = 1) -> list[Job]:
 def _jobs(number: int, now: float, rng: random.Random) -> Iterator[Job]:
     kinds = rng.choices([kind[:2] for kind in _KINDS], [kind[2] for kind in _KINDS], k=number)
     for i, (state, result) in enumerate(kinds):
-        submit = now - (number - i) * 0.5 - rng.random()
+        submit = now - (number - i) * 2 - rng.random()
         job: Job = {
             "id": int((submit - now + 1e7) * 1000) << 24 | i & 0xFFFF,
             "userid": rng.choice((0, 0, 0, 1)),

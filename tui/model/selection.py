@@ -9,14 +9,16 @@ from tui.model import format as fmt
 from tui.model.states import DONE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tui.model.dashboard import Dashboard
     from tui.model.states import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Jobs that were ``marked``, or the one under the cursor; which of them something can be done
-    to is looked up anew each time, for they go on.
+    """Jobs that were ``marked``, or the one or the set under the cursor; which of them something
+    can be done to is looked up anew each time, for they go on.
     """
 
     dashboard: Dashboard
@@ -57,13 +59,15 @@ class Targets:
         return ", ".join(parts)
 
 
-def targets(dashboard: Dashboard, cursor_row: int | None) -> Targets:
-    """Return the jobs an action is for: the marked ones, else the one under the cursor."""
-    at_cursor = None if cursor_row is None else dashboard.table.ids[cursor_row]
+def targets(dashboard: Dashboard, cursor_rows: Sequence[int]) -> Targets:
+    """Return the jobs an action is for: the marked ones, else those under the cursor."""
+    ids = dashboard.table.ids
     if dashboard.marks:
+        at_cursor = {ids[row] for row in cursor_rows}
         known = sorted(jobid for jobid in dashboard.marks if jobid in dashboard.table.row_of)
-        return Targets(dashboard, tuple(known), True, at_cursor)
-    return one(dashboard, cursor_row)
+        other = next(iter(at_cursor - dashboard.marks), None)
+        return Targets(dashboard, tuple(known), True, other)
+    return Targets(dashboard, tuple(ids[row] for row in cursor_rows), False)
 
 
 def one(dashboard: Dashboard, row: int | None) -> Targets:

@@ -49,9 +49,9 @@ STATUS: Final[tuple[StatusInfo, ...]] = (
     StatusInfo("S", "sched", 2),
     StatusInfo("R", "run", 0),
     StatusInfo("C", "cleanup", 1),
-    StatusInfo("CD", "completed", 5),
+    StatusInfo("CD", "completed", 6),
     StatusInfo("F", "failed", 5),
-    StatusInfo("CA", "canceled", 5),
+    StatusInfo("CA", "canceled", 6),
     StatusInfo("TO", "timeout", 5),
 )
 
@@ -59,6 +59,26 @@ PENDING: Final = frozenset({Status.DEPEND, Status.PRIORITY, Status.SCHED})
 RUNNING: Final = frozenset({Status.RUN, Status.CLEANUP})
 ACTIVE: Final = PENDING | RUNNING
 DONE: Final = frozenset(Status) - ACTIVE
+
+
+class StatusGroup(NamedTuple):
+    """Statuses that stand together in the table when it is in the order of states: what they are
+    called, and the first of their places.
+    """
+
+    title: str
+    statuses: frozenset[Status]
+    rank: int
+
+
+UNSUCCESSFUL: Final = frozenset({Status.FAILED, Status.TIMEOUT})
+GROUPS: Final = (
+    StatusGroup("RUNNING", RUNNING, 0),
+    StatusGroup("PENDING", PENDING, 2),
+    StatusGroup("FAILED", UNSUCCESSFUL, 5),
+    StatusGroup("DONE", DONE - UNSUCCESSFUL, 6),
+)
+"""Those that need somebody's attention stand above those that do not."""
 
 _STATUS_OF_STATE: Final[dict[int, Status]] = {
     NEW: Status.DEPEND,

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Job = JsonObject
 
 _NO_STATUS: Final = -1
+UNTOLD: Final = -1.0
+"""The ``duration`` of a job of which it is not known; one without a time limit has 0."""
 _URGENCY: Final = Urgency.DEFAULT.value
 _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("userid", "q", -1),
@@ -50,8 +52,10 @@ _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("t_cleanup", "d", 0.0),
     ("t_inactive", "d", 0.0),
     ("expiration", "d", 0.0),
+    ("ncores", "q", 0),
+    ("duration", "d", UNTOLD),
 )
-_TEXTS: Final = ("name", "ranks", "nodelist")
+_TEXTS: Final = ("name", "ranks", "nodelist", "queue", "bank", "project", "cwd")
 _CHUNK: Final = 500
 """Records taken in at once: few enough to stay in the processor's cache while column after column
 is read.
@@ -94,9 +98,15 @@ class JobTable:
         self.t_cleanup: array[float] = array("d")
         self.t_inactive: array[float] = array("d")
         self.expiration: array[float] = array("d")
+        self.ncores: array[int] = array("q")
+        self.duration: array[float] = array("d")
         self.name: list[str] = []
         self.ranks: list[str] = []
         self.nodelist: list[str] = []
+        self.queue: list[str] = []
+        self.bank: list[str] = []
+        self.project: list[str] = []
+        self.cwd: list[str] = []
         self.where: list[str] = []
         self.annotations: dict[int, JsonObject] = {}
         self.waits: dict[int, str] = {}
@@ -318,6 +328,16 @@ class JobTable:
         if notes is None and self.where[row]:
             return {"sched": {"resource_summary": self.where[row]}}
         return notes
+
+    def uri_of(self, row: int) -> str:
+        """Return the URI of the instance that a job is, empty for one that is not, or that has
+        ended.
+        """
+        notes = self.annotations.get(row)
+        if notes is None or self.state[row] != states.RUN:
+            return ""
+        user = notes.get("user")
+        return _text(user.get("uri")) if isinstance(user, dict) else ""
 
     def _result(self, row: int) -> int:
         status = self.waitstatus[row]

@@ -1,147 +1,395 @@
-"""One sorted, filtered order over the rows of a ``JobTable``, kept up to date
-without sorting again.
+"""One sorted, filtered order over the rows of a ``JobTable``, in which each set of like jobs is one
+item, kept up to date without sorting again.
 
-The order is ascending; a descending view reads it backwards, so turning the order costs nothing.
-Every key ends in the job id, so keys are unique and a row that changes is found by bisection under
-the key it was filed with.
+At the top are jobs that are in no set, and sets, each where the first of its jobs would be; every
+set has its own order of jobs. Orders are ascending; a descending view reads them backwards. Ties go
+by job id, so no two places are alike and a row that changes is found by bisection under the key it
+was filed with.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from array import array
 from typing import TYPE_CHECKING, Final
 
-from tui.model.columns import BY_NAME, Column, SortKey
+from flux.constants import FLUX_JOB_PRIORITY_MIN
+from flux.job.states import Urgency
+from tui.model.columns import BY_NAME
+from tui.model.order import Order
 from tui.model.query import Query
+from tui.model.sets import ALONE, JobSets
+from tui.model.states import Status
 from tui.model.table import JobTable, collector_off
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Sequence
 
-Key = tuple[SortKey, int]
+    from tui.model.column import Column, SortKey
+    from tui.model.order import Place
 
 FEW: Final = 400
 """Up to this many changed rows are moved one by one; beyond it one merge is cheaper."""
+HELD: Final = len(Status)
+"""Where counts have jobs that wait for resources but are held; they are not among those that can
+run.
+"""
+_ABSENT: Final = -2
+"""The place of a row that does not match."""
+
+
+class Members:
+    """The jobs of one set that match, and how many there are of each status; ``place`` is where the
+    set is filed at the top, None while it is not.
+    """
+
+    __slots__ = ("counts", "order", "place")
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.counts = [0] * (len(Status) + 1)
+        self.place: Place | None = None
+
+
+def item_of(number: int) -> int:
+    """Return how a set is written among rows, as a negative number, and the set of such an item."""
+    return -1 - number
 
 
 class JobView:
-    """The rows that match ``query``, in the order of column ``sort``."""
+    """The rows that match ``query``, in the order of column ``sort``; without ``sets`` every job
+    stands alone. ``revision`` changes with whatever is shown where, ``counts`` has the matching
+    jobs by status.
+    """
 
     def __init__(
         self,
         table: JobTable,
-        sort: str = "state",
+        sort: Column | str = "state",
         reverse: bool = False,
         query: Query | None = None,
+        sets: JobSets | None = None,
     ) -> None:
         self.table = table
-        self.column: Column = BY_NAME[sort]
+        self.column: Column = BY_NAME[sort] if isinstance(sort, str) else sort
         self.reverse = reverse
         self.query = query or Query.parse("")
-        self._keys: list[Key] = []
-        self._rows: list[int] = []
-        self._filed: dict[int, Key] = {}
+        self.sets = sets
+        self.revision = 0
+        self.counts = [0] * (len(Status) + 1)
+        self.members: dict[int, Members] = {}
+        self.top = Order(self._place_at_top)
+        self._keys: list[SortKey] = []
+        self._home: array[int] = array("l")
+        self._counted = bytearray()
+        self._size = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._size
 
     def __contains__(self, row: object) -> bool:
         """Tell whether a row matches."""
-        return row in self._filed
+        return isinstance(row, int) and row < len(self._home) and self._home[row] != _ABSENT
 
-    def row_at(self, index: int) -> int:
-        """Return the row shown at ``index`` from the top."""
-        return self._rows[-1 - index if self.reverse else index]
+    @property
+    def ranked(self) -> bool:
+        """Whether better matches stand above others."""
+        return False
 
-    def index_of(self, row: int) -> int | None:
-        """Return where ``row`` is shown, or None if it does not match."""
-        key = self._filed.get(row)
-        if key is None:
-            return None
-        index = bisect_left(self._keys, key)
-        return len(self._rows) - 1 - index if self.reverse else index
+    # places
+
+    def _place(self, row: int) -> Place:
+        return self._keys[row], self.table.ids[row]
+
+    def _place_at_top(self, item: int) -> Place:
+        return (item < 0 and self.members[item_of(item)].place) or self._place(item)
+
+    def _lead(self, members: Members) -> int:
+        """Return the first job of a set as it is read."""
+        return members.order.items[-1 if self.reverse else 0]
+
+    # reading
+
+    def items(self) -> list[int]:
+        """Return what is at the top, as it is read: rows, and sets as `item_of` writes them."""
+        return self.top.items[::-1] if self.reverse else self.top.items
+
+    def item_at(self, index: int) -> int:
+        """Return the item at ``index`` from the top."""
+        return self.top.items[-1 - index if self.reverse else index]
+
+    def index_of_item(self, item: int) -> int:
+        """Return where an item at the top is read."""
+        index = self.top.index(item)
+        return len(self.top) - 1 - index if self.reverse else index
+
+    def set_of(self, row: int) -> int:
+        """Return the set that a matching row is shown in, `ALONE` for none."""
+        return self._home[row]
+
+    def rows_of(self, number: int) -> list[int]:
+        """Return the matching rows of a set, as they are read."""
+        items = self.members[number].order.items
+        return items[::-1] if self.reverse else items
+
+    def rows_at(self, item: int) -> list[int]:
+        """Return the rows that an item stands for."""
+        return [item] if item >= 0 else self.rows_of(item_of(item))
+
+    def row_in(self, number: int, index: int) -> int:
+        """Return the row at ``index`` among those of a set."""
+        return self.members[number].order.items[-1 - index if self.reverse else index]
+
+    def index_in(self, number: int, row: int) -> int:
+        """Return where a row is among those of its set."""
+        order = self.members[number].order
+        index = order.index(row)
+        return len(order) - 1 - index if self.reverse else index
 
     def rows(self) -> list[int]:
-        """Return all matching rows from the top."""
-        return self._rows[::-1] if self.reverse else list(self._rows)
+        """Return all matching rows from the top, those of a set together."""
+        if not self.members:
+            return list(self.items())
+        return [row for item in self.items() for row in self.rows_at(item)]
 
-    def set_sort(self, column: str, reverse: bool, now: float) -> None:
+    def row_at(self, index: int) -> int:
+        """Return the row at ``index`` of `rows`."""
+        return self.rows()[index]
+
+    # filing everything
+
+    def set_sort(self, column: Column | str, reverse: bool, now: float) -> None:
         """Sort by another column or turn the order."""
-        self.reverse = reverse
-        if BY_NAME[column] is not self.column:
-            self.column = BY_NAME[column]
+        self._turn(reverse)
+        found = BY_NAME[column] if isinstance(column, str) else column
+        if found is not self.column:
+            self.column = found
             self.rebuild(now)
+
+    def _turn(self, reverse: bool) -> None:
+        """Turn the order; a set is then where its other end is."""
+        if reverse != self.reverse:
+            self.reverse = reverse
+            self.revision += 1
+            if self.members:
+                self.top.items = self._arranged()
 
     def set_query(self, query: Query, now: float) -> None:
         """Show the jobs that match ``query`` instead."""
         self.query = query
         self.rebuild(now)
 
+    def set_sets(self, sets: JobSets | None) -> None:
+        """Show sets, or every job alone."""
+        if sets is not self.sets:
+            self.sets = sets
+            rows = sorted(self.rows(), key=self._place)
+            with collector_off():
+                self._arrange(rows)
+            self.revision += 1
+
     def rebuild(self, now: float) -> None:
         """File every row anew."""
-        table, key = self.table, self.column.key
+        table = self.table
         matches = self.query.compile(table, now)
-        rows: Iterable[int] = (
-            range(len(table)) if matches is None else filter(matches, range(len(table)))
-        )
-        ids = table.ids
+        everything = range(len(table))
+        rows = everything if matches is None else list(filter(matches, everything))
+        self.revision += 1
         with collector_off():
-            filed = {row: (key(table, row, now), ids[row]) for row in rows}
-            self._rows = sorted(filed, key=filed.__getitem__)
-            self._keys = [filed[row] for row in self._rows]
-        self._filed = filed
+            self._keys = self._keys_of(rows, now)
+            order = sorted(rows, key=table.ids.__getitem__)
+            order.sort(key=self._keys.__getitem__)
+            self._counted = self._statuses()
+            self._arrange(order)
+
+    def _keys_of(self, rows: Sequence[int], now: float) -> list[SortKey]:
+        """Return the keys of all rows, right for some at least."""
+        table, column = self.table, self.column
+        if column.keys is not None and len(rows) * 4 >= len(table):
+            return column.keys(table, now)
+        found: list[SortKey] = [0.0] * len(table)
+        key = column.key
+        for row in rows:
+            found[row] = key(table, row, now)
+        return found
+
+    def _statuses(self) -> bytearray:
+        """Return the statuses of all rows, as they are counted."""
+        table = self.table
+        found = bytearray(table.status)
+        if FLUX_JOB_PRIORITY_MIN in table.priority or Urgency.HOLD in table.urgency:
+            for row in table.active:
+                found[row] = self._status(row)
+        return found
+
+    def _status(self, row: int) -> int:
+        table = self.table
+        status = table.status[row]
+        if status != Status.SCHED:
+            return status
+        held = table.priority[row] == FLUX_JOB_PRIORITY_MIN or table.urgency[row] == Urgency.HOLD
+        return HELD if held else status
+
+    def _arrange(self, order: list[int]) -> None:
+        """Make the orders of all matching rows, which come sorted."""
+        table, sets = self.table, self.sets
+        self._size = len(order)
+        self.counts = _count(self._counted, order, len(table))
+        self.members = {}
+        if sets is None or not sets.by_number:
+            self._file(order, None)
+            self.top = Order(self._place_at_top, order)
+            return
+        sets.cover()
+        self._file(order, sets.shown)
+        home = self._home
+        found: dict[int, list[int]] = {}
+        top: list[int] = []
+        for row in order:
+            number = home[row]
+            if number == ALONE:
+                top.append(row)
+            elif number in found:
+                found[number].append(row)
+            else:
+                found[number] = [row]
+        for number, rows in found.items():
+            self.members[number] = members = Members(Order(self._place, rows))
+            members.counts = _count(self._counted, rows, len(table))
+        self.top = Order(self._place_at_top, top)
+        self.top.items = self._arranged()
+
+    def _file(self, rows: Sequence[int], sets: array[int] | None) -> None:
+        """Note where the matching rows are: in their sets, if there are any."""
+        total = len(self.table)
+        if len(rows) == total:
+            self._home = array("l", [ALONE]) * total if sets is None else sets[:]
+            return
+        self._home = home = array("l", [_ABSENT]) * total
+        for row in rows:
+            home[row] = ALONE if sets is None else sets[row]
+
+    def _arranged(self) -> list[int]:
+        """Return what is at the top in order, once sets are where their first jobs are."""
+        items = [item for item in self.top.items if item >= 0]
+        for number, members in self.members.items():
+            members.place = self._place(self._lead(members))
+            items.append(item_of(number))
+        return sorted(items, key=self._place_at_top) if self.members else items
+
+    # filing what changed
 
     def update(self, changed: set[int], now: float) -> None:
         """File the rows in ``changed`` anew; all others stay where they are."""
         if not changed:
             return
-        if len(changed) > FEW:
-            self._merge(changed, now)
-            return
-        table, key, filed = self.table, self.column.key, self._filed
-        matches = self.query.compile(table, now)
-        for row in changed:
-            old = filed.get(row)
-            new: Key | None = None
-            if matches is None or matches(row):
-                new = (key(table, row, now), table.ids[row])
-            if new == old:
-                continue
-            if old is not None:
-                index = bisect_left(self._keys, old)
-                del self._keys[index], self._rows[index]
-                del filed[row]
-            if new is not None:
-                index = bisect_left(self._keys, new)
-                self._keys.insert(index, new)
-                self._rows.insert(index, row)
-                filed[row] = new
-
-    def _merge(self, changed: set[int], now: float) -> None:
-        """Drop ``changed`` from the order and merge them in again; timsort merges two sorted runs
-        in one pass.
-        """
-        if len(changed) * 2 > len(self.table):
+        if len(changed) * 2 > len(self.table) and len(changed) > FEW:
             self.rebuild(now)
             return
-        table, key, filed = self.table, self.column.key, self._filed
-        matches = self.query.compile(table, now)
-        kept = [pair for pair in zip(self._keys, self._rows, strict=True) if pair[1] not in changed]
+        missing = len(self.table) - len(self._home)
+        self._keys.extend([0.0] * missing)
+        self._home.extend([_ABSENT] * missing)
+        self._counted.extend(bytes(missing))
+        matches = self.query.compile(self.table, now)
+        self.revision += 1
+        refile = self._refile if len(changed) <= FEW else self._merge
+        for number in refile(changed, matches, now):
+            self._place_set(number)
+
+    def _moved(
+        self, row: int, matches: Callable[[int], bool] | None, now: float
+    ) -> tuple[int, SortKey]:
+        """Return where a row belongs by now, and its key."""
+        if matches is not None and not matches(row):
+            return _ABSENT, 0.0
+        home = ALONE if self.sets is None else self.sets.number_of(row)
+        return home, self.column.key(self.table, row, now)
+
+    def _refile(
+        self, changed: set[int], matches: Callable[[int], bool] | None, now: float
+    ) -> set[int]:
+        """Move rows one by one; returns the sets whose jobs are others, or elsewhere."""
+        touched = set()
         for row in changed:
-            filed.pop(row, None)
-        added = [
-            ((key(table, row, now), table.ids[row]), row)
-            for row in changed
-            if matches is None or matches(row)
-        ]
-        filed.update((row, k) for k, row in added)
-        kept += sorted(added)
-        kept.sort()
-        self._keys = [k for k, _ in kept]
-        self._rows = [row for _, row in kept]
+            before, (after, key) = self._home[row], self._moved(row, matches, now)
+            if before == after and key == self._keys[row]:
+                self._recount(row, before, after)
+                continue
+            if before != _ABSENT:
+                self._order(before).remove(row)
+                touched.add(before)
+            self._recount(row, before, after)
+            self._home[row], self._keys[row] = after, key
+            if after != _ABSENT:
+                self._order(after).add(row)
+                touched.add(after)
+        touched.discard(ALONE)
+        return touched
+
+    def _merge(
+        self, changed: set[int], matches: Callable[[int], bool] | None, now: float
+    ) -> set[int]:
+        """Move many rows, an order at a time; returns the sets whose jobs are others, or
+        elsewhere.
+        """
+        leaving: dict[int, set[int]] = {}
+        coming: dict[int, list[int]] = {}
+        for row in changed:
+            before, (after, key) = self._home[row], self._moved(row, matches, now)
+            self._recount(row, before, after)
+            leaving.setdefault(before, set()).add(row)
+            coming.setdefault(after, []).append(row)
+            self._home[row], self._keys[row] = after, key
+        touched = leaving.keys() | coming.keys()
+        touched.discard(_ABSENT)
+        for number in touched:
+            self._order(number).replace(leaving.get(number, set()), coming.get(number, ()))
+        touched.discard(ALONE)
+        return touched
+
+    def _order(self, home: int) -> Order:
+        if home == ALONE:
+            return self.top
+        members = self.members.get(home)
+        if members is None:
+            members = self.members[home] = Members(Order(self._place))
+        return members.order
+
+    def _recount(self, row: int, before: int, after: int) -> None:
+        """Count a row where it is going to be, under the status it has by now."""
+        old, new = self._counted[row], self._status(row)
+        self._counted[row] = new
+        if before == after and old == new:
+            return
+        for home, status, number in ((before, old, -1), (after, new, 1)):
+            if home != _ABSENT:
+                self.counts[status] += number
+                self._size += number
+                if home != ALONE:
+                    self._order(home)
+                    self.members[home].counts[status] += number
+
+    def _place_set(self, number: int) -> None:
+        """Bring a set to where the first of its jobs would be; one without jobs goes."""
+        members, item = self.members[number], item_of(number)
+        place = self._place(self._lead(members)) if len(members.order) else None
+        if place == members.place:
+            return
+        if members.place is not None:
+            self.top.remove(item)
+        members.place = place
+        if place is not None:
+            self.top.add(item)
+        else:
+            del self.members[number]
 
     def due(self) -> set[int]:
         """Return the rows whose place may change by time alone: those still active, if order or
         filter look at the clock.
         """
         return set(self.table.active) if self.column.live or self.query.live else set()
+
+
+def _count(statuses: bytearray, rows: Sequence[int], total: int) -> list[int]:
+    """Return how many of some rows are counted under each status."""
+    some = statuses if len(rows) == total else bytes(map(statuses.__getitem__, rows))
+    return [some.count(status) for status in range(len(Status) + 1)]

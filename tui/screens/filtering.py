@@ -154,8 +154,8 @@ class FilteringScreen(LiveScreen):
         self._sort(event.column, event.column == view.column.name and not view.reverse)
 
     def _sort(self, column: str, reverse: bool) -> None:
-        self.dashboard.view.set_sort(column, reverse, self.dashboard.clock())
-        self.query_one(JobTableHeading).refresh()
+        self.dashboard.set_sort(column, reverse)
+        self.query_one(JobTableHeading).update()
         self.table.update()
 
 

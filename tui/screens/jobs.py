@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from tui.screens.changing import ChangingScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.filtering import FilteringScreen
+from tui.screens.folding import FoldingScreen
 from tui.screens.job import JobScreen
 from tui.screens.marking import MarkingScreen
 from tui.screens.previewing import PreviewingScreen
@@ -38,7 +39,7 @@ CHOICES: Final = 8
 QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "state:done")
 
 
-class JobsScreen(FilteringScreen, PreviewingScreen, MarkingScreen):
+class JobsScreen(FilteringScreen, FoldingScreen, PreviewingScreen, MarkingScreen):
     """Job table with header, filter and progress line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,6 +79,7 @@ class JobsScreen(FilteringScreen, PreviewingScreen, MarkingScreen):
             show=False,
             id="jobs.back",
         ),
+        *FoldingScreen.FOLD_BINDINGS,
         *MarkingScreen.MOVE_BINDINGS,
         *PreviewingScreen.PREVIEW_BINDINGS,
     ]
@@ -142,6 +144,7 @@ class JobsScreen(FilteringScreen, PreviewingScreen, MarkingScreen):
             # A hidden panel is not worth drawing; the banner hides and shows itself in update().
             if widget.display or kind is Banner:
                 widget.update()
+        self.query_one(JobTableHeading).update()
         self.table.update()
         self.update_preview()
         self.show_matches()
@@ -167,9 +170,9 @@ class JobsScreen(FilteringScreen, PreviewingScreen, MarkingScreen):
     # Other screens
 
     def action_open(self) -> None:
-        """Open the job under the cursor."""
+        """Open the job under the cursor, or unfold its set or fold it."""
         row = self.table.cursor_row
-        if row is not None:
+        if row is not None and not self.toggle_set():
             self.app.push_screen(JobScreen(self.dashboard.table.ids[row]))
 
     def on_job_table_view_opened(self) -> None:

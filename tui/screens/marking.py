@@ -73,17 +73,23 @@ class MarkingScreen(ChangingScreen):
 
     def action_go(self, line: int) -> None:
         """Move the cursor to a line, -1 for the last."""
-        self.table.move_to(line if line >= 0 else len(self.dashboard.view) - 1)
+        self.table.move_to(line if line >= 0 else len(self.dashboard.lines) - 1)
 
     def targets(self) -> Targets:
-        """Return the marked jobs, otherwise the one under the cursor."""
-        return targets(self.dashboard, self.table.cursor_row)
+        """Return the marked jobs, otherwise those under the cursor: one, or all of a set."""
+        return targets(self.dashboard, self.table.cursor_rows)
 
     def action_mark(self) -> None:
-        """Mark or unmark the job under the cursor and go on."""
-        row = self.table.cursor_row
-        if row is not None:
-            self.dashboard.marks ^= {self.dashboard.table.ids[row]}
+        """Mark the job under the cursor, or all jobs of a set, and go on; unmark them if all are
+        marked.
+        """
+        ids = self.dashboard.table.ids
+        jobids = {ids[row] for row in self.table.cursor_rows}
+        if jobids:
+            if jobids <= self.dashboard.marks:
+                self.dashboard.marks -= jobids
+            else:
+                self.dashboard.marks |= jobids
             self.table.move_by(1)
             self.show_marks()
 

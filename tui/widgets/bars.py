@@ -21,23 +21,31 @@ def gauge(fraction: float, width: int, colour: str, glyphs: Glyphs) -> Text:
     return text
 
 
-def shares(parts: Sequence[tuple[int, str]], width: int, sign: str, rest: str) -> Text:
-    """Return a line of ``width`` cells divided among ``parts`` (amount, colour); a part that exists
-    gets a cell at least.
+def portions(amounts: Sequence[int], width: int) -> list[int]:
+    """Return how many of ``width`` cells each amount gets; one that is not 0 gets a cell at
+    least.
     """
-    total = sum(amount for amount, _ in parts)
-    if total <= 0 or width <= 0:
-        return Text(rest * max(0, width), LINE)
-    cells = [max(1, int(amount * width / total)) if amount else 0 for amount, _ in parts]
+    total = sum(amounts)
+    cells = [max(1, int(amount * width / total)) if amount else 0 for amount in amounts]
     while sum(cells) != width:
         over = sum(cells) > width
         wide = max(
             range(len(cells)),
-            key=lambda i: cells[i] if over else parts[i][0] * width / total - cells[i],
+            key=lambda i: cells[i] if over else amounts[i] * width / total - cells[i],
         )
         cells[wide] += -1 if over else 1
+    return cells
+
+
+def shares(parts: Sequence[tuple[int, str]], width: int, sign: str, rest: str) -> Text:
+    """Return a line of ``width`` cells divided among ``parts`` (amount, colour); a part that exists
+    gets a cell at least.
+    """
+    amounts = [amount for amount, _ in parts]
+    if sum(amounts) <= 0 or width <= 0:
+        return Text(rest * max(0, width), LINE)
     text = Text()
-    for count, (_, colour) in zip(cells, parts, strict=True):
+    for count, (_, colour) in zip(portions(amounts, width), parts, strict=True):
         text.append(sign * count, colour)
     return text
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -13,35 +11,25 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.model import format as fmt
-from tui.model.columns import COLUMNS, Column, fit
-from tui.model.jobid import PREFIX
-from tui.model.states import DONE, STATUS, Status
+from tui.model.column import fit
+from tui.model.lines import Heading, JobLine, SetLine
+from tui.model.sets import ALONE
 from tui.widgets import palette
-from tui.widgets.palette import Glyphs, status_colour, style
+from tui.widgets.cells import cell
+from tui.widgets.job_lines import GUTTER, LinePainter
+from tui.widgets.palette import Glyphs, style
 from tui.widgets.strips import changed_span
 
 if TYPE_CHECKING:
     from textual.events import Click, Resize
 
+    from tui.model.column import Column
     from tui.model.dashboard import Dashboard
+    from tui.model.lines import TableLine
 
-GUTTER: Final = 2
-_ALARMING: Final = frozenset({Status.FAILED, Status.TIMEOUT, Status.DEPEND})
-"""Statuses whose reason is shown in colour."""
+__all__ = ["JobTableHeading", "JobTableView", "cell"]
 
-
-@lru_cache(maxsize=8192)
-def cell(text: str, width: int, right: bool, more: str) -> str:
-    """Return ``text`` in exactly ``width`` cells, cut with ``more`` if it is too long; fit for a
-    terminal, whatever it holds.
-    """
-    text = fmt.printable(text)
-    length = len(text) if text.isascii() else cell_len(text)
-    if length > width:
-        return set_cell_size(text, width - 1) + more
-    padding = " " * (width - length)
-    return padding + text if right else text + padding
+SCROLL_BAR: Final = 1
 
 
 class JobTableHeading(Widget):
@@ -58,6 +46,18 @@ class JobTableHeading(Widget):
         super().__init__(id=id)
         self.dashboard = dashboard
         self.glyphs = glyphs
+        self._drawn: tuple[object, ...] = ()
+
+    def _fitted(self) -> list[tuple[Column, int]]:
+        return fit(self.dashboard.columns, self.size.width - GUTTER - SCROLL_BAR)
+
+    def update(self) -> None:
+        """Repaint if there are other columns, or another order."""
+        view = self.dashboard.view
+        now = (self.dashboard.columns, view.column, view.reverse)
+        if now != self._drawn:
+            self._drawn = now
+            self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Draw the titles, the sorting one with its direction."""
@@ -65,11 +65,13 @@ class JobTableHeading(Widget):
         plain = style(palette.DIM, palette.SURFACE, bold=True)
         chosen = style(palette.ACCENT, palette.SURFACE, bold=True)
         segments = [Segment(" " * GUTTER, plain)]
-        fitted = fit(COLUMNS, self.size.width - GUTTER - 1)
+        fitted = self._fitted()
         arrow = self.glyphs.down if view.reverse else self.glyphs.up
         for column, width in fitted:
             sorts = column is view.column
             title = " " * column.indent + column.title
+            if self.glyphs is palette.ASCII:
+                title = title.encode("ascii", "replace").decode().replace("?", "x")
             if sorts:  # the arrow stays, whatever of the title has to go
                 title = title[: width - 1] + arrow
             text = cell(title, width, column.right, self.glyphs.more)
@@ -86,7 +88,7 @@ class JobTableHeading(Widget):
     def on_click(self, event: Click) -> None:
         """Tell which title was clicked."""
         left = GUTTER
-        for column, width in fit(COLUMNS, self.size.width - GUTTER - 1):
+        for column, width in self._fitted():
             if left <= event.x < left + width:
                 self.post_message(self.Sort(column.name))
             left += width + 1
@@ -112,8 +114,10 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self.glyphs = glyphs
         self.cursor = 0
         self._cursor_id: int | None = None
+        self._on_set = False
         self._pinned = False
-        self._fitted: list[tuple[Column, int]] = []
+        self._paint = LinePainter(dashboard, glyphs)
+        self._columns: tuple[Column, ...] = ()
         self._shown: dict[int, Strip] = {}
         self._ahead: dict[int, tuple[tuple[int, int], Strip]] = {}
         # Lines drawn to find out what changed, for the painting that follows.
@@ -130,30 +134,55 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def shown_columns(self) -> list[str]:
         """The names of the columns that have room."""
-        return [column.name for column, _ in self._fitted]
+        return [column.name for column, _ in self._paint.fitted]
 
     # The cursor
 
     @property
+    def cursor_line(self) -> TableLine | None:
+        """What is under the cursor, None if the table is empty."""
+        lines = self.dashboard.lines
+        return lines.at(min(self.cursor, len(lines) - 1)) if len(lines) else None
+
+    @property
     def cursor_row(self) -> int | None:
-        """The row of the job under the cursor, None if the table is empty."""
-        view = self.dashboard.view
-        if not len(view):
+        """The row of the job under the cursor, of a set its first; None if the table is empty."""
+        line = self.cursor_line
+        if isinstance(line, SetLine):
+            return self.dashboard.view.row_in(line.number, 0)
+        return line.row if isinstance(line, JobLine) else None
+
+    @property
+    def cursor_rows(self) -> list[int]:
+        """The rows of all jobs that are under the cursor: those of a set."""
+        lines = self.dashboard.lines
+        return lines.rows_at(min(self.cursor, len(lines) - 1)) if len(lines) else []
+
+    @property
+    def cursor_set(self) -> int | None:
+        """The set under the cursor, by its line or one of its jobs."""
+        line = self.cursor_line
+        if line is None or isinstance(line, Heading) or line.number == ALONE:
             return None
-        return view.row_at(min(self.cursor, len(view) - 1))
+        return line.number
 
     def move_to(self, index: int) -> None:
         """Put the cursor on line ``index`` and scroll it into sight."""
-        last = len(self.dashboard.view) - 1
-        self.cursor = max(0, min(index, last))
+        lines = self.dashboard.lines
+        self.cursor = lines.near(index, index >= self.cursor) if len(lines) else 0
         self._note_job()
-        self._pinned = self.cursor > 0
+        self._pinned = self.cursor > lines.near(0) if len(lines) else False
         self._show_cursor()
         self._repaint()
         self.post_message(self.Moved())
 
     def _note_job(self) -> None:
+        line, sets = self.cursor_line, self.dashboard.sets.by_number
         row = self.cursor_row
+        self._on_set = isinstance(line, SetLine)
+        if isinstance(line, SetLine):
+            # Any of its jobs stands for the set, whichever is the first by now.
+            row = next(iter(sets[line.number].rows))
         self._cursor_id = None if row is None else self.dashboard.table.ids[row]
 
     def move_by(self, lines: int) -> None:
@@ -166,23 +195,30 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         return max(1, self.size.height)
 
     def _show_cursor(self) -> None:
-        region = Region(0, self.cursor, 1, 1)
+        # A heading comes into sight with the first line under it.
+        above = self.cursor > 0 and isinstance(self._line_above(), Heading)
+        region = Region(0, self.cursor - above, 1, 1 + above)
         self.scroll_to_region(region, animate=False, force=True, immediate=True)
+
+    def _line_above(self) -> TableLine | None:
+        lines = self.dashboard.lines
+        return lines.at(self.cursor - 1) if self.cursor <= len(lines) else None
 
     def update(self) -> None:
         """Follow the model: new length, cursor on the same job as before, its line at the same
         height on the screen.
         """
-        view = self.dashboard.view
-        height = len(view)
+        lines = self.dashboard.lines
+        height = len(lines)
+        if self.dashboard.columns is not self._columns:
+            self._fit()
         if self.virtual_size.height != height:
             self.virtual_size = Size(self.size.width, height)
         before = self.cursor
-        row = self.dashboard.table.row_of.get(self._cursor_id or 0)
-        if self._pinned and row is not None:
-            index = view.index_of(row)
+        if self._pinned:
+            index = self._line_of_cursor()
             self.cursor = index if index is not None else self.cursor
-        self.cursor = max(0, min(self.cursor, height - 1))
+        self.cursor = lines.near(self.cursor) if height else 0
         self._note_job()
         if self.cursor != before:
             # Scroll by what the cursor moved, so that its line stays where it is on the screen;
@@ -196,9 +232,22 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
             self._show_cursor()
         self._repaint()
 
+    def _line_of_cursor(self) -> int | None:
+        """Return where what the cursor was on is by now, None if it is nowhere."""
+        dashboard = self.dashboard
+        row = dashboard.table.row_of.get(self._cursor_id or 0)
+        if row is None:
+            return None
+        if self._on_set:
+            index = dashboard.lines.index_of_set(dashboard.sets.number_of(row))
+            if index is not None:
+                return index
+        return dashboard.lines.index_of(row)
+
     def _repaint(self) -> None:
         """Have those cells painted anew that look different by now."""
         self._ahead.clear()
+        self._paint.count_marks()
         place = self.scroll_offset.y, self.scrollable_content_region.width
         for y in range(self.size.height):
             old, new = self._shown.get(y), self._line(y)
@@ -209,20 +258,31 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def marks_in_sight(self) -> int:
-        """How many of the lines on the screen are marked."""
-        view, dashboard = self.dashboard.view, self.dashboard
+        """How many jobs are marked of those that the lines on the screen stand for."""
+        lines = self.dashboard.lines
         first = self.scroll_offset.y
-        last = min(len(view), first + self.size.height)
-        ids, marks = dashboard.table.ids, dashboard.marks
-        return sum(ids[view.row_at(index)] in marks for index in range(first, last))
+        last = min(len(lines), first + self.size.height)
+        self._paint.count_marks()
+        shown = [lines.at(index) for index in range(first, last)]
+        sets = {line.number for line in shown if isinstance(line, SetLine)}
+        return sum(
+            self._paint.marked(line)
+            for line in shown
+            if not (isinstance(line, JobLine) and line.number in sets)
+        )
 
     # Drawing
 
     def on_resize(self, event: Resize) -> None:
         """Choose the columns that fit and keep the cursor in sight."""
-        self._fitted = fit(COLUMNS, self.scrollable_content_region.width - GUTTER)
-        self.virtual_size = Size(event.size.width, len(self.dashboard.view))
+        self._fit()
+        self.virtual_size = Size(event.size.width, len(self.dashboard.lines))
         self._show_cursor()
+
+    def _fit(self) -> None:
+        self._columns = self.dashboard.columns
+        self._paint.width = self.scrollable_content_region.width
+        self._paint.fitted = fit(self._columns, self._paint.width - GUTTER)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the table."""
@@ -234,13 +294,13 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
-        view, width = self.dashboard.view, self.scrollable_content_region.width
-        if index >= len(view):
-            text = self._empty_text() if y == 1 and not len(view) else ""
+        lines, width = self.dashboard.lines, self.scrollable_content_region.width
+        if index >= len(lines):
+            text = self._empty_text() if y == 1 and not len(lines) else ""
             return Strip(
                 [Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width
             )
-        return self._job_line(view.row_at(index), index == self.cursor).adjust_cell_length(
+        return self._paint.line(lines.at(index), index == self.cursor).adjust_cell_length(
             width, style(palette.TEXT)
         )
 
@@ -252,63 +312,11 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
             return "  no job matches the filter"
         return "  no jobs yet: submit some with flux mini submit, run or bulksubmit"
 
-    def _job_line(self, row: int, at_cursor: bool) -> Strip:
-        dashboard, table, now = self.dashboard, self.dashboard.table, self.dashboard.moment
-        marked = table.ids[row] in dashboard.marks
-        ground = palette.BACKGROUND
-        if at_cursor:
-            ground = palette.CURSOR
-        elif row in dashboard.flash:
-            ground = palette.FLASH
-        status = table.status[row]
-        colour = status_colour(status)
-        base = palette.SOFT if status in DONE else palette.TEXT
-        if at_cursor:
-            base = palette.BRIGHT
-        sign = self.glyphs.cursor if at_cursor else " "
-        segments = [
-            Segment(sign, style(palette.ACCENT, ground)),
-            Segment(self.glyphs.mark if marked else " ", style(palette.AMBER, ground, bold=True)),
-        ]
-        gap = Segment(" ", style(base, ground))
-        for column, width in self._fitted:
-            text = cell(self._cell_text(column, row, now), width, column.right, self.glyphs.more)
-            segments.append(
-                Segment(
-                    text,
-                    style(self._colour(column, status, colour, base), ground, bold=marked),
-                )
-            )
-            segments.append(gap)
-        return Strip(segments).adjust_cell_length(
-            self.scrollable_content_region.width, style(base, ground)
-        )
-
-    def _cell_text(self, column: Column, row: int, now: float) -> str:
-        table = self.dashboard.table
-        if column.name == "state":
-            return f"{self.glyphs.dot} {STATUS[table.status[row]].code}"
-        text = " " * column.indent + column.cell(table, row, now)
-        if self.glyphs is palette.ASCII:
-            text = text.replace(PREFIX, "f")
-        return text
-
-    def _colour(self, column: Column, status: int, colour: str, base: str) -> str:
-        name = column.name
-        if (column.live or name == "left") and status not in DONE and self.dashboard.stale:
-            return palette.DIM  # what it was when the instance was last heard of
-        if name == "state":
-            return colour
-        if name == "info":
-            return colour if status in _ALARMING else palette.DIM
-        if name in ("id", "name", "runtime"):
-            return base
-        return palette.DIM if base == palette.SOFT else palette.SOFT
-
     def on_click(self, event: Click) -> None:
         """Put the cursor on the clicked line; the second click opens the job."""
         index = event.y + self.scroll_offset.y
-        if index < len(self.dashboard.view):
+        lines = self.dashboard.lines
+        if index < len(lines) and not isinstance(lines.at(index), Heading):
             self.move_to(index)
             if event.chain == 2:
                 self.post_message(self.Opened())

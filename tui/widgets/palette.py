@@ -168,6 +168,9 @@ class Glyphs:
     bar: str
     edge: str
     splitter: str
+    guide: str
+    half_marked: str
+    instance: str
 
 
 UNICODE: Final = Glyphs(
@@ -196,6 +199,9 @@ UNICODE: Final = Glyphs(
     bar="▇",
     edge="▇",
     splitter="│",
+    guide="┊",
+    half_marked="◇",
+    instance="▣",
 )
 ASCII: Final = Glyphs(
     spark=" .:-=+*%#",
@@ -223,6 +229,9 @@ ASCII: Final = Glyphs(
     bar="#",
     edge="|",
     splitter="|",
+    guide="|",
+    half_marked="o",
+    instance="@",
 )
 
 

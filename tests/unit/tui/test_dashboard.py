@@ -88,7 +88,7 @@ def test_a_question_says_what_it_is_about(dashboard: Dashboard) -> None:
     dashboard.marks = {1, 2, 3, 4, 5}
     dashboard.set_query("state:inactive")
     row = dashboard.table.row_of[4]
-    selection = targets(dashboard, row)
+    selection = targets(dashboard, [row])
     assert selection.able(ACTIVE) == [1, 2, 3]
     assert selection.unable(RUNNING) == "2 over already, 1 not running"
     question = Question("Cancel", selection, ACTIVE, 3)
@@ -96,12 +96,12 @@ def test_a_question_says_what_it_is_about(dashboard: Dashboard) -> None:
     assert question.notes() == ["of 5 marked, 2 over already", "3 hidden by the filter"]
     assert question.listing(True)[0].split()[-3:] == ["R", "10.0s", "job1"]
     dashboard.marks.discard(4)
-    assert "the job under the cursor is not among them" in targets(dashboard, row).out_of_sight()
+    assert "the job under the cursor is not among them" in targets(dashboard, [row]).out_of_sight()
 
 
 def test_a_question_stays_true_while_jobs_end(dashboard: Dashboard) -> None:
     dashboard.marks = {1, 2}
-    question = Question("Cancel", targets(dashboard, None), ACTIVE, 2)
+    question = Question("Cancel", targets(dashboard, []), ACTIVE, 2)
     dashboard.load([{"id": 1, "state": 64, "result": 1}])
     assert question.title() == "Cancel 1 job?"
     assert question.notes() == ["of 2 marked, 1 over already"]
@@ -114,8 +114,8 @@ def test_a_question_stays_true_while_jobs_end(dashboard: Dashboard) -> None:
 
 
 def test_the_job_under_the_cursor_if_none_is_marked(dashboard: Dashboard) -> None:
-    assert targets(dashboard, None).jobids == ()
-    selection = targets(dashboard, dashboard.table.row_of[3])
+    assert targets(dashboard, []).jobids == ()
+    selection = targets(dashboard, [dashboard.table.row_of[3]])
     assert (selection.jobids, selection.out_of_sight()) == ((3,), "")
     dashboard.marks = {1}
     assert one(dashboard, dashboard.table.row_of[3]).jobids == (3,)

@@ -242,7 +242,7 @@ def test_describe_prefers_the_jobs_own_name_and_total_count() -> None:
         "tasks": [{"command": ["x"], "count": {"total": 9}}],
         "attributes": {"system": {"job": {"name": "given"}}},
     }
-    assert describe(jobspec) == {"name": "given", "ntasks": 9}
+    assert describe(jobspec) == {"name": "given", "ntasks": 9, "ncores": 4}
     assert describe_r({})["ranks"] == ""
 
 

@@ -13,6 +13,7 @@ from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample
 from tui.model.columns import BY_NAME
 from tui.model.dashboard import Dashboard
+from tui.model.lines import JobLine, TableLines
 from tui.model.query import Query
 from tui.model.table import JobTable
 from tui.model.view import JobView
@@ -63,7 +64,14 @@ def test_incremental_order_equals_full_recomputation(
             dashboard.apply(feed.changes(dashboard, number))
             view.update(dashboard.table.take_changed(), NOW)
             assert view.rows() == expected(dashboard.table, view, NOW)
-    assert [view.index_of(row) for row in view.rows()] == list(range(len(view)))
+    lines = TableLines(view)
+    shown = [lines.at(index) for index in range(len(lines))]
+    assert [line.row for line in shown if isinstance(line, JobLine)] == view.rows()
+    assert all(
+        lines.index_of(line.row) == index
+        for index, line in enumerate(shown)
+        if isinstance(line, JobLine)
+    )
 
 
 def test_the_clock_moves_running_jobs_in_a_view_by_runtime() -> None:
@@ -99,19 +107,21 @@ def test_a_filter_by_time_lets_jobs_in_as_they_age() -> None:
     assert view.rows() == [0]
 
 
-def test_index_of_a_row_that_does_not_match_is_none() -> None:
+def test_a_row_that_does_not_match_has_no_line() -> None:
     table = JobTable()
     table.load(sample.jobs(50, NOW))
     view = JobView(table, query=Query.parse("state:failed"))
     view.rebuild(NOW)
     hidden = next(row for row in range(50) if row not in view.rows())
-    assert view.index_of(hidden) is None
+    assert hidden not in view
+    assert TableLines(view).index_of(hidden) is None
 
 
 @pytest.mark.parametrize("column", ["state", "name", "runtime"])
 def test_a_hundred_changes_among_many_jobs_are_quick(column: str) -> None:
     feed = SyntheticFeed(sample.jobs(30_000, NOW))
     dashboard = Dashboard(lambda: NOW)
+    dashboard.set_grouping(False)
     dashboard.load(feed.jobs)
     dashboard.view.set_sort(column, False, NOW)
     dashboard.settle()

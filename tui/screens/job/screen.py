@@ -223,22 +223,29 @@ class JobScreen(PagesScreen):
         """Show the next or previous job of the table instead, with the same pane."""
         view, table = self.dashboard.view, self.dashboard.table
         row = table.row_of.get(self.jobid)
-        index = None if row is None else view.index_of(row)
-        if index is None:
+        if row is None or row not in view:
             self.notify("the table does not show this job", severity="warning", timeout=3)
-        elif not 0 <= index + step < len(view):
+            return
+        rows = view.rows()
+        index = rows.index(row) + step
+        if not 0 <= index < len(rows):
             self.notify("this is the last job" if step > 0 else "this is the first job", timeout=2)
         else:
-            jobid = table.ids[view.row_at(index + step)]
-            self._move_cursor(index + step)
+            self._move_cursor(rows[index])
+            jobid = table.ids[rows[index]]
             self.app.switch_screen(JobScreen(jobid, self._current).bind(self.session))
 
-    def _move_cursor(self, index: int) -> None:
-        """Put the cursor of the table below on the job that is shown next."""
+    def _move_cursor(self, row: int) -> None:
+        """Put the cursor of the table below on the job that is shown next, or on its set."""
+        index = self.dashboard.lines.index_of(row)
         from tui.screens.jobs import JobsScreen  # which opens this screen
 
         for screen in self.top.live_screens:
-            if isinstance(screen, JobsScreen) and screen.session is self.session:
+            if (
+                index is not None
+                and isinstance(screen, JobsScreen)
+                and screen.session is self.session
+            ):
                 screen.table.move_to(index)
 
     def action_open_parent(self) -> None:
