@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from flux.job.describe import allocation, job_name, requested
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
+from tui.model.chronicle import TIMED, Chronicle
 from tui.model.estimate import RunTimes
 from tui.model.query import Query, values_of
 from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
+from tui.model.trends import Trends
 from tui.model.view import JobView
 
 if TYPE_CHECKING:
@@ -94,10 +96,16 @@ class Dashboard:
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()
         self.loading: StateCounts | None = None
+        self.trends = Trends()
+        self.chronicle: Chronicle | None = Chronicle(self.trends)
         self.reset()
 
     def reset(self) -> None:
-        """Forget all jobs; the sort order and filter stay. Marks are kept: they are ids."""
+        """Forget all jobs; the sort order and filter stay. Marks are kept: they are ids. So are the
+        trends: what was seen was seen.
+        """
+        if self.chronicle is not None:
+            self.chronicle.restart()
         old: JobView | None = getattr(self, "view", None)
         self.table = JobTable()
         self.throughput = Throughput()
@@ -134,6 +142,8 @@ class Dashboard:
             entry = event.get("entry")
             if isinstance(entry, dict):
                 row = table.apply(event["id"], entry)
+                if self.chronicle is not None and entry.get("name") in TIMED:
+                    self.chronicle.event(table, row, entry)
                 jobspec = event.get("jobspec")
                 if isinstance(jobspec, dict):
                     table.load([{"id": event["id"], **describe(jobspec)}])
@@ -196,6 +206,8 @@ class Dashboard:
             self.view.update(self.view.due(), now)
             self.flash = {row: since for row, since in self.flash.items() if now - since < 1.5}
             self.seconds_left = self.run_times.seconds_left(table, now)
+        if self.chronicle is not None:
+            self.chronicle.settle(self, now)
         return changed
 
     def _count_ended(self, rows: list[int], now: float) -> None:
@@ -204,11 +216,10 @@ class Dashboard:
         """
         table = self.table
         ended, started, status = table.t_inactive, table.t_run, table.status
-        own = [
-            row
-            for row in rows
-            if ended[row] > now - SPAN and started[row] and status[row] != Status.CANCELED
-        ]
+        own = [row for row in rows if started[row] and status[row] != Status.CANCELED]
+        if self.chronicle is not None:
+            self.chronicle.ended(table, own)
+        own = [row for row in own if ended[row] > now - SPAN]
         self.throughput.add([ended[row] for row in own])
         self.run_times.add(table, own)
 
