@@ -34,6 +34,13 @@ JOBS: Final = "jobs"
 VIEWS: Final = (
     View(JOBS, "Jobs", "f2", "The jobs of this instance", "tui.screens.jobs:JobsScreen"),
     View("nodes", "Nodes", "f3", "Nodes, their cores and jobs", "tui.screens.nodes:NodesScreen"),
+    View(
+        "graphs",
+        "Graphs",
+        "f10",
+        "What the instance did over time",
+        "tui.screens.graphs:GraphsScreen",
+    ),
     View("log", "Log", "f9", "The log of the broker (dmesg)", "tui.screens.dmesg:DmesgScreen"),
 )
 

@@ -12,7 +12,6 @@ from tui.model.trends import Depth, Trends
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
-    from tui.model.dashboard import Dashboard
     from tui.model.table import JobTable
 
 ALLOC: Final = "alloc"
@@ -69,28 +68,27 @@ class Chronicle:
             return False
         return self._rebuilding is None or not self._rebuilding.covers(row, time)
 
-    def settle(self, dashboard: Dashboard, now: float) -> None:
-        """Write down the seconds that have passed, and rebuild some of the past."""
-        if not dashboard.link.up or dashboard.loading is not None:
-            return
+    def settle(
+        self, table: JobTable, cores: tuple[int, int] | None, now: float, fresh: bool
+    ) -> None:
+        """Write down the seconds that have passed, if what is known is ``fresh``, and rebuild some
+        of the past. Called when all jobs are in the table; ``cores`` are those in use and those
+        there are, None if that is not known.
+        """
         if not self._begun:
             self._begun = True
-            self._rebuilding = Rebuilding(self.trends, dashboard.table, now)
+            self._rebuilding = Rebuilding(self.trends, table, now)
         elif self._rebuilding is not None and self._rebuilding.step():
             self._rebuilding = None
-        if not dashboard.stale:
-            self._watch(dashboard, int(now))
-
-    def _watch(self, dashboard: Dashboard, second: int) -> None:
+        second = int(now)
         elapsed = second - self._second
-        if elapsed <= 0:
+        if not fresh or elapsed <= 0:
             return
-        counts, use = dashboard.table.counts, dashboard.utilisation
+        counts = table.counts
         depth = Depth(
             counts[Status.DEPEND] + counts[Status.PRIORITY],
             counts[Status.SCHED],
             sum(counts[status] for status in RUNNING),
         )
-        cores = (use.allocated, use.total) if use.known else None
         self.trends.watched(second, elapsed if elapsed <= CARRIED else 1, depth, cores)
         self._second = second

@@ -11,7 +11,7 @@ from tui.model.chronicle import TIMED, Chronicle
 from tui.model.estimate import RunTimes
 from tui.model.query import Query, values_of
 from tui.model.states import DONE, PENDING, RUNNING, Status
-from tui.model.stats import SPAN, Throughput, Utilisation
+from tui.model.stats import SPAN, ResourceCounts, Throughput, Utilisation
 from tui.model.table import Job, JobTable
 from tui.model.trends import Trends
 from tui.model.view import JobView
@@ -98,6 +98,8 @@ class Dashboard:
         self.loading: StateCounts | None = None
         self.trends = Trends()
         self.chronicle: Chronicle | None = Chronicle(self.trends)
+        self.zoom = 1
+        """Which of `SPANS` the charts show."""
         self.reset()
 
     def reset(self) -> None:
@@ -166,6 +168,27 @@ class Dashboard:
             self.revision += 1
         self.heard, self.asked = self.clock(), 0.0
 
+    def set_instance(self, instance: InstanceInfo) -> None:
+        """Keep what is known of the instance."""
+        self.instance = instance
+        self.revision += 1
+
+    def set_loading(self, counts: StateCounts | None) -> None:
+        """Keep what the instance says it has while its jobs are being read; None once they are."""
+        self.loading = counts
+        self.revision += 1
+
+    def set_resources(self, counts: ResourceCounts) -> None:
+        """Take in how many cores and nodes are in use."""
+        self.utilisation.set(*counts)
+        self.revision += 1
+
+    def set_waits(self, waits: dict[int, str]) -> None:
+        """Keep, by job id, why jobs wait for resources."""
+        if waits != self.table.waits:
+            self.table.waits = waits
+            self.revision += 1
+
     def set_notices(self, notices: Iterable[str]) -> None:
         """Keep what the instance has to say of itself: queues that are stopped or disabled."""
         found = tuple(notices)
@@ -206,8 +229,10 @@ class Dashboard:
             self.view.update(self.view.due(), now)
             self.flash = {row: since for row, since in self.flash.items() if now - since < 1.5}
             self.seconds_left = self.run_times.seconds_left(table, now)
-        if self.chronicle is not None:
-            self.chronicle.settle(self, now)
+        if self.chronicle is not None and self.link.up and self.loading is None:
+            use = self.utilisation
+            cores = (use.allocated, use.total) if use.known else None
+            self.chronicle.settle(table, cores, now, not self.stale)
         return changed
 
     def _count_ended(self, rows: list[int], now: float) -> None:

@@ -24,6 +24,14 @@ STEPS: Final = ((1, 1200), (5, 1440), (60, 1500), (600, 4320))
 MOST_BINS: Final = 200_000
 """Bins that a ring may have where a length is asked for."""
 MONTH: Final = STEPS[-1][0] * STEPS[-1][1]
+SPANS: Final[tuple[tuple[str, int | None], ...]] = (
+    ("1 min", 60),
+    ("10 min", 600),
+    ("1 h", 3600),
+    ("8 h", 28800),
+    ("all", None),
+)
+"""What charts can show: name and seconds, None for all there is."""
 _SHORTEST: Final = 0.001
 _PER_OCTAVE: Final = 3
 _BUCKETS: Final = 96

@@ -164,6 +164,17 @@ class Glyphs:
     excluded: str
     opened: str
     closed: str
+    braille: bool
+    """Whether charts are drawn in dots."""
+    layers: str
+    """Where they are not: the signs of what is stacked, from below."""
+    gap: str
+    ruler: str
+    cores: str
+    """A core: in use, free, drained, down."""
+    playing: str
+    paused: str
+    knob: str
 
 
 UNICODE: Final = Glyphs(
@@ -189,6 +200,14 @@ UNICODE: Final = Glyphs(
     excluded="░",
     opened="▾",
     closed="▸",
+    braille=True,
+    layers="█▓▒",
+    gap="·",
+    ruler="│",
+    cores="█░▒▚",
+    playing="▶",
+    paused="⏸",
+    knob="●",
 )
 ASCII: Final = Glyphs(
     spark=" .:-=+*%#",
@@ -213,6 +232,14 @@ ASCII: Final = Glyphs(
     excluded=":",
     opened="v",
     closed=">",
+    braille=False,
+    layers="#=:",
+    gap="_",
+    ruler="|",
+    cores="#.xX",
+    playing=">",
+    paused="=",
+    knob="O",
 )
 
 
