@@ -348,6 +348,9 @@ async def test_curves_have_their_colour(make_app: MakeApp) -> None:
     async with app.run_test(size=(160, 50)) as pilot:
         await loaded(pilot)
         panel = app.screen.query_one(ThroughputPanel)
+        for _ in range(8):  # the past is told by the jobs, some of them at a time
+            app.dashboard.settle()
+        panel.update()
         foot = panel.render_line(panel.content_size.height - 2)
         curve = next(segment for segment in foot if ord(segment.text[0]) > 0x2800)
         assert curve.style is not None
