@@ -63,6 +63,12 @@ class Chronicle:
                 failed,
             )
 
+    def complete(self) -> None:
+        """Rebuild all there is to rebuild at once, where nobody waits for the screen."""
+        while self._rebuilding is not None:
+            if self._rebuilding.step():
+                self._rebuilding = None
+
     def _counts(self, row: int, time: float) -> bool:
         if not self._begun:
             return False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from flux.job.describe import allocation, job_name, requested
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
 from tui.model.chronicle import TIMED, Chronicle
 from tui.model.estimate import RunTimes
+from tui.model.notes import Kind, waits_facts
 from tui.model.query import Query, values_of
 from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, ResourceCounts, Throughput, Utilisation
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
+    from tui.model.notes import Tape
 
 
 @dataclass(slots=True)
@@ -98,18 +100,19 @@ class Dashboard:
         self.loading: StateCounts | None = None
         self.trends = Trends()
         self.chronicle: Chronicle | None = Chronicle(self.trends)
+        self.tape: Tape | None = None
         self.zoom = 1
         """Which of `SPANS` the charts show."""
         self.reset()
 
-    def reset(self) -> None:
+    def reset(self, table: JobTable | None = None) -> None:
         """Forget all jobs; the sort order and filter stay. Marks are kept: they are ids. So are the
-        trends: what was seen was seen.
+        trends: what was seen was seen. With ``table``, its jobs are those that there are.
         """
         if self.chronicle is not None:
             self.chronicle.restart()
         old: JobView | None = getattr(self, "view", None)
-        self.table = JobTable()
+        self.table = JobTable() if table is None else table
         self.throughput = Throughput()
         self.utilisation = Utilisation()
         self.run_times = RunTimes()
@@ -130,15 +133,19 @@ class Dashboard:
         there twice.
         """
         self.reset()
+        self._tell(Kind.JOBS, {"new": True, "jobs": []})
         self.load(jobs)
 
     def load(self, jobs: Sequence[Job]) -> None:
         """Take in job-list records."""
+        self._tell(Kind.JOBS, {"jobs": jobs})
         self.table.load(jobs)
         self.revision += 1
 
-    def apply(self, events: Iterable[JsonMapping]) -> None:
+    def apply(self, events: Sequence[JsonMapping]) -> None:
         """Take in events of the job manager's journal."""
+        if events:
+            self._tell(Kind.EVENTS, {"events": events})
         table = self.table
         for event in events:
             entry = event.get("entry")
@@ -171,21 +178,26 @@ class Dashboard:
     def set_instance(self, instance: InstanceInfo) -> None:
         """Keep what is known of the instance."""
         self.instance = instance
+        self._tell(Kind.INSTANCE, asdict(instance))
         self.revision += 1
 
     def set_loading(self, counts: StateCounts | None) -> None:
         """Keep what the instance says it has while its jobs are being read; None once they are."""
         self.loading = counts
+        self._tell(Kind.LOADING, {"counts": None if counts is None else asdict(counts)})
         self.revision += 1
 
     def set_resources(self, counts: ResourceCounts) -> None:
         """Take in how many cores and nodes are in use."""
+        if counts != self.utilisation.counts or not self.utilisation.known:
+            self._tell(Kind.RESOURCES, {"counts": counts.as_list()})
         self.utilisation.set(*counts)
         self.revision += 1
 
     def set_waits(self, waits: dict[int, str]) -> None:
         """Keep, by job id, why jobs wait for resources."""
         if waits != self.table.waits:
+            self._tell(Kind.WAITS, waits_facts(self.table.waits, waits))
             self.table.waits = waits
             self.revision += 1
 
@@ -194,6 +206,7 @@ class Dashboard:
         found = tuple(notices)
         if found != self.notices:
             self.notices = found
+            self._tell(Kind.NOTICES, {"notices": found})
             self.revision += 1
 
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
@@ -203,7 +216,13 @@ class Dashboard:
         else:
             self.asked = 0.0
         self.link = Connection(up, text, retry_at, attempts)
+        self._tell(Kind.LINK, {**asdict(self.link), "heard": self.heard})
         self.revision += 1
+
+    def _tell(self, kind: str, facts: JsonMapping) -> None:
+        """Have what was told written down, if somebody records."""
+        if self.tape is not None:
+            self.tape.note(kind, facts)
 
     # called by the repaint timer
 
@@ -212,9 +231,7 @@ class Dashboard:
         now = self.clock()
         table = self.table
         changed = table.take_changed()
-        if table.finished:
-            self._count_ended(table.finished, now)
-            table.finished = []
+        self.account(now)
         first = not self.loaded
         if changed:
             if first:
@@ -229,11 +246,20 @@ class Dashboard:
             self.view.update(self.view.due(), now)
             self.flash = {row: since for row, since in self.flash.items() if now - since < 1.5}
             self.seconds_left = self.run_times.seconds_left(table, now)
+        if self.tape is not None:
+            self.tape.tick(self.asked if self.silence else 0.0, self.heard)
+        return changed
+
+    def account(self, now: float) -> None:
+        """Take what happened up to ``now`` into the rates and trends."""
+        table = self.table
+        if table.finished:
+            self._count_ended(table.finished, now)
+            table.finished = []
         if self.chronicle is not None and self.link.up and self.loading is None:
             use = self.utilisation
             cores = (use.allocated, use.total) if use.known else None
             self.chronicle.settle(table, cores, now, not self.stale)
-        return changed
 
     def _count_ended(self, rows: list[int], now: float) -> None:
         """Take jobs that ended into the rates; those that were canceled, or never ran, say nothing

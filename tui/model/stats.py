@@ -66,6 +66,10 @@ class ResourceCounts(NamedTuple):
     drained: int = 0
     uses: tuple[NodeUse, ...] = ()
 
+    def as_list(self) -> list[object]:
+        """Return it as JSON can be made of it."""
+        return [*self[:-1], [list(use) for use in self.uses]]
+
 
 class Utilisation:
     """Cores in use."""
@@ -95,6 +99,19 @@ class Utilisation:
         self.nodes, self.nodes_down, self.drained = nodes, nodes_down, min(drained, nodes_down)
         self.uses = uses
         self.known = True
+
+    @property
+    def counts(self) -> ResourceCounts:
+        """The last observation."""
+        return ResourceCounts(
+            self.total,
+            self.allocated,
+            self.down,
+            self.nodes,
+            self.nodes_down,
+            self.drained,
+            self.uses,
+        )
 
     @property
     def fraction(self) -> float:
