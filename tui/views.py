@@ -54,6 +54,13 @@ VIEWS: Final = (
     View(
         "events", "Events", "f8", "What happens, as it happens", "tui.screens.events:EventsScreen"
     ),
+    View(
+        "graphs",
+        "Graphs",
+        "f10",
+        "What the instance did over time",
+        "tui.screens.graphs:GraphsScreen",
+    ),
     View("log", "Log", "f9", "The log of the broker (dmesg)", "tui.screens.dmesg:DmesgScreen"),
 )
 

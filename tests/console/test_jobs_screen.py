@@ -21,8 +21,8 @@ from tui.screens.dmesg import DmesgScreen
 from tui.screens.help import HelpScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
-from tui.widgets.header import ThroughputPanel
 from tui.widgets.palette import GREEN
+from tui.widgets.panels import ThroughputPanel
 
 if TYPE_CHECKING:
     from tui.feed.synthetic import SyntheticFeed
@@ -348,7 +348,12 @@ async def test_curves_have_their_colour(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(160, 50)) as pilot:
         await loaded(pilot)
-        (curve,) = app.screen.query_one(ThroughputPanel).render_line(1).crop(0, 1)
+        panel = app.screen.query_one(ThroughputPanel)
+        for _ in range(8):  # the past is told by the jobs, some of them at a time
+            app.dashboard.settle()
+        panel.update()
+        foot = panel.render_line(panel.content_size.height - 2)
+        curve = next(segment for segment in foot if ord(segment.text[0]) > 0x2800)
         assert curve.style is not None
         assert curve.style.color == Color.parse(GREEN)
 

@@ -37,9 +37,11 @@ from tui.feed.requests import (
 )
 from tui.model.dashboard import Dashboard, InstanceInfo
 from tui.model.instances import Look
+from tui.model.nodestrip import node_uses
 from tui.model.notices import queue_notices
 from tui.model.reasons import scheduled
 from tui.model.resources import node_and_core_count
+from tui.model.stats import ResourceCounts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -154,7 +156,7 @@ class LiveFeed:
             await self._load(dashboard)
             dashboard.apply(early)
             loaded = True
-            dashboard.loading = None
+            dashboard.set_loading(None)
             dashboard.set_link(True)
             self._describe(tasks, dashboard)
             tasks.create_task(self._poll(dashboard))
@@ -166,7 +168,7 @@ class LiveFeed:
 
     async def _load(self, dashboard: Dashboard) -> None:
         handle = self._connected()
-        dashboard.instance = await self._instance(handle)
+        dashboard.set_instance(await self._instance(handle))
         if dashboard.instance.owner not in (-1, os.getuid()):
             dashboard.read_only = True
         version = dashboard.instance.version
@@ -174,7 +176,7 @@ class LiveFeed:
         self._attributes = await known_attributes(handle, version)
         first = await job_list(handle, FIRST_PAGE, version, self._attributes)
         if len(first) >= FIRST_PAGE:
-            dashboard.loading = await counts(handle)
+            dashboard.set_loading(await counts(handle))
         dashboard.replace(first)
         await self._resources(dashboard)
         await self._notices(dashboard)
@@ -249,18 +251,20 @@ class LiveFeed:
             _, allocated = node_and_core_count(answer.get("allocated"))
             nodes_down, down = node_and_core_count(answer.get("down"))
             drained = await self._drained()
-            dashboard.utilisation.set(cores, allocated, down, nodes, nodes_down, drained)
-            dashboard.revision += 1
+            uses = node_uses(answer, drained)
+            dashboard.set_resources(
+                ResourceCounts(cores, allocated, down, nodes, nodes_down, len(drained), uses)
+            )
 
-    async def _drained(self) -> int:
-        """Return how many nodes are drained; those are among the nodes that the scheduler counts as
+    async def _drained(self) -> set[int]:
+        """Return the ranks that are drained; those are among the nodes that the scheduler counts as
         down.
         """
         try:
             answer = await self._connected().rpc("resource.status", nodeid=0)
-            return sum(len(IDset(ranks)) for ranks in answer.get("drain") or {})
+            return {rank for ranks in answer.get("drain") or {} for rank in IDset(ranks)}
         except (OSError, ValueError):
-            return 0
+            return set()
 
     async def _notices(self, dashboard: Dashboard) -> None:
         """Ask which queues take no jobs or start none."""
@@ -288,9 +292,7 @@ class LiveFeed:
                 self._tells_reasons = error.errno != errno.ENOSYS
         now = dashboard.clock()
         waits = {entry["id"]: reason_text(entry, now) for entry in entries}
-        if waits != dashboard.table.waits:
-            dashboard.table.waits = waits
-            dashboard.revision += 1
+        dashboard.set_waits(waits)
 
     async def _resource_status(self) -> JsonObject:
         """Ask the scheduler, or the resource module, which answers for it in later flux-core."""

@@ -15,6 +15,8 @@ from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
 from tui.model import states
 from tui.model.dashboard import Dashboard, InstanceInfo
+from tui.model.nodestrip import NodeUse
+from tui.model.stats import ResourceCounts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -94,10 +96,13 @@ class SyntheticFeed:
 
     def load(self, dashboard: Dashboard) -> None:
         """Put everything there is into ``dashboard``."""
-        dashboard.instance = self.instance
+        dashboard.set_instance(self.instance)
         dashboard.replace(self.jobs)
         total, allocated, down = self.cores
-        dashboard.utilisation.set(total, allocated, down, self.instance.size, 0)
+        nodes = self.instance.size
+        dashboard.set_resources(
+            ResourceCounts(total, allocated, down, nodes, 0, 0, _spread(total, allocated, nodes))
+        )
         dashboard.set_link(True)
 
     def changes(self, dashboard: Dashboard, number: int) -> list[JsonObject]:
@@ -196,3 +201,12 @@ class SyntheticFeed:
 
     async def close(self) -> None:
         """Nothing to end."""
+
+
+def _spread(total: int, allocated: int, nodes: int) -> tuple[NodeUse, ...]:
+    """Return nodes of equal size, the first of them in use."""
+    size = total // nodes if nodes else 0
+    return tuple(
+        NodeUse(rank, size, min(size, max(0, allocated - rank * size)), False, False)
+        for rank in range(nodes)
+    )

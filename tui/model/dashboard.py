@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from flux.job.describe import (
@@ -13,16 +13,19 @@ from flux.job.describe import (
     time_limit,
 )
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
+from tui.model.chronicle import TIMED, Chronicle
 from tui.model.columns import BY_NAME
 from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
 from tui.model.events import JobEvents
 from tui.model.lines import TableLines
+from tui.model.notes import Kind, waits_facts
 from tui.model.query import Query, values_of
 from tui.model.sets import ALONE, JobSets
 from tui.model.states import DONE, PENDING, RUNNING, Status
-from tui.model.stats import SPAN, Throughput, Utilisation
+from tui.model.stats import SPAN, ResourceCounts, Throughput, Utilisation
 from tui.model.table import Job, JobTable
+from tui.model.trends import Trends
 from tui.model.view import JobView
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.model.column import Column
+    from tui.model.notes import Tape
 
 
 @dataclass(slots=True)
@@ -112,16 +116,24 @@ class Dashboard:
         self.grouping = True
         self.chosen_columns: tuple[Column, ...] | None = None
         self._to_unfold: list[int] = []
+        self.trends = Trends()
+        self.chronicle: Chronicle | None = Chronicle(self.trends)
+        self.tape: Tape | None = None
+        self.zoom = 1
+        """Which of `SPANS` the charts show."""
         self.reset()
 
-    def reset(self) -> None:
+    def reset(self, table: JobTable | None = None) -> None:
         """Forget all jobs; the sort order, the filter and which sets are unfolded stay. Marks are
-        kept: they are ids.
+        kept: they are ids. So are the trends: what was seen was seen. With ``table``, its jobs are
+        those that there are.
         """
+        if self.chronicle is not None:
+            self.chronicle.restart()
         old: JobView | None = getattr(self, "view", None)
         if old is not None:
             self._to_unfold += self._unfolded_ids()
-        self.table = JobTable()
+        self.table = JobTable() if table is None else table
         self.sets = JobSets(self.table)
         self.variety = Variety(self.table)
         self.throughput = Throughput()
@@ -146,21 +158,27 @@ class Dashboard:
         there twice.
         """
         self.reset()
+        self._tell(Kind.JOBS, {"new": True, "jobs": []})
         self.load(jobs)
 
     def load(self, jobs: Sequence[Job]) -> None:
         """Take in job-list records."""
+        self._tell(Kind.JOBS, {"jobs": jobs})
         self.table.load(jobs)
         self.revision += 1
 
-    def apply(self, events: Iterable[JsonMapping]) -> None:
+    def apply(self, events: Sequence[JsonMapping]) -> None:
         """Take in events of the job manager's journal."""
+        if events:
+            self._tell(Kind.EVENTS, {"events": events})
         table, note = self.table, self.recent.note
         for event in events:
             entry = event.get("entry")
             if isinstance(entry, dict):
                 row = table.apply(event["id"], entry)
                 note(event["id"], entry)
+                if self.chronicle is not None and entry.get("name") in TIMED:
+                    self.chronicle.event(table, row, entry)
                 jobspec = event.get("jobspec")
                 if isinstance(jobspec, dict):
                     table.load([{"id": event["id"], **describe(jobspec)}])
@@ -183,11 +201,38 @@ class Dashboard:
             self.revision += 1
         self.heard, self.asked = self.clock(), 0.0
 
+    def set_instance(self, instance: InstanceInfo) -> None:
+        """Keep what is known of the instance."""
+        self.instance = instance
+        self._tell(Kind.INSTANCE, asdict(instance))
+        self.revision += 1
+
+    def set_loading(self, counts: StateCounts | None) -> None:
+        """Keep what the instance says it has while its jobs are being read; None once they are."""
+        self.loading = counts
+        self._tell(Kind.LOADING, {"counts": None if counts is None else asdict(counts)})
+        self.revision += 1
+
+    def set_resources(self, counts: ResourceCounts) -> None:
+        """Take in how many cores and nodes are in use."""
+        if counts != self.utilisation.counts or not self.utilisation.known:
+            self._tell(Kind.RESOURCES, {"counts": counts.as_list()})
+        self.utilisation.set(*counts)
+        self.revision += 1
+
+    def set_waits(self, waits: dict[int, str]) -> None:
+        """Keep, by job id, why jobs wait for resources."""
+        if waits != self.table.waits:
+            self._tell(Kind.WAITS, waits_facts(self.table.waits, waits))
+            self.table.waits = waits
+            self.revision += 1
+
     def set_notices(self, notices: Iterable[str]) -> None:
         """Keep what the instance has to say of itself: queues that are stopped or disabled."""
         found = tuple(notices)
         if found != self.notices:
             self.notices = found
+            self._tell(Kind.NOTICES, {"notices": found})
             self.revision += 1
 
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
@@ -197,7 +242,13 @@ class Dashboard:
         else:
             self.asked = 0.0
         self.link = Connection(up, text, retry_at, attempts)
+        self._tell(Kind.LINK, {**asdict(self.link), "heard": self.heard})
         self.revision += 1
+
+    def _tell(self, kind: str, facts: JsonMapping) -> None:
+        """Have what was told written down, if somebody records."""
+        if self.tape is not None:
+            self.tape.note(kind, facts)
 
     # called by the repaint timer
 
@@ -206,6 +257,7 @@ class Dashboard:
         now = self.clock()
         table = self.table
         changed = table.take_changed()
+        self.account(now)
         first = not self.loaded
         if changed:
             moved = self.sets.update(changed)
@@ -226,6 +278,8 @@ class Dashboard:
             self._last_due = now
             self.view.update(self.view.due(), now)
             self.seconds_left = self.run_times.seconds_left(table, now)
+        if self.tape is not None:
+            self.tape.tick(self.asked if self.silence else 0.0, self.heard)
         return changed
 
     def _fade(self, now: float) -> None:
@@ -234,17 +288,27 @@ class Dashboard:
             self.flash = {row: since for row, since in self.flash.items() if now - since < FADED}
             self.revision += 1
 
+    def account(self, now: float) -> None:
+        """Take what happened up to ``now`` into the rates and trends."""
+        table = self.table
+        if table.finished:
+            self._count_ended(table.finished, now)
+            table.finished = []
+        if self.chronicle is not None and self.link.up and self.loading is None:
+            use = self.utilisation
+            cores = (use.allocated, use.total) if use.known else None
+            self.chronicle.settle(table, cores, now, not self.stale)
+
     def _count_ended(self, rows: list[int], now: float) -> None:
         """Take jobs that ended into the rates; those that were canceled, or never ran, say nothing
         of what the instance gets done.
         """
         table = self.table
         ended, started, status = table.t_inactive, table.t_run, table.status
-        own = [
-            row
-            for row in rows
-            if ended[row] > now - SPAN and started[row] and status[row] != Status.CANCELED
-        ]
+        own = [row for row in rows if started[row] and status[row] != Status.CANCELED]
+        if self.chronicle is not None:
+            self.chronicle.ended(table, own)
+        own = [row for row in own if ended[row] > now - SPAN]
         self.throughput.add([ended[row] for row in own])
         self.run_times.add(table, own)
         self.sets.count_ended(own)

@@ -1,13 +1,14 @@
-"""Rates and histories: how many jobs end each second, how many cores are in use."""
+"""How many jobs end each second, how many cores are in use."""
 
 from __future__ import annotations
 
 from array import array
-from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tui.model.nodestrip import NodeUse
 
 SPAN: Final = 900
 """Seconds of history kept."""
@@ -52,8 +53,26 @@ class Throughput:
         ]
 
 
+class ResourceCounts(NamedTuple):
+    """Cores, those in use and those that are down; nodes, those that are down and how many of these
+    are drained; the first nodes one by one.
+    """
+
+    total: int = 0
+    allocated: int = 0
+    down: int = 0
+    nodes: int = 0
+    nodes_down: int = 0
+    drained: int = 0
+    uses: tuple[NodeUse, ...] = ()
+
+    def as_list(self) -> list[object]:
+        """Return it as JSON can be made of it."""
+        return [*self[:-1], [list(use) for use in self.uses]]
+
+
 class Utilisation:
-    """Cores in use now and over time."""
+    """Cores in use."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -62,19 +81,37 @@ class Utilisation:
         self.nodes = 0
         self.nodes_down = 0
         self.drained = 0
+        self.uses: tuple[NodeUse, ...] = ()
         self.known = False
-        self.history: deque[float] = deque(maxlen=SPAN)
 
     def set(
-        self, total: int, allocated: int, down: int, nodes: int, nodes_down: int, drained: int = 0
+        self,
+        total: int,
+        allocated: int,
+        down: int,
+        nodes: int,
+        nodes_down: int,
+        drained: int = 0,
+        uses: tuple[NodeUse, ...] = (),
     ) -> None:
-        """Take in one observation, at the pace of the feed's poll: cores, those in use and those
-        that are down; nodes, those that are down and how many of these are drained.
-        """
+        """Take in one observation, as `ResourceCounts` has it, at the pace of the feed's poll."""
         self.total, self.allocated, self.down = total, allocated, down
         self.nodes, self.nodes_down, self.drained = nodes, nodes_down, min(drained, nodes_down)
+        self.uses = uses
         self.known = True
-        self.history.append(self.fraction)
+
+    @property
+    def counts(self) -> ResourceCounts:
+        """The last observation."""
+        return ResourceCounts(
+            self.total,
+            self.allocated,
+            self.down,
+            self.nodes,
+            self.nodes_down,
+            self.drained,
+            self.uses,
+        )
 
     @property
     def fraction(self) -> float:

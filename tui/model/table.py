@@ -374,6 +374,28 @@ class JobTable:
         until = self.t_run[row] or self.t_cleanup[row] or self.t_inactive[row] or now
         return max(0.0, until - self.t_submit[row])
 
+    def record(self, row: int) -> Job:
+        """Return a job as a record that `load` makes the same row of."""
+        job: Job = {"id": self.ids[row], "state": self.state[row]}
+        if self.state[row] == states.INACTIVE:
+            job["result"] = states.RESULT_OF[Status(self.status[row])]
+        for name, _, default in _NUMBERS:
+            value = getattr(self, name)[row]
+            if value != default:
+                job[name] = value
+        for name in _TEXTS:
+            if getattr(self, name)[row]:
+                job[name] = getattr(self, name)[row]
+        notes = self.annotations_of(row)
+        if notes:
+            job["annotations"] = notes
+        if row in self.dependencies:
+            job["dependencies"] = self.dependencies[row]
+        if row in self.exception:
+            names = ("exception_type", "exception_severity", "exception_note")
+            job.update(zip(names, self.exception[row], strict=True))
+        return job
+
     def rows(self, jobids: Iterable[int]) -> list[int]:
         """Return the rows of those ids that are known."""
         return [self.row_of[jobid] for jobid in jobids if jobid in self.row_of]

@@ -14,16 +14,11 @@ from tui.screens.folding import FoldingScreen
 from tui.screens.job import JobScreen
 from tui.screens.marking import MarkingScreen
 from tui.screens.previewing import PreviewingScreen
+from tui.screens.zooming import ZoomingScreen
 from tui.widgets.footing import KeysFooter, MarksLine, MessageLine
-from tui.widgets.header import (
-    Banner,
-    CompactStats,
-    CoresPanel,
-    ProgressLine,
-    StatesPanel,
-    ThroughputPanel,
-)
+from tui.widgets.header import Banner, CompactStats, ProgressLine
 from tui.widgets.job_table import JobTableHeading, JobTableView
+from tui.widgets.panels import CoresPanel, LatencyPanel, Panel, StatesPanel, ThroughputPanel
 from tui.widgets.query_bar import QueryBar
 from tui.widgets.title import TitleBar
 
@@ -33,13 +28,16 @@ if TYPE_CHECKING:
 
 
 TALL: Final = 34
+TALLER: Final = 40
+TALLEST: Final = 56
 WIDE: Final = 110
+WIDER: Final = 156
 CHOICES: Final = 8
 """How many of the words that may be meant are shown."""
 QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "state:done")
 
 
-class JobsScreen(FilteringScreen, FoldingScreen, PreviewingScreen, MarkingScreen):
+class JobsScreen(FilteringScreen, FoldingScreen, PreviewingScreen, MarkingScreen, ZoomingScreen):
     """Job table with header, filter and progress line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -82,6 +80,7 @@ class JobsScreen(FilteringScreen, FoldingScreen, PreviewingScreen, MarkingScreen
         *FoldingScreen.FOLD_BINDINGS,
         *MarkingScreen.MOVE_BINDINGS,
         *PreviewingScreen.PREVIEW_BINDINGS,
+        *ZoomingScreen.ZOOM_BINDINGS,
     ]
 
     @property
@@ -96,13 +95,10 @@ class JobsScreen(FilteringScreen, FoldingScreen, PreviewingScreen, MarkingScreen
         yield Banner(model, glyphs, id="banner")
         yield CompactStats(model, glyphs, id="compact")
         with Horizontal(id="panels"):
-            for panel, title in (
-                (StatesPanel(model, glyphs, id="states"), "Jobs"),
-                (ThroughputPanel(model, glyphs, id="rates"), "Jobs done per second"),
-                (CoresPanel(model, glyphs, id="cores"), "Cores"),
-            ):
-                panel.border_title = title
-                yield panel
+            yield StatesPanel(model, glyphs, id="states")
+            yield ThroughputPanel(model, glyphs, id="rates")
+            yield CoresPanel(model, glyphs, id="cores")
+            yield LatencyPanel(model, glyphs, id="latency")
         yield QueryBar(
             "/", "state:running user:me -name:test* t>5m, or letters of a name", id="filter"
         )
@@ -124,26 +120,27 @@ class JobsScreen(FilteringScreen, FoldingScreen, PreviewingScreen, MarkingScreen
         self.live_update()
 
     def on_resize(self, event: Resize) -> None:
-        """Panels on a large terminal, two lines on a small one."""
-        roomy = event.size.height >= TALL and event.size.width >= WIDE
-        self.set_class(roomy, "roomy")
+        """Panels on a large terminal, higher and more of them on a larger one; two lines on a small
+        one.
+        """
+        size = event.size
+        self.set_class(size.height >= TALL and size.width >= WIDE, "roomy")
+        self.set_class(size.height >= TALLER, "taller")
+        self.set_class(size.height >= TALLEST, "tallest")
+        self.set_class(size.width >= WIDER, "wider")
         self.fit_preview(event.size.width)
 
     def live_update(self) -> None:
         """Repaint what changed."""
-        for kind in (
-            TitleBar,
-            Banner,
-            CompactStats,
-            StatesPanel,
-            ThroughputPanel,
-            CoresPanel,
-            ProgressLine,
-        ):
+        for kind in (TitleBar, Banner, CompactStats, ProgressLine):
             widget = self.query_one(kind)
             # A hidden panel is not worth drawing; the banner hides and shows itself in update().
             if widget.display or kind is Banner:
                 widget.update()
+        if self.has_class("roomy"):
+            for panel in self.query(Panel):
+                if panel.display:
+                    panel.update()
         self.query_one(JobTableHeading).update()
         self.table.update()
         self.update_preview()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tui.widgets.palette import LINE, Glyphs
+from tui.model.states import Status
+from tui.widgets.palette import LINE, STATUS_COLOUR, Glyphs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,3 +67,8 @@ def sparkline(
         ]
         lines.append(Text("".join(cells), colour))
     return lines
+
+
+def load_colour(fraction: float) -> str:
+    """Return the colour of a load: calm below half, full at the end."""
+    return STATUS_COLOUR[Status.CLEANUP] if fraction < 0.5 else STATUS_COLOUR[Status.RUN]

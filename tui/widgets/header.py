@@ -12,12 +12,15 @@ from rich.text import Text
 from tui.model import format as fmt
 from tui.model.states import Status
 from tui.widgets import palette
-from tui.widgets.bars import gauge, shares, sparkline
+from tui.widgets.bars import gauge, load_colour, shares, sparkline
 from tui.widgets.painted import Painted
 from tui.widgets.palette import AMBER, BRIGHT, DIM, GREEN, RED, SOFT, Glyphs, status_colour
 
 if TYPE_CHECKING:
     from tui.model.dashboard import Dashboard
+
+_ROOMY: Final = 70
+"""Cells from which on the bar at the bottom says what it is of."""
 
 
 class Banner(Painted):
@@ -88,7 +91,7 @@ _WORDS: Final = (
 """Names of the counts, in as many words as there is room for."""
 
 
-def _parts(dashboard: Dashboard) -> list[tuple[int, str]]:
+def count_parts(dashboard: Dashboard) -> list[tuple[int, str]]:
     """Return the counts with their colours, in the order of `_WORDS`."""
     counts = dashboard.counts
     return [
@@ -109,7 +112,7 @@ def count_rows(dashboard: Dashboard, glyphs: Glyphs, width: int, across: int) ->
     for words in _WORDS:
         cells = [
             _count(glyphs, number, word, colour)
-            for word, (number, colour) in zip(words, _parts(dashboard), strict=True)
+            for word, (number, colour) in zip(words, count_parts(dashboard), strict=True)
         ]
         columns = [max(cell.cell_len for cell in cells[i::across]) for i in range(across)]
         spare = width - sum(columns) - 2 * (across - 1)
@@ -125,79 +128,6 @@ def count_rows(dashboard: Dashboard, glyphs: Glyphs, width: int, across: int) ->
         if spare >= 0:
             break
     return rows
-
-
-class StatesPanel(Painted):
-    """StateCounts by state, with a bar that divides all jobs among them."""
-
-    def lines(self, width: int) -> list[Text]:
-        """Return the bar and two lines of counts."""
-        bar = shares(_parts(self.dashboard), width, self.glyphs.progress, self.glyphs.rest)
-        return [bar, *count_rows(self.dashboard, self.glyphs, width, 3)]
-
-
-class ThroughputPanel(Painted):
-    """Jobs that ran to an end of their own, second by second."""
-
-    def lines(self, width: int) -> list[Text]:
-        """Return a curve two cells high and the mean rates."""
-        throughput, now = self.dashboard.throughput, self.dashboard.moment
-        curve = sparkline(throughput.series(now, max(1, width)), GREEN, self.glyphs, rows=2)
-        return [*curve, rates(self.dashboard, now)]
-
-
-def rates(dashboard: Dashboard, now: float) -> Text:
-    """Return the mean rates over 10 seconds, 1 and 5 minutes."""
-    throughput = dashboard.throughput
-    text = Text()
-    for word, window in (("10s", 10), ("1m", 60), ("5m", 300)):
-        text.append(f"{word} ", DIM)
-        text.append(f"{fmt.rate(throughput.per_second(now, window))}   ", f"bold {BRIGHT}")
-    return text
-
-
-class CoresPanel(Painted):
-    """Cores in use: now as a bar, over time as a curve."""
-
-    def lines(self, width: int) -> list[Text]:
-        """Return the bar, the curve and the figures."""
-        use = self.dashboard.utilisation
-        percent = f" {fmt.percent(use.allocated, use.total)}"
-        bar = gauge(
-            use.fraction, max(1, width - len(percent)), load_colour(use.fraction), self.glyphs
-        )
-        points = list(use.history)[-width:]
-        curve = sparkline(
-            [0.0] * (width - len(points)) + points, palette.ACCENT, self.glyphs, top=1.0
-        )[0]
-        return [Text.assemble(bar, (percent, f"bold {BRIGHT}")), curve, cores_text(self.dashboard)]
-
-
-def load_colour(fraction: float) -> str:
-    """Return the colour of a load: calm below half, full at the end."""
-    return (
-        palette.STATUS_COLOUR[Status.CLEANUP]
-        if fraction < 0.5
-        else palette.STATUS_COLOUR[Status.RUN]
-    )
-
-
-def cores_text(dashboard: Dashboard) -> Text:
-    """Return cores in use, cores, nodes and what is down."""
-    use = dashboard.utilisation
-    if not use.known:
-        return Text("resources not known yet", DIM)
-    text = Text.assemble(
-        (fmt.count(use.allocated), f"bold {BRIGHT}"),
-        (f" of {fmt.count(use.total)} cores  ", DIM),
-        (fmt.count(use.nodes), f"bold {BRIGHT}"),
-        (f" node{'' if use.nodes == 1 else 's'}", DIM),
-    )
-    if use.drained:
-        text.append(f"  {use.drained} drained", f"bold {AMBER}")
-    if use.nodes_down > use.drained:
-        text.append(f"  {use.nodes_down - use.drained} down", f"bold {RED}")
-    return text
 
 
 class CompactStats(Painted):
@@ -238,7 +168,8 @@ class ProgressLine(Painted):
         if dashboard.seconds_left is not None and not dashboard.notices:
             figures.append(f"  ~{fmt.age(dashboard.seconds_left)} left", AMBER)
         figures.append(" ")
-        room = max(8, width - figures.cell_len - 1)
+        label = Text(" all jobs " if width >= _ROOMY else " ", DIM)
+        room = max(8, width - figures.cell_len - label.cell_len)
         parts = [
             (counts.completed, GREEN),
             (counts.canceled, status_colour(Status.CANCELED)),
@@ -247,5 +178,7 @@ class ProgressLine(Painted):
             (counts.pending, palette.LINE),
         ]
         return [
-            Text.assemble(" ", shares(parts, room, self.glyphs.progress, self.glyphs.rest), figures)
+            Text.assemble(
+                label, shares(parts, room, self.glyphs.progress, self.glyphs.rest), figures
+            )
         ]

@@ -171,6 +171,17 @@ class Glyphs:
     guide: str
     half_marked: str
     instance: str
+    braille: bool
+    """Whether charts are drawn in dots."""
+    layers: str
+    """Where they are not: the signs of what is stacked, from below."""
+    gap: str
+    ruler: str
+    cores: str
+    """A core: in use, free, drained, down."""
+    playing: str
+    paused: str
+    knob: str
 
 
 UNICODE: Final = Glyphs(
@@ -202,6 +213,14 @@ UNICODE: Final = Glyphs(
     guide="┊",
     half_marked="◇",
     instance="▣",
+    braille=True,
+    layers="█▓▒",
+    gap="·",
+    ruler="│",
+    cores="█░▒▚",
+    playing="▶",
+    paused="‖",
+    knob="●",
 )
 ASCII: Final = Glyphs(
     spark=" .:-=+*%#",
@@ -232,6 +251,14 @@ ASCII: Final = Glyphs(
     guide="|",
     half_marked="o",
     instance="@",
+    braille=False,
+    layers="#=:",
+    gap="_",
+    ruler="|",
+    cores="#.xX",
+    playing=">",
+    paused="=",
+    knob="O",
 )
 
 
