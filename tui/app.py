@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 
 from tui.model import format as fmt
@@ -14,6 +13,7 @@ from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.session import Session
+from tui.theming import ThemedApp
 from tui.views import BY_NAME, JOBS, VIEWS
 from tui.widgets import palette
 from tui.widgets.cropping import cropped
@@ -37,7 +37,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(App[None]):
+class TopApp(ThemedApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.
@@ -105,8 +105,7 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the jobs and begin to follow the instance."""
-        self.register_theme(palette.theme())
-        self.theme = "flux"
+        self.wear(self.fitting_theme)
         self.set_class(self.glyphs is palette.ASCII, "ascii")
         self._add_tab(self._first)
         for uri, name in self._others:
@@ -232,10 +231,6 @@ class TopApp(App[None]):
                     self.pop_screen()
                 return
         self.push_screen(made.bind(self.session))
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Return the colours of the style sheet for themes that do not have them."""
-        return palette.roles()
 
     def notify(
         self,

@@ -55,7 +55,6 @@ def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str,
     from fluxctl.uri_forms import reachable
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
-    from tui.widgets import palette
 
     app = TopApp(
         LiveFeed(uris[0]),
@@ -66,7 +65,7 @@ def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str,
         sort=sort.lstrip("-"),
         reverse=sort.startswith("-"),
     )
-    palette.suit(app.console.color_system)
+    app.suit(app.console.color_system)
     app.run()
     if app.return_code:
         raise CommandError(code=app.return_code)
