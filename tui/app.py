@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
+from tui.configured import ConfiguredApp
 from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.session import Session
-from tui.theming import ThemedApp
 from tui.views import BY_NAME, JOBS, VIEWS
 from tui.widgets import palette
 from tui.widgets.cropping import cropped
@@ -21,12 +21,15 @@ from tui.widgets.footing import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
     from rich.console import RenderableType
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
     from tui.feed.base import Feed
+    from tui.model.settings import Settings
     from tui.widgets.palette import Glyphs
 
 REPAINT_SECONDS: Final = 0.1
@@ -37,7 +40,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(ThemedApp):
+class TopApp(ConfiguredApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.
@@ -49,6 +52,7 @@ class TopApp(ThemedApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "Quit", tooltip="Quit", id="app.quit"),
         Binding("ctrl+c,ctrl+q", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
+        *ConfiguredApp.SETTINGS_BINDINGS,
         *(
             Binding(
                 view.key,
@@ -82,8 +86,10 @@ class TopApp(ThemedApp):
         glyphs: Glyphs | None = None,
         connect: Callable[[str], Feed] | None = None,
         others: Sequence[tuple[str, str]] = (),
+        settings: Settings | None = None,
+        settings_path: Path | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(settings, settings_path)
         self.message = Remark()
         self.glyphs = glyphs or palette.terminal_glyphs()
         self.connect = connect
@@ -105,7 +111,6 @@ class TopApp(ThemedApp):
 
     def on_mount(self) -> None:
         """Show the jobs and begin to follow the instance."""
-        self.wear(self.fitting_theme)
         self.set_class(self.glyphs is palette.ASCII, "ascii")
         self._add_tab(self._first)
         for uri, name in self._others:
@@ -113,7 +118,8 @@ class TopApp(ThemedApp):
         self.action_go_tab(0)
         if self._jobid is not None:
             self.push_screen(JobScreen(self._jobid))
-        self.set_interval(REPAINT_SECONDS, self.repaint)
+        self.start_settings()
+        self.set_interval(max(REPAINT_SECONDS, self.settings.refresh), self.repaint)
 
     # Instances
 

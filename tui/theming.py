@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.app import App
+from textual.widget import Widget
 
 from tui.model.themes import ANSI, BUILT_IN, DARK
 from tui.widgets.recolour import Recolour, textual_theme
@@ -52,8 +53,11 @@ class ThemedApp(App[None]):
             self.mutate_reactive(ThemedApp.theme)
         else:
             self.theme = name
-        for screen in self.screen_stack if self.is_running else ():
-            screen.refresh(layout=True)
+        for stack in self._screen_stacks.values():  # other tabs as well
+            for screen in stack:
+                screen.refresh(layout=True)
+                for widget in screen.walk_children(Widget):
+                    widget.refresh()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what lines pass before they are shown: ours is first."""
