@@ -88,10 +88,11 @@ class TopApp(ConfiguredApp):
         others: Sequence[tuple[str, str]] = (),
         settings: Settings | None = None,
         settings_path: Path | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
-        super().__init__(settings, settings_path)
+        super().__init__(settings, settings_path, problems)
         self.message = Remark()
-        self.glyphs = glyphs or palette.terminal_glyphs()
+        self.glyphs = glyphs or self.fitting_glyphs()
         self.connect = connect
         self._read_only = read_only
         self._clock = clock

@@ -10,9 +10,13 @@ from tui import settings_file
 from tui.keymap import check_keys
 from tui.model.settings import Settings
 from tui.theming import ThemedApp
+from tui.widgets import palette
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from tui.widgets.palette import Glyphs
 
 LOOK_SECONDS: Final = 2.0
 """How often the file of settings is looked at for changes."""
@@ -26,20 +30,27 @@ class ConfiguredApp(ThemedApp):
     """
 
     SETTINGS_BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+r", "reload", "Read the settings again", show=False, id="app.reload"),
+        Binding("f12", "reload", "Read the settings again", show=False, id="app.reload"),
     ]
 
-    def __init__(self, settings: Settings | None, settings_path: Path | None) -> None:
+    def __init__(
+        self, settings: Settings | None, settings_path: Path | None, problems: Sequence[str]
+    ) -> None:
         super().__init__()
         self.settings = settings or Settings()
         self.settings_path = settings_path
+        self._problems = list(problems)
         self.own_keys: dict[str, str] = {}
         """Keys of the user's own commands, by the commands' names."""
         self._stamp = None if settings_path is None else settings_file.stamp(settings_path)
 
+    def fitting_glyphs(self) -> Glyphs:
+        """Return the signs that the terminal can show, if the settings do not say ASCII."""
+        return palette.ASCII if self.settings.ascii else palette.terminal_glyphs()
+
     def start_settings(self) -> None:
         """Do what the settings say, and look after their file."""
-        self.tell_problems(self.take(self.settings))
+        self.tell_problems([*self._problems, *self.take(self.settings)])
         if self.settings_path is not None:
             self.set_interval(LOOK_SECONDS, self._look)
 

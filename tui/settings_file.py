@@ -110,3 +110,19 @@ def replace(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def chosen(named: str | None) -> tuple[Settings, list[str], Path]:
+    """Return the settings to begin with, what is wrong with them, and their file: the one that was
+    named, else the usual one, which need not be there.
+
+    A mistake costs no more than what is wrong. Whoever names a file means it, and has it checked
+    first (`tui.settings_checks`).
+    """
+    path = Path(named) if named else default_path()
+    try:
+        settings, problems = load(path)
+    except OSError as error:
+        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        return Settings(), [] if missing else [str(error.strerror)], path
+    return settings, problems, path

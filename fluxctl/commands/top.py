@@ -11,6 +11,7 @@ from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
 
 MOST_TARGETS = 9
+DEFAULT_SORT = "state"
 
 
 @click.command(cls=FluxCommand)
@@ -27,16 +28,34 @@ MOST_TARGETS = 9
 @click.option(
     "--sort",
     metavar="COLUMN",
-    default="state",
+    default="",
     help="Begin sorted by COLUMN, '-COLUMN' for the other order.",
 )
 def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str, sort: str) -> None:
+@click.option("--config", metavar="FILE", help="Read the settings from FILE.")
+@click.option("--print-config", is_flag=True, help="Print a file of settings, with all defaults.")
+@click.option("--check-config", is_flag=True, help="Say what is wrong with the settings.")
+@click.option("--print-keys", is_flag=True, help="List all actions, with their keys.")
+def command(
+    target: str | None,
+    read_only: bool,
+    linear: bool,
+    query: str,
+    sort: str,
+    config: str | None,
+    print_config: bool,
+    check_config: bool,
+    print_keys: bool,
+) -> None:
     """Show a Flux instance live: its jobs, how busy it is, its log.
 
     TARGET is a URI, or the id of a batch or alloc job that is an instance itself; the default is
     the instance FLUX_URI names. Several are shown side by side, each in a tab. Press ? in the
     dashboard for all keys.
     """
+    if print_config or check_config or print_keys:
+        _about_settings(config, print_config, print_keys)
+        return
     _check(query, sort)
     if len(targets) > MOST_TARGETS:
         raise CommandError(f"{len(targets)} instances: no more than {MOST_TARGETS} have keys")
@@ -53,17 +72,25 @@ def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str,
             "this terminal cannot be drawn on (TERM=dumb); use --linear to print changes as lines"
         )
     from fluxctl.uri_forms import reachable
+    from tui import settings_file
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
 
+    if config:
+        _refuse_mistakes(config)
+    settings, problems, path = settings_file.chosen(config)
+    sort = sort or settings.sort or DEFAULT_SORT
     app = TopApp(
         LiveFeed(uris[0]),
         others=[(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:],
         connect=lambda found: LiveFeed(reachable(found)),
-        read_only=read_only,
-        query=query,
-        sort=sort.lstrip("-"),
+        read_only=read_only or settings.read_only,
+        query=query or settings.query,
+        sort=sort.removeprefix("-"),
         reverse=sort.startswith("-"),
+        settings=settings,
+        settings_path=path,
+        problems=problems,
     )
     app.suit(app.console.color_system)
     app.run()
@@ -76,6 +103,34 @@ def name_of(target: str) -> str:
     for a URI, whose host will tell.
     """
     return "" if "://" in target else target
+def _about_settings(config: str | None, defaults: bool, keys: bool) -> None:
+    """Print the default settings, the actions, or what is wrong with the settings."""
+    if defaults:
+        from tui.model.settings_text import DEFAULT_TEXT
+
+        click.echo(DEFAULT_TEXT, nl=False)
+        return
+    from tui.settings_checks import key_table, mistakes
+
+    if keys:
+        click.echo("\n".join(key_table()))
+        return
+    path, found = mistakes(config)
+    for problem in found:
+        click.echo(problem, err=True)
+    if found:
+        raise CommandError(code=1)
+    click.echo(f"{path}: nothing is wrong")
+
+
+def _refuse_mistakes(config: str) -> None:
+    """Fail before anything is drawn if there is a mistake in the settings that were asked for."""
+    from tui.settings_checks import mistakes
+
+    found = mistakes(config)[1]
+    if found:
+        more = f" (and {len(found) - 1} more: see --check-config)" if len(found) > 1 else ""
+        raise CommandError(found[0] + more)
 
 
 def _check(query: str, sort: str) -> None:
@@ -83,8 +138,9 @@ def _check(query: str, sort: str) -> None:
     from tui.model.columns import BY_NAME
     from tui.model.query import Query, QueryError
 
-    if sort.lstrip("-") not in BY_NAME:
-        raise CommandError(f"no column {sort.lstrip('-')}; there are {', '.join(BY_NAME)}")
+    column = sort.removeprefix("-")
+    if column and column not in BY_NAME:
+        raise CommandError(f"no column {column}; there are {', '.join(BY_NAME)}")
     try:
         Query.parse(query)
     except QueryError as error:
@@ -131,6 +187,9 @@ flux top
 flux top --read-only --filter=result:failed --sort=-runtime
 # Two instances side by side: this one, and the one in a batch job
 flux top $FLUX_URI f2kWBq4K
+# Make a file of settings, and look whether what was changed in it is right
+mkdir -p ~/.config/flux && flux top --print-config >~/.config/flux/top.toml
+flux top --check-config
 # Write what changes as lines, for a log
 flux top --linear
 """

@@ -129,15 +129,17 @@ def read_settings(text: str, file: str) -> tuple[Settings, list[str]]:
     try:
         tables = tomli.loads(text)
     except (ValueError, RecursionError) as error:
-        raise OSError(errno.EINVAL, _not_toml(error, file)) from None
+        raise OSError(errno.EINVAL, _not_toml(error, text, file)) from None
     reader = _Reader(tables, text, file)
     settings = reader.settings()
     return settings, [problem for _, problem in sorted(reader.problems)]
 
 
-def _not_toml(error: Exception, file: str) -> str:
+def _not_toml(error: Exception, text: str, file: str) -> str:
     found = _AT.match(str(error))
-    place = f"{file}:{found[2]}" if found and found[2] else file
+    place = file
+    if found:
+        place = f"{file}:{found[2] or text.rstrip().count(chr(10)) + 1}"
     why = found[1] if found else "nested too deep"
     return f"{place}: {why[:1].lower()}{why[1:]}"
 

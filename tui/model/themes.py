@@ -269,7 +269,7 @@ def derived(name: str, base: ColourTheme, colours: Mapping[str, str]) -> ColourT
     drawn is one or the other.
     """
     for role, colour in colours.items():
-        if (colour in TERMINAL) != base.ansi:
+        if (colour in (*TERMINAL, REVERSE)) != base.ansi:
             kind = "names of the terminal's colours" if base.ansi else "written as #rrggbb"
             raise ValueError(f"{role}: colours of themes made from {base.name} are {kind}")
     kept = {role: colour for role, colour in base.for_256.items() if role not in colours}
