@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
-from tui.configured import ConfiguredApp
 from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
+from tui.own_commands import OwnCommandsApp
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
@@ -40,7 +40,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(ConfiguredApp):
+class TopApp(OwnCommandsApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.
@@ -52,7 +52,9 @@ class TopApp(ConfiguredApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "Quit", tooltip="Quit", id="app.quit"),
         Binding("ctrl+c,ctrl+q", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
-        *ConfiguredApp.SETTINGS_BINDINGS,
+        *OwnCommandsApp.COMMAND_BINDINGS,
+        *OwnCommandsApp.VIEW_BINDINGS,
+        *OwnCommandsApp.SETTINGS_BINDINGS,
         *(
             Binding(
                 view.key,
@@ -266,6 +268,8 @@ class TopApp(ConfiguredApp):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Write an update of the screen, no more of it than has changed."""
+        if self.away:
+            return
         super()._display(screen, cropped(renderable))
 
     # Painting

@@ -51,8 +51,7 @@ class ConfiguredApp(ThemedApp):
     def start_settings(self) -> None:
         """Do what the settings say, and look after their file."""
         self.tell_problems([*self._problems, *self.take(self.settings)])
-        if self.settings_path is not None:
-            self.set_interval(LOOK_SECONDS, self._look)
+        self.set_interval(LOOK_SECONDS, self._look)
 
     def take(self, settings: Settings) -> list[str]:
         """Do what ``settings`` say; return what of it cannot be done."""
@@ -80,6 +79,11 @@ class ConfiguredApp(ThemedApp):
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             self.notify(problems[0] + more, severity="error", timeout=15)
+
+    def seen_settings(self) -> None:
+        """Take the file as it is now for known: we have written it."""
+        if self.settings_path is not None:
+            self._stamp = settings_file.stamp(self.settings_path)
 
     def _look(self) -> None:
         if self.settings_path is None:
