@@ -21,7 +21,6 @@ from tui.widgets.footing import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from collections.abc import Callable
     from pathlib import Path
 
     from rich.console import RenderableType

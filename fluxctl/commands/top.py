@@ -31,13 +31,12 @@ DEFAULT_SORT = "state"
     default="",
     help="Begin sorted by COLUMN, '-COLUMN' for the other order.",
 )
-def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str, sort: str) -> None:
 @click.option("--config", metavar="FILE", help="Read the settings from FILE.")
 @click.option("--print-config", is_flag=True, help="Print a file of settings, with all defaults.")
 @click.option("--check-config", is_flag=True, help="Say what is wrong with the settings.")
 @click.option("--print-keys", is_flag=True, help="List all actions, with their keys.")
 def command(
-    target: str | None,
+    targets: tuple[str, ...],
     read_only: bool,
     linear: bool,
     query: str,
@@ -80,9 +79,10 @@ def command(
         _refuse_mistakes(config)
     settings, problems, path = settings_file.chosen(config)
     sort = sort or settings.sort or DEFAULT_SORT
+    others = [(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:]
     app = TopApp(
         LiveFeed(uris[0]),
-        others=[(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:],
+        others=others + [(tab.uri, tab.name) for tab in settings.instances],
         connect=lambda found: LiveFeed(reachable(found)),
         read_only=read_only or settings.read_only,
         query=query or settings.query,
@@ -103,6 +103,8 @@ def name_of(target: str) -> str:
     for a URI, whose host will tell.
     """
     return "" if "://" in target else target
+
+
 def _about_settings(config: str | None, defaults: bool, keys: bool) -> None:
     """Print the default settings, the actions, or what is wrong with the settings."""
     if defaults:
