@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
+from tui.exporting import ExportingApp
 from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
-from tui.own_commands import OwnCommandsApp
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
@@ -39,7 +39,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(OwnCommandsApp):
+class TopApp(ExportingApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.
@@ -51,9 +51,10 @@ class TopApp(OwnCommandsApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "Quit", tooltip="Quit", id="app.quit"),
         Binding("ctrl+c,ctrl+q", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
-        *OwnCommandsApp.COMMAND_BINDINGS,
-        *OwnCommandsApp.VIEW_BINDINGS,
-        *OwnCommandsApp.SETTINGS_BINDINGS,
+        *ExportingApp.COMMAND_BINDINGS,
+        *ExportingApp.VIEW_BINDINGS,
+        *ExportingApp.EXPORT_BINDINGS,
+        *ExportingApp.SETTINGS_BINDINGS,
         *(
             Binding(
                 view.key,

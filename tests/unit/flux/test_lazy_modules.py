@@ -57,7 +57,11 @@ def test_what_the_manual_names_is_reached_by_import_flux_alone() -> None:
 
 @pytest.mark.parametrize(
     ("package", "name"),
-    [(package, name) for package in (flux.job, flux.resource) for name in sorted(package.SUBMODULES)],
+    [
+        (package, name)
+        for package in (flux.job, flux.resource)
+        for name in sorted(package.SUBMODULES)
+    ],
 )
 def test_a_module_of_a_package_is_an_attribute(package: ModuleType, name: str) -> None:
     assert f"{package.__name__}.{name}" in loaded_by(f"{package.__name__}.{name}")
