@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
-from tui.exporting import ExportingApp
 from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
+from tui.notifying import NotifyingApp
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
@@ -39,7 +39,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(ExportingApp):
+class TopApp(NotifyingApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.
@@ -51,10 +51,11 @@ class TopApp(ExportingApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "Quit", tooltip="Quit", id="app.quit"),
         Binding("ctrl+c,ctrl+q", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
-        *ExportingApp.COMMAND_BINDINGS,
-        *ExportingApp.VIEW_BINDINGS,
-        *ExportingApp.EXPORT_BINDINGS,
-        *ExportingApp.SETTINGS_BINDINGS,
+        *NotifyingApp.COMMAND_BINDINGS,
+        *NotifyingApp.VIEW_BINDINGS,
+        *NotifyingApp.EXPORT_BINDINGS,
+        *NotifyingApp.NOTIFY_BINDINGS,
+        *NotifyingApp.SETTINGS_BINDINGS,
         *(
             Binding(
                 view.key,
@@ -292,7 +293,7 @@ class TopApp(ExportingApp):
             return  # ending: the screens lose their widgets one by one
         # First: settling may be what changes the revision.
         for session in self.sessions():
-            session.dashboard.settle()
+            self.look_for_ends(session.dashboard, session.dashboard.settle())
         screens = self.live_screens
         if not screens or not (screens[-1].is_mounted and screens[-1].composed):
             return

@@ -66,8 +66,12 @@ class OwnCommandsApp(CommandingApp):
         else:
             self.push_screen(OutputScreen(command.name, words, env))
 
-    async def _run_unseen(self, name: str, words: list[str], env: dict[str, str]) -> None:
-        """Run a command and tell how it ended, with the last line it wrote to standard error."""
+    async def _run_unseen(
+        self, name: str, words: list[str], env: dict[str, str], *, quiet: bool = False
+    ) -> None:
+        """Run a command and tell how it ended, with the last line it wrote to standard error; with
+        ``quiet`` only if it failed.
+        """
         running, last = processes.Command(words, env), ""
         try:
             async for stream, lines in running.lines():
@@ -81,7 +85,7 @@ class OwnCommandsApp(CommandingApp):
         if running.status:
             why = f": {last}" if last else ""
             self.notify(f"{name}: exit code {running.status}{why}", severity="error")
-        else:
+        elif not quiet:
             self.notify(f"{name}: done", timeout=3)
 
     # Views

@@ -13,6 +13,7 @@ from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
 from tui.model.view import JobView
+from tui.model.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -90,6 +91,7 @@ class Dashboard:
         self.revision = 0
         self.marks: set[int] = set()
         self.read_only = False
+        self.watching = Watching(clock())
         self.heard = clock()
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()
