@@ -49,9 +49,9 @@ class TopApp(NotifyingApp):
     TITLE = "flux top"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
+        *NotifyingApp.COMMAND_BINDINGS,
         Binding("q", "leave", "Quit", tooltip="Quit", id="app.quit"),
         Binding("ctrl+c,ctrl+q", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
-        *NotifyingApp.COMMAND_BINDINGS,
         *NotifyingApp.VIEW_BINDINGS,
         *NotifyingApp.EXPORT_BINDINGS,
         *NotifyingApp.NOTIFY_BINDINGS,
