@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from broker.attributes import Attributes
-    from broker.configuration.positions import Path
     from broker.log import Logger
     from flux.aio import AsyncFlux
+    from flux.toml_positions import Path
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")

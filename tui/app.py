@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 
 from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
+from tui.notifying import NotifyingApp
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
@@ -21,12 +21,14 @@ from tui.widgets.footing import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from rich.console import RenderableType
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
     from tui.feed.base import Feed
+    from tui.model.settings import Settings
     from tui.widgets.palette import Glyphs
 
 REPAINT_SECONDS: Final = 0.1
@@ -37,7 +39,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(App[None]):
+class TopApp(NotifyingApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.
@@ -47,8 +49,13 @@ class TopApp(App[None]):
     TITLE = "flux top"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
+        *NotifyingApp.COMMAND_BINDINGS,
         Binding("q", "leave", "Quit", tooltip="Quit", id="app.quit"),
         Binding("ctrl+c,ctrl+q", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
+        *NotifyingApp.VIEW_BINDINGS,
+        *NotifyingApp.EXPORT_BINDINGS,
+        *NotifyingApp.NOTIFY_BINDINGS,
+        *NotifyingApp.SETTINGS_BINDINGS,
         *(
             Binding(
                 view.key,
@@ -82,10 +89,13 @@ class TopApp(App[None]):
         glyphs: Glyphs | None = None,
         connect: Callable[[str], Feed] | None = None,
         others: Sequence[tuple[str, str]] = (),
+        settings: Settings | None = None,
+        settings_path: Path | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
-        super().__init__()
+        super().__init__(settings, settings_path, problems)
         self.message = Remark()
-        self.glyphs = glyphs or palette.terminal_glyphs()
+        self.glyphs = glyphs or self.fitting_glyphs()
         self.connect = connect
         self._read_only = read_only
         self._clock = clock
@@ -105,8 +115,6 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the jobs and begin to follow the instance."""
-        self.register_theme(palette.theme())
-        self.theme = "flux"
         self.set_class(self.glyphs is palette.ASCII, "ascii")
         self._add_tab(self._first)
         for uri, name in self._others:
@@ -114,7 +122,8 @@ class TopApp(App[None]):
         self.action_go_tab(0)
         if self._jobid is not None:
             self.push_screen(JobScreen(self._jobid))
-        self.set_interval(REPAINT_SECONDS, self.repaint)
+        self.start_settings()
+        self.set_interval(max(REPAINT_SECONDS, self.settings.refresh), self.repaint)
 
     # Instances
 
@@ -233,10 +242,6 @@ class TopApp(App[None]):
                 return
         self.push_screen(made.bind(self.session))
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Return the colours of the style sheet for themes that do not have them."""
-        return palette.roles()
-
     def notify(
         self,
         message: str,
@@ -264,6 +269,8 @@ class TopApp(App[None]):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Write an update of the screen, no more of it than has changed."""
+        if self.away:
+            return
         super()._display(screen, cropped(renderable))
 
     # Painting
@@ -286,7 +293,7 @@ class TopApp(App[None]):
             return  # ending: the screens lose their widgets one by one
         # First: settling may be what changes the revision.
         for session in self.sessions():
-            session.dashboard.settle()
+            self.look_for_ends(session.dashboard, session.dashboard.settle())
         screens = self.live_screens
         if not screens or not (screens[-1].is_mounted and screens[-1].composed):
             return

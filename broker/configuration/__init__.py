@@ -15,7 +15,7 @@ from broker.configuration.tables import Config, checked
 from flux.wire.json import loads
 
 if TYPE_CHECKING:
-    from broker.configuration.positions import Path
+    from flux.toml_positions import Path
     from flux.wire.json import JsonObject
 
 __all__ = ["Config", "from_payload", "from_tables", "load", "setting_error"]

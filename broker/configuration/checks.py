@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from broker.configuration.document import Document
-    from broker.configuration.positions import Path
+    from flux.toml_positions import Path
 
     Refusals: TypeAlias = Mapping[str, str]
     """Why keys that are known elsewhere are refused here, by their dotted names."""

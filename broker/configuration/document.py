@@ -13,7 +13,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from broker.configuration.positions import Path
+    from flux.toml_positions import Path
     from flux.wire.json import JsonObject
 
 MOST: Final = (1 << 63) - 1
@@ -42,7 +42,7 @@ class TomlFile(Struct, frozen=True):
 
     def place(self, path: Path) -> str:
         """Return file and line of what is at ``path``, the file only if the line is not known."""
-        from broker.configuration.positions import key_lines  # a good file never needs it
+        from flux.toml_positions import key_lines  # a good file never needs it
 
         try:
             line = key_lines(self.text).get(path)

@@ -20,6 +20,7 @@ def _columns() -> list[str]:
 
 
 MOST_TARGETS = 9
+DEFAULT_SORT = "state"
 
 
 @click.command(cls=FluxCommand)
@@ -37,17 +38,34 @@ MOST_TARGETS = 9
 @click.option(
     "--sort",
     metavar="COLUMN",
-    default="state",
+    default="",
     shell_complete=completions.words(_columns),
     help="Begin sorted by COLUMN, '-COLUMN' for the other order.",
 )
-def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str, sort: str) -> None:
+@click.option("--config", metavar="FILE", help="Read the settings from FILE.")
+@click.option("--print-config", is_flag=True, help="Print a file of settings, with all defaults.")
+@click.option("--check-config", is_flag=True, help="Say what is wrong with the settings.")
+@click.option("--print-keys", is_flag=True, help="List all actions, with their keys.")
+def command(
+    targets: tuple[str, ...],
+    read_only: bool,
+    linear: bool,
+    query: str,
+    sort: str,
+    config: str | None,
+    print_config: bool,
+    check_config: bool,
+    print_keys: bool,
+) -> None:
     """Show a Flux instance live: its jobs, how busy it is, its log.
 
     TARGET is a URI, or the id of a batch or alloc job that is an instance itself; the default is
     the instance FLUX_URI names. Several are shown side by side, each in a tab. Press ? in the
     dashboard for all keys.
     """
+    if print_config or check_config or print_keys:
+        _about_settings(config, print_config, print_keys)
+        return
     _check(query, sort)
     if len(targets) > MOST_TARGETS:
         raise CommandError(f"{len(targets)} instances: no more than {MOST_TARGETS} have keys")
@@ -64,20 +82,28 @@ def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str,
             "this terminal cannot be drawn on (TERM=dumb); use --linear to print changes as lines"
         )
     from fluxctl.uri_forms import reachable
+    from tui import settings_file
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
-    from tui.widgets import palette
 
+    if config:
+        _refuse_mistakes(config)
+    settings, problems, path = settings_file.chosen(config)
+    sort = sort or settings.sort or DEFAULT_SORT
+    others = [(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:]
     app = TopApp(
         LiveFeed(uris[0], reachable),
-        others=[(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:],
+        others=others + [(tab.uri, tab.name) for tab in settings.instances],
         connect=lambda found: LiveFeed(reachable(found), reachable),
-        read_only=read_only,
-        query=query,
-        sort=sort.lstrip("-"),
+        read_only=read_only or settings.read_only,
+        query=query or settings.query,
+        sort=sort.removeprefix("-"),
         reverse=sort.startswith("-"),
+        settings=settings,
+        settings_path=path,
+        problems=problems,
     )
-    palette.suit(app.console.color_system)
+    app.suit(app.console.color_system)
     app.run()
     if app.return_code:
         raise CommandError(code=app.return_code)
@@ -90,14 +116,45 @@ def name_of(target: str) -> str:
     return "" if "://" in target else target
 
 
+def _about_settings(config: str | None, defaults: bool, keys: bool) -> None:
+    """Print the default settings, the actions, or what is wrong with the settings."""
+    if defaults:
+        from tui.model.settings_text import DEFAULT_TEXT
+
+        click.echo(DEFAULT_TEXT, nl=False)
+        return
+    from tui.settings_checks import key_table, mistakes
+
+    if keys:
+        click.echo("\n".join(key_table()))
+        return
+    path, found = mistakes(config)
+    for problem in found:
+        click.echo(problem, err=True)
+    if found:
+        raise CommandError(code=1)
+    click.echo(f"{path}: nothing is wrong")
+
+
+def _refuse_mistakes(config: str) -> None:
+    """Fail before anything is drawn if there is a mistake in the settings that were asked for."""
+    from tui.settings_checks import mistakes
+
+    found = mistakes(config)[1]
+    if found:
+        more = f" (and {len(found) - 1} more: see --check-config)" if len(found) > 1 else ""
+        raise CommandError(found[0] + more)
+
+
 def _check(query: str, sort: str) -> None:
     """Fail before anything is drawn if the filter or the column cannot be understood."""
     from tui.model.columns import BY_NAME
     from tui.model.query import Query, QueryError
 
-    if sort.lstrip("-") not in BY_NAME:
-        text = f"no column {sort.lstrip('-')}; there are {', '.join(BY_NAME)}"
-        raise CommandError(text, hint=suggestion(sort.lstrip("-"), BY_NAME))
+    column = sort.removeprefix("-")
+    if column and column not in BY_NAME:
+        text = f"no column {column}; there are {', '.join(BY_NAME)}"
+        raise CommandError(text, hint=suggestion(column, BY_NAME))
     try:
         Query.parse(query)
     except QueryError as error:
@@ -144,6 +201,9 @@ flux top
 flux top --read-only --filter=result:failed --sort=-runtime
 # Two instances side by side: this one, and the one in a batch job
 flux top $FLUX_URI f2kWBq4K
+# Make a file of settings, and look whether what was changed in it is right
+mkdir -p ~/.config/flux && flux top --print-config >~/.config/flux/top.toml
+flux top --check-config
 # Write what changes as lines, for a log
 flux top --linear
 """

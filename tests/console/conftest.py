@@ -18,6 +18,7 @@ from tui.widgets import palette
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 NOW = 1_795_220_449.0
 INSTANCE = InstanceInfo("local:///tmp/flux-cTZaMJ/local-0", 4, "0.29.0", NOW - 7500, 0, "vm")
@@ -89,6 +90,13 @@ def steady_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     users.user_name.cache_clear()
     os.environ.pop("TZ", None)
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Settings and histories of nobody."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ from tui.model.stats import SPAN, ResourceCounts, Throughput, Utilisation
 from tui.model.table import Job, JobTable
 from tui.model.trends import Trends
 from tui.model.view import JobView
+from tui.model.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -108,6 +109,7 @@ class Dashboard:
         self.revision = 0
         self.marks: set[int] = set()
         self.read_only = False
+        self.watching = Watching(clock())
         self.heard = clock()
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()

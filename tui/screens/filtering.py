@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from flux.job.query.completion import complete
+from tui import history_file
 from tui.model import format as fmt
 from tui.model.query import QueryError
 from tui.screens.live import LiveScreen
@@ -78,6 +79,8 @@ class FilteringScreen(LiveScreen):
     def action_filter(self) -> None:
         """Type a filter."""
         self._filter_before = self.dashboard.view.query.text
+        if self.bar.history is None:
+            self.bar.history = history_file.history(history_file.QUERIES)
         self.bar.open()
         self.show_matches()
 
@@ -141,19 +144,20 @@ class FilteringScreen(LiveScreen):
         names = self.table.shown_columns
         now = self.dashboard.view.column.name
         place = names.index(now) if now in names else -1 if step > 0 else 0
-        self._sort(names[(place + step) % len(names)], False)
+        self.sort_by(names[(place + step) % len(names)], False)
 
     def action_reverse(self) -> None:
         """Turn the order round."""
         view = self.dashboard.view
-        self._sort(view.column.name, not view.reverse)
+        self.sort_by(view.column.name, not view.reverse)
 
     def on_job_table_heading_sort(self, event: JobTableHeading.Sort) -> None:
         """Sort by the clicked column, or turn it round."""
         view = self.dashboard.view
-        self._sort(event.column, event.column == view.column.name and not view.reverse)
+        self.sort_by(event.column, event.column == view.column.name and not view.reverse)
 
-    def _sort(self, column: str, reverse: bool) -> None:
+    def sort_by(self, column: str, reverse: bool) -> None:
+        """Sort by a column, with ``reverse`` in the other order."""
         self.dashboard.set_sort(column, reverse)
         self.query_one(JobTableHeading).update()
         self.table.update()

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from itertools import zip_longest
+from textwrap import wrap
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
+from tui.screens.live import CHANGING
 from tui.widgets import palette
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
+    from textual.dom import DOMNode
 
 _FILTER_HELP = (
     ("state:running", "also pending, failed, done, R, CD, a,b"),
@@ -23,6 +30,16 @@ _FILTER_HELP = (
     ("ntasks>=4  nnodes:2", "also priority, urgency, status"),
     ("ranks:3  node:n1*  id:\u0192abc", "where it runs, which job it is"),
     ("trnpy", "free letters in order: train.py"),
+)
+
+
+COLUMN: Final = 46
+"""Cells that a column needs."""
+GAP: Final = 3
+JOBS, LOOK, MOVE, EVERYWHERE = TITLES = ("Jobs", "Look", "Move", "Everywhere")
+_MOVING: Final = ("move(", "page(", "go(", "shift(", "app.focus")
+_ON_JOBS: Final = frozenset(
+    {"mark", "mark_all", "unmark", "mark_query", "job_menu", "copy", "open", "enter_instance"}
 )
 
 
@@ -44,38 +61,75 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the list."""
-        with Vertical(classes="dialog wide"):
+        with Vertical(classes="dialog help"):
             yield Label("Keys", classes="dialog-title")
             with VerticalScroll(id="help-body"):
-                yield Static(self._text())
+                yield Static(id="help-text")
             yield Label(Text("Esc closes this, arrows scroll", palette.DIM), classes="dialog-line")
 
-    def _text(self) -> Text:
-        text = Text()
-        for key, meaning in self.rows():
-            text.append(f"{key:<22}", f"bold {palette.ACCENT}")
-            text.append(f"{meaning}\n", palette.TEXT)
+    def on_resize(self) -> None:
+        """Use the room there is: two columns, or one."""
+        self.call_after_refresh(self._show)
+
+    def _show(self) -> None:
+        width = self.query_one("#help-body").content_size.width - 1
+        self.query_one("#help-text", Static).update(self._text(width))
+
+    def _text(self, width: int) -> Text:
+        """Return all groups in as many columns as have room."""
+        columns = 2 if width >= 2 * COLUMN + GAP else 1
+        room = (width - GAP) // 2 if columns == 2 else max(COLUMN, width)
+        blocks = [_block(title, rows, room) for title, rows in self.groups()]
         if self._filters:
-            text.append("\nFilter language\n", f"bold {palette.BRIGHT}")
-            for sample, meaning in _FILTER_HELP:
-                text.append(f"{sample:<27}", palette.AMBER)
-                text.append(f"{meaning}\n", palette.SOFT)
-        text.rstrip()
-        return text
+            blocks.append(_block("Filter language", _FILTER_HELP, room, palette.AMBER))
+        if columns == 1:
+            return Text("\n\n").join(Text("\n").join(block) for block in blocks)
+        left, right = _balanced(blocks)
+        lines = []
+        for one, other in zip_longest(left, right, fillvalue=Text("")):
+            line = one.copy()
+            line.truncate(room, pad=True)
+            lines.append(Text.assemble(line, " " * GAP, other))
+        return Text("\n").join(lines)
+
+    def groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Return the rows in groups: what is done to jobs, how they are looked at, how one moves,
+        and what is the same everywhere.
+        """
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in TITLES}
+        for owner, action, keys, meaning in self._listed():
+            found[_group(owner, action)].append((keys, meaning))
+        return [(title, rows) for title, rows in found.items() if rows]
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the keys of each binding, as people read them, and its meaning; one row for each
         action.
         """
-        keys: dict[tuple[str, str], list[str]] = {}
-        for owner in (self._about, self.app):
-            for _, binding in owner._bindings:  # noqa: SLF001 - Textual lists active ones only
-                if binding.id and binding.description:
+        return [(keys, meaning) for _, _, keys, meaning in self._listed()]
+
+    def _listed(self) -> list[tuple[str, str, str, str]]:
+        """Return for each action whose it is (``screen`` or ``app``), the action, its keys, its
+        meaning.
+        """
+        keys: dict[tuple[str, str, str], list[str]] = {}
+        map_of = self.app._keymap  # noqa: SLF001 - Textual does not tell what it was given
+        for name, owner in (("screen", self._about), ("app", self.app)):
+            bindings = owner._bindings.copy()  # noqa: SLF001 - Textual lists active ones only
+            bindings.apply_keymap(map_of)
+            for _, binding in bindings:
+                meaning = binding.tooltip or binding.description
+                if binding.id and meaning and self._has(owner, binding):
                     shown = self.app.get_key_display(binding)
-                    keys.setdefault(
-                        (binding.action, binding.tooltip or binding.description), []
-                    ).append(shown)
-        return [(" ".join(dict.fromkeys(names)), meaning) for (_, meaning), names in keys.items()]
+                    keys.setdefault((name, binding.action, meaning), []).append(shown)
+        return [
+            (name, action, " ".join(dict.fromkeys(names)), meaning)
+            for (name, action, meaning), names in keys.items()
+        ]
+
+    def _has(self, owner: DOMNode, binding: Binding) -> bool:
+        """Tell whether an action can be done now: a read-only dashboard lacks some."""
+        name, _, _ = binding.action.partition("(")
+        return owner.check_action(name, ()) is not False
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the list."""
@@ -84,3 +138,35 @@ class HelpScreen(ModalScreen[None]):
     def action_dismiss_help(self) -> None:
         """Close."""
         self.dismiss()
+
+
+def _group(owner: str, action: str) -> str:
+    if owner == "app":
+        return EVERYWHERE
+    if action.startswith(_MOVING):
+        return MOVE
+    return JOBS if action in CHANGING or action in _ON_JOBS else LOOK
+
+
+def _block(
+    title: str, rows: Sequence[tuple[str, str]], width: int, colour: str = palette.ACCENT
+) -> list[Text]:
+    """Return a group: its title, and a line for each row, more where the meaning is long."""
+    lines = [Text(title, f"bold {palette.BRIGHT}")]
+    room = min(max(cell_len(keys) for keys, _ in rows) + 2, width // 2)
+    for keys, meaning in rows:
+        for number, part in enumerate(wrap(meaning, max(12, width - room)) or [""]):
+            shown = "" if number else keys
+            gap = " " * max(2 if shown else room, room - cell_len(shown))
+            lines.append(Text.assemble((shown, f"bold {colour}"), gap, (part, palette.TEXT)))
+    return lines
+
+
+def _balanced(blocks: list[list[Text]]) -> tuple[list[Text], list[Text]]:
+    """Return the groups in their order in two columns, as even in height as that can be."""
+
+    def column(some: list[list[Text]]) -> list[Text]:
+        return [line for block in some for line in (*block, Text(""))][:-1]
+
+    choices = [(column(blocks[:place]), column(blocks[place:])) for place in range(len(blocks) + 1)]
+    return min(choices, key=lambda both: max(map(len, both)))

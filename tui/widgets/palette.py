@@ -1,5 +1,8 @@
-"""Colours and signs of the dashboard: one colour for each job status wherever it appears, and ASCII
+"""Roles and signs of the dashboard: one colour for each job status wherever it appears, and ASCII
 for terminals without Unicode.
+
+The colours here are signs of roles (`tui.model.themes`): what is drawn with them appears in the
+colours of the theme, which `tui.widgets.recolour` puts in their place last of all.
 """
 
 from __future__ import annotations
@@ -11,132 +14,62 @@ from functools import cache
 from typing import Final
 
 from rich.style import Style
-from textual.theme import Theme
 
 from tui.model.states import Status
+from tui.model.themes import DARK_COLOURS
 
-BACKGROUND: Final = "#0d1017"
-SURFACE: Final = "#131822"
-PANEL: Final = "#1b2230"
-CURSOR: Final = "#26314a"
-FLASH: Final = "#182338"
-LINE: Final = "#2d3648"
-DIM: Final = "#727d92"
-SOFT: Final = "#a3adbf"
-TEXT: Final = "#cdd4e0"
-BRIGHT: Final = "#f4f6fa"
-ACCENT: Final = "#8b9cff"
-AMBER: Final = "#e6b450"
-RED: Final = "#f26d78"
-GREEN: Final = "#7fd962"
+BACKGROUND: Final = DARK_COLOURS["background"]
+SURFACE: Final = DARK_COLOURS["surface"]
+PANEL: Final = DARK_COLOURS["panel"]
+CURSOR: Final = DARK_COLOURS["cursor"]
+FLASH: Final = DARK_COLOURS["flash"]
+LINE: Final = DARK_COLOURS["line"]
+DIM: Final = DARK_COLOURS["dim"]
+SOFT: Final = DARK_COLOURS["soft"]
+TEXT: Final = DARK_COLOURS["text"]
+BRIGHT: Final = DARK_COLOURS["bright"]
+ACCENT: Final = DARK_COLOURS["accent"]
+AMBER: Final = DARK_COLOURS["warning"]
+RED: Final = DARK_COLOURS["error"]
+GREEN: Final = DARK_COLOURS["success"]
 
 STATUS_COLOUR: Final[tuple[str, ...]] = (
-    "#c3a6ff",  # depend
-    "#b8a58a",  # priority
+    DARK_COLOURS["depend"],
+    DARK_COLOURS["priority"],
     AMBER,  # sched
-    "#59c2ff",  # run
-    "#95e6cb",  # cleanup
+    DARK_COLOURS["run"],
+    DARK_COLOURS["cleanup"],
     GREEN,  # completed
     RED,  # failed
-    "#8c95a8",  # canceled
-    "#ff8f40",  # timeout
+    DARK_COLOURS["canceled"],
+    DARK_COLOURS["timeout"],
 )
 
-SEVERITY_COLOUR: Final[tuple[str, ...]] = (RED, RED, RED, RED, "#ff8f40", AMBER, TEXT, DIM)
+SEVERITY_COLOUR: Final[tuple[str, ...]] = (
+    *(RED, RED, RED, RED),
+    *(DARK_COLOURS["timeout"], AMBER, TEXT, DIM),
+)
 
 LINE_COLOUR: Final[dict[str, str]] = {
     "stdout": TEXT,
-    "stderr": "#f29e74",
-    "event": "#59c2ff",
-    "exec": "#95e6cb",
+    "stderr": DARK_COLOURS["stderr"],
+    "event": DARK_COLOURS["run"],
+    "exec": DARK_COLOURS["cleanup"],
     "exception": RED,
     "notice": AMBER,
     "head": BRIGHT,
 }
 
 JOB_COLOURS: Final[tuple[str, ...]] = (
-    "#59c2ff",
-    "#7fd962",
-    "#c3a6ff",
-    "#d7d7af",
-    "#95e6cb",
-    "#ff9ecf",
-    "#8b9cff",
+    DARK_COLOURS["run"],
+    GREEN,
+    DARK_COLOURS["depend"],
+    DARK_COLOURS["sand"],
+    DARK_COLOURS["cleanup"],
+    DARK_COLOURS["pink"],
+    ACCENT,
 )
 """Colours that tell jobs apart that are side by side on a node."""
-
-FOR_256_COLOURS: Final[dict[str, str]] = {
-    BACKGROUND: "#121212",
-    SURFACE: "#1c1c1c",
-    PANEL: "#262626",
-    CURSOR: "#00005f",
-    FLASH: "#303030",
-    LINE: "#3a3a3a",
-}
-"""Of the 256 colours of older terminals those that stand for ours: the nearest ones would be black
-for three different grounds, and teal for the cursor.
-"""
-
-_instead: dict[str, str] = {}
-
-
-def suit(colour_system: str | None) -> None:
-    """Use the colours that a terminal has: ``colour_system`` is what Rich calls it. To be called
-    before anything is drawn.
-    """
-    _instead.clear()
-    if colour_system == "256":
-        _instead.update(FOR_256_COLOURS)
-    style.cache_clear()
-
-
-def shade(colour: str) -> str:
-    """Return what stands for a colour on this terminal."""
-    return _instead.get(colour, colour)
-
-
-def roles() -> dict[str, str]:
-    """Return the colours that the style sheet has names for, beside those of every theme."""
-    named = {"line": LINE, "dim": DIM, "soft": SOFT, "bright": BRIGHT, "cursor": CURSOR}
-    return {name: shade(colour) for name, colour in named.items()}
-
-
-def theme() -> Theme:
-    """Return our theme, in the colours of this terminal."""
-    ground, surface = shade(BACKGROUND), shade(SURFACE)
-    return Theme(
-        name="flux",
-        primary=ACCENT,
-        secondary="#59c2ff",
-        accent=ACCENT,
-        foreground=TEXT,
-        background=ground,
-        surface=surface,
-        panel=shade(PANEL),
-        success=GREEN,
-        warning=AMBER,
-        error=RED,
-        dark=True,
-        variables={
-            **roles(),
-            "footer-background": surface,
-            "footer-key-foreground": ACCENT,
-            "footer-description-foreground": SOFT,
-            "footer-key-background": surface,
-            "footer-description-background": surface,
-            "footer-item-background": surface,
-            "scrollbar": shade(LINE),
-            "scrollbar-hover": DIM,
-            "scrollbar-active": ACCENT,
-            "scrollbar-background": ground,
-            "scrollbar-background-hover": ground,
-            "scrollbar-background-active": ground,
-            "scrollbar-corner-color": ground,
-            "border": ACCENT,
-            "border-blurred": shade(LINE),
-            "input-selection-background": shade(CURSOR),
-        },
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +217,7 @@ def style(
     colour: str, background: str = BACKGROUND, bold: bool = False, italic: bool = False
 ) -> Style:
     """Return the style of ``colour`` on ``background``."""
-    return Style(color=colour, bgcolor=shade(background), bold=bold or None, italic=italic or None)
+    return Style(color=colour, bgcolor=background, bold=bold or None, italic=italic or None)
 
 
 def status_colour(status: int) -> str:

@@ -15,6 +15,8 @@ from tui.widgets import palette
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from tui.model.history import History
+
 
 class QueryBar(Horizontal):
     """Hidden until opened; Enter keeps what was typed, Escape takes it back."""
@@ -24,6 +26,8 @@ class QueryBar(Horizontal):
         Binding(
             "tab", "mend", "Mend", tooltip="Take what is suggested", show=False, id="query.mend"
         ),
+        Binding("up", "older", "What was typed before", show=False, id="query.older"),
+        Binding("down", "newer", "What was typed after it", show=False, id="query.newer"),
     ]
 
     class Mended(Message):
@@ -47,6 +51,13 @@ class QueryBar(Horizontal):
         super().__init__(id=id)
         self._prompt = prompt
         self._placeholder = placeholder
+
+    history: History | None = None
+    """What was typed before, for the arrow keys; they are the screen's without it."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the arrow keys to the screen where there is no history."""
+        return not (action in ("older", "newer") and self.history is None)
 
     def compose(self) -> ComposeResult:
         """Lay out prompt, input and answer."""
@@ -87,6 +98,23 @@ class QueryBar(Horizontal):
         """Tab takes what is suggested."""
         self.post_message(self.Mended())
 
+    def action_older(self) -> None:
+        """Show the line before."""
+        if self.history is not None:
+            self._recall(self.history.older(self.text))
+
+    def action_newer(self) -> None:
+        """Show the line after."""
+        if self.history is not None:
+            self._recall(self.history.newer())
+
+    def _recall(self, line: str | None) -> None:
+        if line is not None and line != self.text:
+            with self.input.prevent(Input.Changed):
+                self.input.value = line
+            self.put_caret(len(line))
+            self.post_message(self.Typed(line))
+
     def answer(self, text: str, bad: bool = False) -> None:
         """Show ``text`` at the right, in red if ``bad``."""
         self.query_one(".answer", Label).update(
@@ -96,11 +124,15 @@ class QueryBar(Horizontal):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Pass on every change."""
         event.stop()
+        if self.history is not None:
+            self.history.start()
         self.post_message(self.Typed(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter keeps the text."""
         event.stop()
+        if self.history is not None:
+            self.history.add(event.value)
         self.post_message(self.Closed(kept=True))
 
     def action_take_back(self) -> None:

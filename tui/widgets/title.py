@@ -68,7 +68,7 @@ class TitleBar(Painted):
             lost = "" if session.dashboard.link.up else self.glyphs.warning
             text.append(
                 f" {number} {name}{lost} ",
-                f"bold {BRIGHT} on {palette.shade(palette.CURSOR)}" if current else SOFT,
+                f"bold {BRIGHT} on {palette.CURSOR}" if current else SOFT,
             )
             ends.append(text.cell_len)
         self._tab_ends = tuple(ends)

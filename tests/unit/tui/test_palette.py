@@ -1,44 +1,13 @@
-"""Colours and signs that the terminal has."""
+"""Signs that the terminal has."""
 
 from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
-from rich.color import Color, ColorSystem
 
 from tui.widgets import palette
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(autouse=True)
-def true_colours_afterwards() -> Iterator[None]:
-    yield
-    palette.suit("truecolor")
-
-
-def test_with_256_colours_the_grounds_stay_apart_and_are_what_is_shown() -> None:
-    grounds = (
-        palette.BACKGROUND, palette.SURFACE, palette.PANEL, palette.CURSOR, palette.FLASH,
-        palette.LINE,
-    )  # fmt: skip
-    palette.suit("256")
-    shown = [Color.parse(palette.shade(ground)) for ground in grounds]
-    reduced = [colour.downgrade(ColorSystem.EIGHT_BIT) for colour in shown]
-    assert len({colour.number for colour in reduced}) == len(grounds)
-    assert [c.get_truecolor() for c in reduced] == [c.get_truecolor() for c in shown]
-    assert palette.theme().background == palette.shade(palette.BACKGROUND) != palette.BACKGROUND
-    assert palette.style(palette.TEXT).bgcolor == shown[0]
-
-
-def test_with_all_colours_ours_are_used() -> None:
-    palette.suit("truecolor")
-    assert palette.theme().background == palette.BACKGROUND
-    assert palette.shade(palette.CURSOR) == palette.CURSOR
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.configuration.positions import key_lines
+from flux.toml_positions import key_lines
 
 if TYPE_CHECKING:
-    from broker.configuration.positions import Path
+    from flux.toml_positions import Path
 
 DOCUMENT = '''# a comment [not] a = table
 
