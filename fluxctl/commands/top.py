@@ -8,9 +8,10 @@ import sys
 import click
 
 from fluxctl import completions
-from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
 from fluxctl.hints import suggestion
+from fluxctl.option_groups import with_options
+from fluxctl.serving import SERVE_OPTIONS, ServingCommand, serve_dashboards
 
 
 def _columns() -> list[str]:
@@ -22,7 +23,7 @@ def _columns() -> list[str]:
 MOST_TARGETS = 9
 
 
-@click.command(cls=FluxCommand)
+@click.command(cls=ServingCommand)
 @click.argument("targets", metavar="[TARGET]...", nargs=-1, shell_complete=completions.uris)
 @click.option("--read-only", is_flag=True, help="Only look: no cancel, no kill.")
 @click.option("--linear", is_flag=True, help="Print changes as lines instead of drawing.")
@@ -41,7 +42,19 @@ MOST_TARGETS = 9
     shell_complete=completions.words(_columns),
     help="Begin sorted by COLUMN, '-COLUMN' for the other order.",
 )
-def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str, sort: str) -> None:
+@with_options(SERVE_OPTIONS)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    targets: tuple[str, ...],
+    read_only: bool,
+    linear: bool,
+    query: str,
+    sort: str,
+    serve: int | None,
+    **_: object,
+) -> None:
     """Show a Flux instance live: its jobs, how busy it is, its log.
 
     TARGET is a URI, or the id of a batch or alloc job that is an instance itself; the default is
@@ -52,11 +65,22 @@ def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str,
     if len(targets) > MOST_TARGETS:
         raise CommandError(f"{len(targets)} instances: no more than {MOST_TARGETS} have keys")
     uris = [_target_uri(target) for target in targets] or [_default_uri()]
+    if serve is not None:
+        if linear:
+            raise CommandError("--serve and --linear exclude one another")
+        raise CommandError(code=serve_dashboards(ctx))
     if linear:
         if len(uris) > 1:
             raise CommandError("--linear prints the changes of one instance")
         _linear(uris[0], query)
         return
+    _draw(uris, targets, read_only=read_only, query=query, sort=sort)
+
+
+def _draw(
+    uris: list[str], targets: tuple[str, ...], *, read_only: bool, query: str, sort: str
+) -> None:
+    """Draw until the user quits."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
     if os.environ.get("TERM", "dumb") in ("", "dumb"):
@@ -66,8 +90,10 @@ def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str,
     from fluxctl.uri_forms import reachable
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
+    from tui.terminal_app import measure_terminal
     from tui.widgets import palette
 
+    measure_terminal()
     app = TopApp(
         LiveFeed(uris[0], reachable),
         others=[(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:],
@@ -146,4 +172,6 @@ flux top --read-only --filter=result:failed --sort=-runtime
 flux top $FLUX_URI f2kWBq4K
 # Write what changes as lines, for a log
 flux top --linear
+# Serve the dashboard, for looking only, to a browser of this machine (or through ssh -L)
+flux top --read-only --serve=8765
 """

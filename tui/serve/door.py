@@ -30,7 +30,7 @@ def new_secret() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Admission:
     """What a visitor is given for a link: the name of the room, and the key for its cookie."""
 
     room: str
@@ -73,7 +73,7 @@ class Door:
         self._keys: dict[str, str] = {}
         self._attempts = Rate(10, 1.0)
 
-    def enter(self, token: str, now: float) -> Entry | Refused:
+    def enter(self, token: str, now: float) -> Admission | Refused:
         """Exchange the token of the link, which is used up by that.
 
         Wrong ones are counted, and told to wait; the right one is taken at any time, or whoever
@@ -82,7 +82,7 @@ class Door:
         if not _same(token, self.token):
             return Refused(self._attempts.take(now))
         self.token = self._make_secret()
-        entry = Entry(self._make_secret(), self._make_secret())
+        entry = Admission(self._make_secret(), self._make_secret())
         self._keys[entry.room] = entry.key
         while len(self._keys) > ROOMS:
             del self._keys[next(iter(self._keys))]

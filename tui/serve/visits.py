@@ -41,6 +41,7 @@ class Ending(IntEnum):
     FULL = 4002
     STOPPED = 4003
     TAKEN = 4004
+    BROKEN = 4005
 
 
 REASONS: Final = {
@@ -48,11 +49,12 @@ REASONS: Final = {
     Ending.IDLE: "The dashboard was not used for a long time and has ended.",
     Ending.FULL: "No more dashboards are served at once (--serve-sessions).",
     Ending.STOPPED: "flux top --serve has ended.",
+    Ending.BROKEN: "The dashboard cannot be started: see the terminal of flux top --serve.",
     Ending.TAKEN: "This dashboard is shown elsewhere now.",
 }
 
 
-class Line(Protocol):
+class PageLine(Protocol):
     """A connection to a page."""
 
     async def send(self, data: bytes) -> None:
@@ -86,13 +88,13 @@ class Visit:
     def __init__(self, name: str, terminal: Terminal, now: float) -> None:
         self.name = name
         self.terminal = terminal
-        self.line: Line | None = None
+        self.line: PageLine | None = None
         self.used = now
         self.left: float | None = None
         """Since when no page shows it."""
         self.ending = Ending.OVER
 
-    async def attach(self, line: Line, *, again: bool) -> None:
+    async def attach(self, line: PageLine, *, again: bool) -> None:
         """Show the dashboard by ``line`` from now on."""
         former, self.line, self.left = self.line, line, None
         if former is not None:
@@ -101,7 +103,7 @@ class Visit:
             await line.send(RESET)
             await self.terminal.write(REDRAW)
 
-    def detach(self, line: Line, now: float) -> None:
+    def detach(self, line: PageLine, now: float) -> None:
         """The page is gone; nothing if another one has come already."""
         if self.line is line:
             self.line, self.left = None, now
@@ -157,7 +159,9 @@ class Visits:
         return self._visits.get(name)
 
     async def begin(self, size: tuple[int, int]) -> Visit:
-        """Start a dashboard; raises `Full`, and OSError if it cannot be started."""
+        """Start a dashboard; raises `Full`, and OSError, which is told too, if it cannot be
+        started.
+        """
         if len(self._visits) + self._starting >= self._terms.sessions:
             raise Full
         if self._rate.take(time.monotonic()):
@@ -166,6 +170,9 @@ class Visits:
         try:
             terms = self._terms
             terminal = await Terminal.start(terms.command, terms.environment, bounded(*size))
+        except OSError as error:
+            self._tell(f"{terms.command[0]}: {error.strerror}")
+            raise
         finally:
             self._starting -= 1
         visit = Visit(new_secret(), terminal, time.monotonic())

@@ -11,9 +11,9 @@ import mimetypes
 import time
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
-from tui.serve.door import Door, Entry, is_loopback, is_own_page
+from tui.serve.door import Admission, Door, is_loopback, is_own_page
 from tui.serve.visits import REASONS, Ending, Full, Visit, Visits
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 class SocketLine:
-    """The connection of a page (`tui.serve.visits.Line`)."""
+    """The connection of a page (`tui.serve.visits.PageLine`)."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self._socket = socket
@@ -144,7 +144,7 @@ class Site:
             raise web.HTTPForbidden
         token = (await request.read()).decode("ascii", "replace")
         entry = self._door.enter(token, time.monotonic())
-        if not isinstance(entry, Entry):
+        if not isinstance(entry, Admission):
             if entry.seconds:
                 return web.Response(status=429, text="too many attempts\n")
             return web.Response(status=403, text="that link does not open the door\n")
@@ -176,16 +176,17 @@ class Site:
         visit, again = await self._visit(request, line)
         if visit is None:
             return socket
+        sane = True
         try:
             await socket.send_str(json.dumps(["instance_id", visit.name]))
             await visit.attach(line, again=again)
-            await self._listen(socket, visit)
+            sane = await self._listen(socket, visit)
         except OSError:
             pass  # the page is gone while it was written to
         finally:
             visit.detach(line, time.monotonic())
         await socket.close()
-        if socket.close_code == LEFT:
+        if not sane or socket.close_code in (LEFT, WSCloseCode.MESSAGE_TOO_BIG):
             await self._visits.end(visit)
         return socket
 
@@ -201,13 +202,17 @@ class Site:
             return await self._visits.begin(size), False
         except Full:
             await line.close(Ending.FULL)
+        except OSError:
+            await line.close(Ending.BROKEN)
         return None, False
 
-    async def _listen(self, socket: web.WebSocketResponse, visit: Visit) -> None:
-        """Hand on what the page says, until it is gone. What is none of its messages ends it."""
+    async def _listen(self, socket: web.WebSocketResponse, visit: Visit) -> bool:
+        """Hand on what the page says, until it is gone. False if it said what no page of ours
+        says.
+        """
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
-                break
+                return False
             match _parsed(message.data):
                 case ["stdin", str(text)]:
                     await visit.type(text, time.monotonic())
@@ -218,7 +223,8 @@ class Site:
                 case ["focus"] | ["blur"]:
                     pass
                 case _:
-                    break
+                    return False
+        return True
 
 
 def _parsed(text: str) -> object:
