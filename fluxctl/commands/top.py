@@ -8,9 +8,10 @@ import sys
 import click
 
 from fluxctl import completions
-from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
 from fluxctl.hints import suggestion
+from fluxctl.option_groups import with_options
+from fluxctl.serving import SERVE_OPTIONS, ServingCommand, serve_dashboards
 
 
 def _columns() -> list[str]:
@@ -23,7 +24,7 @@ MOST_TARGETS = 9
 DEFAULT_SORT = "state"
 
 
-@click.command(cls=FluxCommand)
+@click.command(cls=ServingCommand)
 @click.argument("targets", metavar="[TARGET]...", nargs=-1, shell_complete=completions.uris)
 @click.option("--read-only", is_flag=True, help="Only look: no cancel, no kill.")
 @click.option("--linear", is_flag=True, help="Print changes as lines instead of drawing.")
@@ -46,7 +47,11 @@ DEFAULT_SORT = "state"
 @click.option("--print-config", is_flag=True, help="Print a file of settings, with all defaults.")
 @click.option("--check-config", is_flag=True, help="Say what is wrong with the settings.")
 @click.option("--print-keys", is_flag=True, help="List all actions, with their keys.")
+@with_options(SERVE_OPTIONS)
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     targets: tuple[str, ...],
     read_only: bool,
     linear: bool,
@@ -56,6 +61,8 @@ def command(
     print_config: bool,
     check_config: bool,
     print_keys: bool,
+    serve: int | None,
+    **_: object,
 ) -> None:
     """Show a Flux instance live: its jobs, how busy it is, its log.
 
@@ -70,11 +77,23 @@ def command(
     if len(targets) > MOST_TARGETS:
         raise CommandError(f"{len(targets)} instances: no more than {MOST_TARGETS} have keys")
     uris = [_target_uri(target) for target in targets] or [_default_uri()]
+    if serve is not None:
+        if linear:
+            raise CommandError("--serve and --linear exclude one another")
+        raise CommandError(code=serve_dashboards(ctx))
     if linear:
         if len(uris) > 1:
             raise CommandError("--linear prints the changes of one instance")
         _linear(uris[0], query)
         return
+    named = list(zip(uris, map(name_of, targets), strict=False)) or [(uris[0], "")]
+    _draw(named, read_only=read_only, query=query, sort=sort, config=config)
+
+
+def _draw(
+    named: list[tuple[str, str]], *, read_only: bool, query: str, sort: str, config: str | None
+) -> None:
+    """Draw instances, of URIs and names, until the user quits."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
     if os.environ.get("TERM", "dumb") in ("", "dumb"):
@@ -85,15 +104,16 @@ def command(
     from tui import settings_file
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
+    from tui.terminal_app import measure_terminal
 
+    measure_terminal()
     if config:
         _refuse_mistakes(config)
     settings, problems, path = settings_file.chosen(config)
     sort = sort or settings.sort or DEFAULT_SORT
-    others = [(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:]
     app = TopApp(
-        LiveFeed(uris[0], reachable),
-        others=others + [(tab.uri, tab.name) for tab in settings.instances],
+        LiveFeed(named[0][0], reachable),
+        others=named[1:] + [(tab.uri, tab.name) for tab in settings.instances],
         connect=lambda found: LiveFeed(reachable(found), reachable),
         read_only=read_only or settings.read_only,
         query=query or settings.query,
@@ -206,4 +226,6 @@ mkdir -p ~/.config/flux && flux top --print-config >~/.config/flux/top.toml
 flux top --check-config
 # Write what changes as lines, for a log
 flux top --linear
+# Serve the dashboard, for looking only, to a browser of this machine (or through ssh -L)
+flux top --read-only --serve=8765
 """

@@ -24,8 +24,10 @@ SIZE = (120, 40)
 def end(app: TopApp, jobid: int, status: int = 256) -> None:
     """Let a running job end."""
     app.dashboard.apply(
-        {"id": jobid, "entry": {"timestamp": NOW, "name": name, "context": context}}
-        for name, context in (("finish", {"status": status}), ("clean", {}))
+        [
+            {"id": jobid, "entry": {"timestamp": NOW, "name": name, "context": context}}
+            for name, context in (("finish", {"status": status}), ("clean", {}))
+        ]
     )
 
 

@@ -1,0 +1,1 @@
+"""``flux top --serve``: the dashboard in a browser, behind a door."""

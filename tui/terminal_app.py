@@ -1,0 +1,83 @@
+"""An application that is a good guest of its terminal: whatever ends it, the terminal is as it was;
+it can be put into the background, and be drawn anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from typing import ClassVar, Final
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+SERVED: Final = "FLUX_TOP_SERVED"
+"""Set in the environment of a dashboard whose terminal is a browser: no shell is behind it."""
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+_PATIENCE: Final = 3.0
+"""Seconds that an ending by a signal may take; a terminal that is gone takes no last words."""
+
+
+def measure_terminal() -> None:
+    """Have the size of the terminal asked of the terminal.
+
+    A shell that exports COLUMNS and LINES would fix it, and a window that grows would not be used.
+    """
+    with contextlib.suppress(OSError):
+        if all(os.get_terminal_size(1)):
+            os.environ.pop("COLUMNS", None)
+            os.environ.pop("LINES", None)
+
+
+class TerminalApp(App[None]):
+    """Redraws on Ctrl+L, suspends on Ctrl+Z, restores the terminal on SIGTERM and SIGHUP."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "ctrl+l",
+            "redraw",
+            "Draw anew",
+            tooltip="Draw the whole screen anew",
+            show=False,
+            priority=True,
+            id="app.redraw",
+        ),
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "Suspend",
+            tooltip="Go back to the shell for a while; fg comes back",
+            show=False,
+            priority=True,
+            id="app.suspend",
+        ),
+    ]
+
+    def on_mount(self) -> None:
+        """Heed signals that end the process."""
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for signum in _ENDING:
+                loop.add_signal_handler(signum, self.end_by_signal, signum)
+
+    def end_by_signal(self, signum: int) -> None:
+        """End in order, as shells count it; at once if that does not come to an end."""
+        code = 128 + signum
+        last_resort = threading.Timer(_PATIENCE, os._exit, (code,))
+        last_resort.daemon = True
+        last_resort.start()
+        self.exit(return_code=code)
+
+    def action_redraw(self) -> None:
+        """Draw the whole screen anew, whatever the terminal shows now."""
+        self.refresh(layout=True)
+        self.screen.refresh(layout=True)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Take suspending away where no shell could resume."""
+        if action == "suspend_process" and (self.is_headless or os.environ.get(SERVED)):
+            return False
+        return super().check_action(action, parameters)
