@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import threading
 from typing import ClassVar, Final
@@ -19,6 +20,9 @@ SERVED: Final = "FLUX_TOP_SERVED"
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 _PATIENCE: Final = 3.0
 """Seconds that an ending by a signal may take; a terminal that is gone takes no last words."""
+
+HANGUP_SECONDS: Final = 0.5
+"""How often is looked whether the terminal is still there."""
 
 
 def measure_terminal() -> None:
@@ -62,6 +66,16 @@ class TerminalApp(App[None]):
             loop = asyncio.get_running_loop()
             for signum in _ENDING:
                 loop.add_signal_handler(signum, self.end_by_signal, signum)
+            self.set_interval(HANGUP_SECONDS, self._look_for_the_terminal)
+
+    def _look_for_the_terminal(self) -> None:
+        """End with the terminal: one that is not the controlling one goes without a signal, and
+        reading it would spin for ever.
+        """
+        poll = select.poll()
+        poll.register(0, 0)
+        if any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0)):
+            self.end_by_signal(signal.SIGHUP)
 
     def end_by_signal(self, signum: int) -> None:
         """End in order, as shells count it; at once if that does not come to an end."""

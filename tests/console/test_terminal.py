@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -107,6 +108,24 @@ def run_job(instance: Instance, name: str, *command: str) -> int:
         return int(submit(handle, jobspec))
     finally:
         handle.close()
+
+
+def test_it_ends_with_a_terminal_that_goes_without_a_signal(instance: Instance) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [FLUX, "top"],
+        env={**instance.environment, "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,  # so that it is not the controlling terminal of anybody
+    )
+    os.close(theirs)
+    with ending(process):
+        terminal = Terminal(ours)
+        terminal.until("flux top")
+        os.close(ours)
+        assert process.wait(PATIENCE) == 128 + signal.SIGHUP
 
 
 def test_nothing_that_users_wrote_is_obeyed(instance: Instance) -> None:
