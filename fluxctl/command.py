@@ -15,6 +15,8 @@ from click.exceptions import NoSuchOption
 from flux.terminal_text import terminal_text
 from fluxctl.abbreviations import LongOptions, candidates
 from fluxctl.errors import CommandError
+from fluxctl.suggestions import nearest
+from fluxctl.usage_hints import usage_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +67,6 @@ def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
         text = f"{name}: option '{full_name(ctx, exc.option_name)}' doesn't allow an argument"
     else:
         text = f"{name}: {exc.format_message()}"
-    from fluxctl.hints import usage_hint
-
     told = f"{text}\nTry `{name} --help' for more information."
     hint = "" if isinstance(exc, NoSuchOption) else usage_hint(exc)
     raise CommandError(told, 1, bare=True, hint=hint) from None
@@ -167,14 +167,6 @@ class FluxGroup(UsageReports, click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as exc:
             self.report(ctx, exc)
-
-
-def nearest(word: str, choices: list[str]) -> str | None:
-    """Return the choice that is most like a misspelt word, None if no choice is."""
-    import difflib
-
-    found = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True, raw: bool = False) -> None:

@@ -67,8 +67,8 @@ class JobsWatch:
             listed = []
             for page in self._query.pages():
                 self._explain(page)
-                listed += [job for job in page if self._jobs.take(job)]
-            view.begin(self._jobs, listed)
+                listed += page
+            view.begin(self._jobs, self._jobs.begin(listed))
             self._gather(journal, view, 0.5, past=True)
             while not (self._query.ids and self._jobs.over):
                 self._gather(journal, view, _CLOCK, past=False)
@@ -188,15 +188,15 @@ class TerminalView(JobsView):
         from flux.job.info import JobInfo
         from fluxctl.job_rows import role_of
 
-        rows = jobs.rows()
         room = self._paint.height - 1 - self._headed
         # Made anew: how long a job has run is computed once for each object.
-        shown = [JobInfo(job.to_dict()) for job in rows[:room]]
+        shown = [JobInfo(job.to_dict()) for job in jobs.rows(room)]
         lines = [(self._line(job), role_of(job)) for job in shown]
         if self._headed:
             lines.insert(0, (self._layout.header(), "heading"))
         running, pending, ended = jobs.counts()
-        part = f"{len(shown)} of {len(rows)} shown: " if len(shown) < len(rows) else ""
+        total = running + pending + ended
+        part = f"{len(shown)} of {total} shown: " if len(shown) < total else ""
         summary = f"{part}{running} running, {pending} pending, {ended} ended; Ctrl+C ends"
         self._paint.draw([*lines, (summary, "faint")])
         self._drawn = time.monotonic()

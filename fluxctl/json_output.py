@@ -56,8 +56,9 @@ def data_facts(data: bytes, text: str = "data") -> dict[str, object]:
     none.
     """
     from flux.b64 import b64encode
+    from flux.job.io import BASE64
 
     try:
         return {text: data.decode()}
     except UnicodeDecodeError:
-        return {"base64": b64encode(data)}
+        return {BASE64: b64encode(data)}

@@ -56,7 +56,7 @@ def read_format(headings: Mapping[str, str], text: str, refusal: str = "") -> Ou
     Raises CommandError, with the field that may be meant.
     """
     from flux.output_format import OutputFormat, UnknownField
-    from fluxctl.hints import suggestion
+    from fluxctl.suggestions import suggestion
 
     try:
         return OutputFormat(headings, text)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flux.overlay import DEGRADED, FULL, LOST, OFFLINE, PARTIAL
-from fluxctl.list_output import ListTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,18 +15,16 @@ if TYPE_CHECKING:
     from flux.overlay import Health
     from fluxctl.color import Role
 
-RANKS = ListTable(
-    {
-        "rank": "RANK",
-        "host": "HOST",
-        "status": "STATUS",
-        "duration": "SINCE",
-        "parent": "PARENT",
-        "depth": "DEPTH",
-        "ms": "ANSWER",
-    },
-    "{rank:>6} {host:<20} {status:<10} {duration!F:>10}",
-)
+RANK_FORMAT = "{rank:>6} {host:<20} {status:<10} {duration!F:>10}"
+RANK_HEADINGS = {
+    "rank": "RANK",
+    "host": "HOST",
+    "status": "STATUS",
+    "duration": "SINCE",
+    "parent": "PARENT",
+    "depth": "DEPTH",
+    "ms": "ANSWER",
+}
 """The columns of ``flux overlay status`` with a format: a line for each rank, ``duration`` in
 seconds, ``ms`` how long the answer took.
 """

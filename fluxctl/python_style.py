@@ -17,7 +17,8 @@ from fluxctl.command import (
     program_name,
 )
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion, usage_hint
+from fluxctl.suggestions import suggestion
+from fluxctl.usage_hints import usage_hint
 
 
 def _words(exc: click.UsageError) -> str:

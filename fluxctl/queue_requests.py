@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fluxctl.errors import CommandError
-from fluxctl.hints import queue_suggestion
+from fluxctl.suggestions import queue_suggestion
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux

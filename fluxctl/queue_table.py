@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from fluxctl.list_output import ListTable
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -52,17 +50,14 @@ def _headings() -> dict[str, str]:
 
 HEADINGS: Final = _headings()
 
-QUEUES: Final = ListTable(HEADINGS, LIST_FORMAT)
-QUEUE_STATES: Final = ListTable(
-    {
-        "queue": "QUEUE",
-        "submission": "SUBMIT",
-        "scheduling": "SCHED",
-        "disable_reason": "REASON",
-        "stop_reason": "REASON",
-    },
-    "{queue:<12} {submission:<8} {scheduling:<8} {disable_reason} {stop_reason}",
-)
+STATE_FORMAT: Final = "{queue:<12} {submission:<8} {scheduling:<8} {disable_reason} {stop_reason}"
+STATE_HEADINGS: Final = {
+    "queue": "QUEUE",
+    "submission": "SUBMIT",
+    "scheduling": "SCHED",
+    "disable_reason": "REASON",
+    "stop_reason": "REASON",
+}
 
 
 def queue_row(name: str | None, status: JsonMapping) -> dict[str, object]:

@@ -4,7 +4,8 @@ input or output.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux import constants
 from flux.job.lifecycle import observed_state
@@ -41,6 +42,30 @@ def is_wanted(job: JobInfo, query: JobList, *, seen: bool = False) -> bool:
     return not (ended and query.results and not int(job.result_id or 0) & query.results)
 
 
+class _Groups(NamedTuple):
+    """Jobs by their ids, in the order in which they came to run, to wait, to an end."""
+
+    running: dict[int, JobInfo]
+    pending: dict[int, JobInfo]
+    ended: dict[int, JobInfo]
+
+    def has(self, jobid: int) -> bool:
+        """Tell whether a job is shown."""
+        return any(jobid in group for group in self)
+
+    def put(self, jobid: int, job: JobInfo) -> None:
+        """Put a job where it belongs; one that stays in its group keeps its place."""
+        if job.state_id & constants.FLUX_JOB_STATE_RUNNING:
+            place = self.running
+        else:
+            over = job.state_id == constants.FLUX_JOB_STATE_INACTIVE
+            place = self.ended if over else self.pending
+        for group in self:
+            if group is not place:
+                group.pop(jobid, None)
+        place[jobid] = job
+
+
 class WatchedJobs:
     """The jobs to show, by their ids, and the least state that each is in by the journal.
 
@@ -52,7 +77,17 @@ class WatchedJobs:
         self._wanted = wanted
         self._states: dict[int, int] = {}
         self._seen: set[int] = set()
-        self.jobs: dict[int, JobInfo] = {}
+        self._shown = _Groups({}, {}, {})
+
+    def begin(self, jobs: list[JobInfo]) -> list[JobInfo]:
+        """Take a list of job-list, which has those that ended last first; returns those that are
+        shown.
+        """
+        ended = constants.FLUX_JOB_STATE_INACTIVE
+        over = [job for job in jobs if job.state_id == ended]
+        shown = {int(job.id) for job in reversed(over) if self.take(job)}
+        shown |= {int(job.id) for job in jobs if job.state_id != ended and self.take(job)}
+        return [job for job in jobs if int(job.id) in shown]
 
     def take(self, job: JobInfo) -> bool:
         """Take what job-list says of a job; returns whether it is shown."""
@@ -60,9 +95,9 @@ class WatchedJobs:
         self._states[jobid] = job.state_id
         seen = jobid in self._seen
         self._seen.discard(jobid)
-        if jobid not in self.jobs and not self._wanted(job, seen):
+        if not self._shown.has(jobid) and not self._wanted(job, seen):
             return False
-        self.jobs[jobid] = job
+        self._shown.put(jobid, job)
         return True
 
     def event(
@@ -86,30 +121,18 @@ class WatchedJobs:
     @property
     def over(self) -> bool:
         """Whether no job that is shown can change any more."""
-        ended = constants.FLUX_JOB_STATE_INACTIVE
-        return all(job.state_id == ended for job in self.jobs.values())
+        return not (self._shown.running or self._shown.pending)
 
-    def rows(self) -> list[JobInfo]:
-        """Return the jobs as they are shown: those that run, those that wait, those that ended,
-        the newest first among the last.
+    def rows(self, most: int | None = None) -> list[JobInfo]:
+        """Return the jobs as they are shown, the first ``most`` of them: those that run, those
+        that wait, those that ended, the newest first among the last.
         """
-        running: list[JobInfo] = []
-        pending: list[JobInfo] = []
-        ended: list[JobInfo] = []
-        for job in self.jobs.values():
-            if job.state_id & constants.FLUX_JOB_STATE_RUNNING:
-                running.append(job)
-            elif job.state_id == constants.FLUX_JOB_STATE_INACTIVE:
-                ended.append(job)
-            else:
-                pending.append(job)
-        ended.sort(key=lambda job: -float(job.to_dict().get("t_inactive") or 0.0))
-        return [*running, *pending, *ended]
+        running, pending, ended = self._shown
+        return list(
+            islice(chain(running.values(), pending.values(), reversed(ended.values())), most)
+        )
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many jobs run, wait and have ended."""
-        running = pending = 0
-        for job in self.jobs.values():
-            running += bool(job.state_id & constants.FLUX_JOB_STATE_RUNNING)
-            pending += bool(job.state_id & constants.FLUX_JOB_STATE_PENDING)
-        return running, pending, len(self.jobs) - running - pending
+        running, pending, ended = self._shown
+        return len(running), len(pending), len(ended)

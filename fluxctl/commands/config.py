@@ -9,8 +9,8 @@ import click
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, usage_failure
 from fluxctl.completions import config_keys, words
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.json_output import json_option, print_json
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable

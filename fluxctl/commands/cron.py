@@ -17,10 +17,11 @@ from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.cron_entry import CronEntry, ago, flatten, read_crontab, shown, took
 from fluxctl.cron_table import ENTRIES, entry_role, entry_row
 from fluxctl.errors import CommandError
-from fluxctl.hints import did_you_mean, suggestion
+from fluxctl.hints import did_you_mean
 from fluxctl.json_output import json_option, print_json, print_json_lines
 from fluxctl.option_types import COUNT, duration
 from fluxctl.standard_input import read_all
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject

@@ -13,8 +13,8 @@ import click
 
 from fluxctl.command import FluxGroup, echo, examples_text, program_name
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.job.options import option_lines
+from fluxctl.suggestions import suggestion
 
 #: name -> (module, attribute, summary), in the order of the usage text
 SUBCOMMANDS: dict[str, tuple[str, str, str]] = {

@@ -13,11 +13,11 @@ from fluxctl import completions
 from fluxctl.color import color_option, uses_color
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError, ReaderGone
-from fluxctl.hints import suggestion
 from fluxctl.job_rows import Table, jobs_of_stdin
 from fluxctl.json_output import json_option
 from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -296,12 +296,9 @@ def command(
             raise
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
     table.end()
-    if wanted["queues"] is not None and not table.shown:
-        _warn_of_queues(flux, wanted["queues"].split(","))
     for text in query.errors:
         echo(text, err=True)
-    if table.shown >= wanted["count"] > 0 and not wanted["jobids"]:
-        _warn_of_the_rest(flux, table.shown, sought, wanted)
+    _warn(flux, table.shown, sought, wanted)
     return 0
 
 
@@ -339,6 +336,14 @@ def _warn_of_queues(flux: Flux, wanted: list[str]) -> None:
             echo(f"{PROGRAM}: WARNING: there is no queue {name}", err=True)
             if hint := suggestion(name, known):
                 echo(f"{PROGRAM}: {hint}", err=True)
+
+
+def _warn(flux: Flux, shown: int, sought: JobQuery | None, wanted: Selection) -> None:
+    """Say on stderr what a list of ``shown`` jobs does not tell."""
+    if wanted["queues"] is not None and not shown:
+        _warn_of_queues(flux, wanted["queues"].split(","))
+    if shown >= wanted["count"] > 0 and not wanted["jobids"]:
+        _warn_of_the_rest(flux, shown, sought, wanted)
 
 
 def _watch(

@@ -13,11 +13,12 @@ from flux.wire.message import NODEID_ANY
 from fluxctl import completions
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.hints import did_you_mean, modules, suggestion
+from fluxctl.hints import did_you_mean, modules
 from fluxctl.json_output import json_option, print_json
 from fluxctl.module_files import locate, name_in_file, source_of
 from fluxctl.module_table import MODULES, ListedModule, module_row
 from fluxctl.option_types import REAL
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,16 +11,18 @@ from flux.overlay import STATES
 from fluxctl import completions
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
+from fluxctl.list_output import ListTable
 from fluxctl.option_types import COUNT
-from fluxctl.overlay_tree import RANKS, Look, OverlayTree, health_role
+from fluxctl.overlay_tree import RANK_FORMAT, RANK_HEADINGS, Look, OverlayTree, health_role
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from fluxctl.list_output import ListChoice
 
 POLL_SECONDS = 0.1
+RANKS = ListTable(RANK_HEADINGS, RANK_FORMAT)
 
 
 @click.group("overlay", cls=FluxGroup)

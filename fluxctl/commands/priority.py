@@ -85,6 +85,13 @@ def _show(query: PriorityQuery, table: PriorityTable | None, sort: str, header: 
     return seen
 
 
+def _show_weights(found: JsonMapping, table: PriorityTable, noheader: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    echo(table.weights() if noheader else f"{table.header()}\n{table.weights()}")
+
+
 def _line(job: JobPriority, table: PriorityTable | None) -> str:
     """Return the line of a job: in a table, or as an object of JSON."""
     from flux.job.JobID import id_encode
@@ -175,12 +182,7 @@ def command(
         sort_keys(sort)
         parse(layout or "")
         if weights:
-            found = weights_of(handle())
-            if as_json:
-                print_json(found)
-                return
-            table = table_of(found)
-            echo(table.weights() if noheader else f"{table.header()}\n{table.weights()}")
+            _show_weights(found := weights_of(handle()), table_of(found), noheader, as_json)
             return
         query = _query(choice)
         table = table_of(query.weights, named=bool(choice["users"] or choice["jobs"]))

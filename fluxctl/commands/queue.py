@@ -11,11 +11,20 @@ import click
 from fluxctl import completions
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, program_name, talk
 from fluxctl.errors import CommandError
-from fluxctl.hints import queue_suggestion
 from fluxctl.json_output import json_option, print_json, print_json_lines
+from fluxctl.list_output import ListTable
 from fluxctl.option_types import duration
 from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
-from fluxctl.queue_table import QUEUE_STATES, QUEUES, queue_facts, queue_role, queue_row
+from fluxctl.queue_table import (
+    HEADINGS,
+    LIST_FORMAT,
+    STATE_FORMAT,
+    STATE_HEADINGS,
+    queue_facts,
+    queue_role,
+    queue_row,
+)
+from fluxctl.suggestions import queue_suggestion
 from fluxctl.waiting import WaitLine, active_jobs
 
 if TYPE_CHECKING:
@@ -23,6 +32,9 @@ if TYPE_CHECKING:
     from fluxctl.list_output import ListChoice
     from fluxctl.option_groups import F
     from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
+
+QUEUES = ListTable(HEADINGS, LIST_FORMAT)
+QUEUE_STATES = ListTable(STATE_HEADINGS, STATE_FORMAT)
 
 
 def _requests() -> QueueRequests:

@@ -11,11 +11,11 @@ from fluxctl import completions
 from fluxctl.color import Paint, color_option
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
-from fluxctl.hints import for_a_person, queue_suggestion, suggestion
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
 from fluxctl.standard_input import read_text
+from fluxctl.suggestions import for_a_person, queue_suggestion, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

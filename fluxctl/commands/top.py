@@ -9,9 +9,9 @@ import click
 
 from fluxctl import completions
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.option_groups import with_options
 from fluxctl.serving import SERVE_OPTIONS, ServingCommand, serve_dashboards
+from fluxctl.suggestions import suggestion
 
 
 def _columns() -> list[str]:

@@ -8,7 +8,6 @@ from flux.constants import FLUX_JOB_STATE_INACTIVE
 from fluxctl.command import handle, talk
 from fluxctl.completions import urgencies
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.job.options import (
     JobCommand,
     JobIdArguments,
@@ -22,6 +21,7 @@ from fluxctl.job.options import (
 from fluxctl.numbers import integer
 from fluxctl.option_types import COUNT
 from fluxctl.standard_input import read_text
+from fluxctl.suggestions import suggestion
 
 URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
 

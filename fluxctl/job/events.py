@@ -13,10 +13,10 @@ from fluxctl.color import Paint, color_option
 from fluxctl.command import echo, handle
 from fluxctl.completions import words
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import COUNT, duration
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

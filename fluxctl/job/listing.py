@@ -13,7 +13,6 @@ from flux.job.attributes import JOB_ATTRIBUTES
 from fluxctl.command import echo, handle
 from fluxctl.completions import job_states, words
 from fluxctl.errors import CommandError, ReaderGone
-from fluxctl.hints import suggestion
 from fluxctl.job.options import (
     JobCommand,
     JobIdArguments,
@@ -25,6 +24,7 @@ from fluxctl.job.options import (
 from fluxctl.json_output import LINES, always_json, json_option, print_json
 from fluxctl.option_types import COUNT, REAL
 from fluxctl.standard_input import announce
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject

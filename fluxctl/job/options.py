@@ -12,8 +12,8 @@ import click
 
 from fluxctl.command import FluxCommand, echo, examples_text, program_name
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.numbers import decimal
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

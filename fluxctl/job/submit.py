@@ -6,11 +6,11 @@ import click
 
 from fluxctl.command import echo, handle, talk
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.job.control import URGENCIES
 from fluxctl.job.options import JobCommand, usage
 from fluxctl.numbers import decimal
 from fluxctl.standard_input import read_all
+from fluxctl.suggestions import suggestion
 
 FLAGS = {
     "debug": "debug",

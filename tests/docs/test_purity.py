@@ -47,6 +47,7 @@ ACTING = {
         "broker.shell.printing",
         "broker.shell.peer",
     ),
+    "draws on a terminal": ("fluxctl.start_progress",),
     "signals processes": ("flux.child_signal",),
     "imports what it is asked about": ("fluxctl.examples",),
     "starts processes": ("broker.shell.task", "broker.subprocess.launch"),

@@ -76,6 +76,7 @@ def on_terminal(
             stdout=theirs,
             stderr=theirs,
             env=environment,
+            cwd=environment.get("HOME"),
             start_new_session=True,
             preexec_fn=_take_terminal,
         )

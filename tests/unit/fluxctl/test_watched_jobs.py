@@ -51,7 +51,7 @@ def test_a_job_is_wanted(options: dict[str, Any], seen: bool, expected: bool) ->
 
 def test_what_is_not_wanted_is_not_shown_and_what_is_shown_stays() -> None:
     jobs = watched(job(1, RUN), job(2, INACTIVE))
-    assert list(jobs.jobs) == [1]
+    assert [int(one.id) for one in jobs.rows()] == [1]
     assert jobs.take(job(1, INACTIVE))
     assert not jobs.take(job(3, INACTIVE))
     assert jobs.over
@@ -83,8 +83,25 @@ def test_the_past_is_asked_about_only_where_a_job_has_moved_on() -> None:
 
 def test_rows_run_then_wait_then_have_ended_the_newest_first() -> None:
     jobs = watched(job(1, SCHED), job(2, RUN), job(3, RUN), job(4, RUN))
-    jobs.take(job(3, INACTIVE, t_inactive=5.0))
-    jobs.take(job(4, INACTIVE, t_inactive=6.0))
+    jobs.take(job(3, INACTIVE))
+    jobs.take(job(4, INACTIVE))
     assert [int(one.id) for one in jobs.rows()] == [2, 1, 4, 3]
+    assert [int(one.id) for one in jobs.rows(3)] == [2, 1, 4]
     assert jobs.counts() == (1, 1, 2)
     assert not jobs.over
+
+
+def test_a_list_begins_with_those_that_ended_last() -> None:
+    jobs = WatchedJobs(lambda one, seen: int(one.id) != 4)
+    listed = [job(1, SCHED), job(2, RUN), job(3, INACTIVE), job(4, INACTIVE), job(5, INACTIVE)]
+    assert [int(one.id) for one in jobs.begin(listed)] == [1, 2, 3, 5]
+    assert [int(one.id) for one in jobs.rows()] == [2, 1, 3, 5]
+
+
+def test_many_jobs_cost_what_is_shown_of_them() -> None:
+    jobs = WatchedJobs(lambda one, seen: True)
+    jobs.begin([job(number, SCHED) for number in range(1, 100_001)])
+    for number in range(1, 1001):
+        jobs.take(job(number, RUN))
+    assert jobs.counts() == (1000, 99_000, 0)
+    assert [int(one.id) for one in jobs.rows(2)] == [1, 2]
