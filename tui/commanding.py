@@ -23,6 +23,7 @@ from tui.model.jobid import f58
 from tui.model.query import Query, QueryError
 from tui.model.question import Question
 from tui.model.states import Status
+from tui.outside import run_outside
 from tui.screens.actions import ActingScreen
 from tui.screens.command_bar import CommandBar, described
 from tui.screens.confirm import ConfirmScreen
@@ -286,21 +287,11 @@ class CommandingApp(ConfiguredApp):
 
     async def _in_the_terminal(self, words: Sequence[str], env: dict[str, str]) -> None:
         """Leave the terminal to a command until it ends."""
-        from textual.app import SuspendNotSupported
-
         try:
-            with self.suspend():
-                self.away = True
-                status = await processes.in_the_terminal(words, env)
-        except SuspendNotSupported:
-            self.notify("this terminal cannot be left to a command", severity="error")
-            return
+            status = await run_outside(self, words, env)
         except OSError as error:
             self.notify(f"cannot be run: {error.strerror}", severity="error")
             return
-        finally:
-            self.away = False
-            self.refresh()
         self.notify(f"exit code {status}", severity="warning" if status else "information")
 
     away = False

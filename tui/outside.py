@@ -4,26 +4,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import shlex
 import shutil
-import signal
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from textual.app import SuspendNotSupported
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+from tui import processes
 
-    from textual.app import App
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 AND_WAIT: Final = ("sh", "-c", '"$@"; printf "\\nEnter goes back to flux top: "; read -r _', "sh")
 """What runs a program whose last words shall be read before the dashboard comes back."""
+
+
+class Terminal(Protocol):
+    """An application with a terminal: it is ``away`` while that is somebody else's, and must not
+    draw.
+    """
+
+    away: bool
+
+    def batch_update(self) -> AbstractContextManager[None]:
+        """Draw nothing for a while."""
+
+    def suspend(self) -> AbstractContextManager[None]:
+        """Leave the terminal; raises SuspendNotSupported where there is none."""
+
+    def refresh(self) -> object:
+        """Draw everything anew."""
 
 
 def pager() -> list[str]:
@@ -44,44 +57,23 @@ def _command(names: Sequence[str], otherwise: str) -> list[str]:
         return [chosen]
 
 
-def flux_command() -> str:
-    """Return the path of ``flux``: the one beside this Python, else what the PATH has."""
-    beside = Path(sys.executable).with_name("flux")
-    return str(beside) if beside.exists() else shutil.which("flux") or "flux"
-
-
-async def run_outside(
-    app: App[None], command: Sequence[str], environment: Mapping[str, str] | None = None
-) -> int:
+async def run_outside(app: Terminal, words: Sequence[str], env: Mapping[str, str]) -> int:
     """Give the terminal to a program until it ends; returns its exit code. The connections go on
     meanwhile.
 
     Raises OSError if it cannot be started, ENOTSUP where the dashboard has no terminal of its own.
     """
-    found = shutil.which(command[0])
-    if found is None:
-        raise OSError(errno.ENOENT, f"{command[0]}: no such program")
+    if shutil.which(words[0]) is None:
+        raise OSError(errno.ENOENT, f"{words[0]}: no such program")
     try:
-        # Nothing is painted while the terminal is somebody else's.
-        with app.batch_update(), app.suspend(), _interrupts_left_to_it():
-            process = await asyncio.create_subprocess_exec(
-                found, *command[1:], env={**os.environ, **(environment or {})}
-            )
-            return await process.wait()
+        # Nothing is drawn meanwhile: it would wait for ever for a terminal that takes it.
+        with app.batch_update(), app.suspend():
+            app.away = True
+            return await processes.in_the_terminal(words, env)
     except SuspendNotSupported:
         raise OSError(
             errno.ENOTSUP, "other programs cannot be shown here: there is no terminal"
         ) from None
-
-
-@contextmanager
-def _interrupts_left_to_it() -> Iterator[None]:
-    """Have Ctrl+C end what is in the program and not the dashboard behind it.
-
-    A handler that does nothing, and not "ignore": the program would inherit that.
-    """
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        app.away = False
+        app.refresh()

@@ -16,7 +16,7 @@ from flux.duration import fsd
 from flux.job.JobID import JobID
 from flux.job.lifecycle import DEPEND, PRIORITY, SCHED, plugin_reason
 from flux.job.states import JobResult, Urgency
-from flux.waitstatus import SIGNALED, exit_code_of, signal_of
+from flux.waitstatus import NOT_EXECUTABLE, NOT_FOUND, SIGNALED, exit_code_of, signal_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,8 +168,8 @@ _BY_SIGNAL: Final[Mapping[int, str]] = {
     Signals.SIGXFSZ: "the program wrote a larger file than it may (ulimit -f)",
 }
 _BY_CODE: Final[Mapping[int, str]] = {
-    126: "the program was found but could not be run: is it executable?",
-    127: "a program was not found: is it in the PATH of the job?",
+    NOT_EXECUTABLE: "the program was found but could not be run: is it executable?",
+    NOT_FOUND: "a program was not found: is it in the PATH of the job?",
 }
 _BY_EXCEPTION: Final[Mapping[str, str]] = {
     "timeout": "the job reached its time limit",

@@ -427,7 +427,7 @@ async def test_attaching_runs_flux_job_attach_for_this_instance(
     script, seen = tmp_path / "flux", tmp_path / "seen"
     script.write_text(f'#!/bin/sh\necho "$FLUX_URI $@" > {seen}.new; mv {seen}.new {seen}\n')
     script.chmod(0o755)
-    monkeypatch.setattr("tui.screens.job.screen.flux_command", lambda: str(script))
+    monkeypatch.setattr("tui.screens.job.screen.flux_program", lambda: str(script))
     monkeypatch.setattr("tui.screens.job.screen.AND_WAIT", ())
     app = make_app()
     monkeypatch.setattr(app, "suspend", contextlib.nullcontext)

@@ -64,7 +64,7 @@ class Phase(NamedTuple):
         return max(0.0, (now if self.end is None else self.end) - self.start)
 
 
-class Mark(NamedTuple):
+class TimeMark(NamedTuple):
     """Something that happened on the way."""
 
     at: float
@@ -90,7 +90,7 @@ class Story:
         self.submitted = 0.0
         self.ended: float | None = None
         self.phases: list[Phase] = []
-        self.marks: deque[Mark] = deque(maxlen=MARKS_KEPT)
+        self.marks: deque[TimeMark] = deque(maxlen=MARKS_KEPT)
         self.raised: Raised | None = None
         self.entries = 0
 
@@ -124,9 +124,9 @@ class Story:
         if name == "exception":
             self._exception(context, stamp)
         elif name == "urgency":
-            self.marks.append(Mark(stamp, name, f"urgency {context.get('urgency', '?')}"))
+            self.marks.append(TimeMark(stamp, name, f"urgency {context.get('urgency', '?')}"))
         elif name not in _MOVES and name not in _QUIET and not name.startswith("debug."):
-            self.marks.append(Mark(stamp, "event", printable(name)))
+            self.marks.append(TimeMark(stamp, "event", printable(name)))
 
     def _exception(self, context: JsonMapping, stamp: float) -> None:
         severity, userid = context.get("severity"), context.get("userid")
@@ -137,7 +137,7 @@ class Story:
             printable(str(context.get("note", ""))),
             userid if isinstance(userid, int) else -1,
         )
-        self.marks.append(Mark(stamp, "exception", raised.kind))
+        self.marks.append(TimeMark(stamp, "exception", raised.kind))
         if is_worse(raised.severity, self.raised.severity if self.raised else None):
             self.raised = raised
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from textual.screen import Screen
 
+from tui.outside import Terminal
 from tui.widgets.footing import MessageLine
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ CHANGING: Final = frozenset(
 """Actions that change something, which a read-only dashboard does not have."""
 
 
-class Top(Protocol):
+class Top(Terminal, Protocol):
     """What screens know of the application."""
 
     glyphs: Glyphs

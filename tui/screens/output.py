@@ -92,7 +92,8 @@ class OutputScreen(SearchingScreen, LiveScreen):
         try:
             async for stream, lines in command.lines():
                 number += len(lines)
-                self._fresh += [Line(stream, "", fmt.output_line(line)) for line in lines]
+                now = self.dashboard.clock()
+                self._fresh += [Line(stream, "", fmt.output_line(line), now) for line in lines]
                 self.dashboard.revision += 1
                 if number > MOST_LINES:
                     self._say(f"ended after {fmt.count(MOST_LINES)} lines: more are not kept")
@@ -121,6 +122,7 @@ class OutputScreen(SearchingScreen, LiveScreen):
         self.pane.set_source(
             "running" if running else self._ended, f"no output yet{self.glyphs.more}", live=running
         )
+        self.grow_files()
         self.query_one(MessageLine).update()
 
     def action_interrupt(self) -> None:

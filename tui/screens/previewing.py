@@ -9,8 +9,8 @@ from textual.css.query import NoMatches
 
 from tui.screens.helping import helping_keys
 from tui.screens.marking import MarkingScreen
+from tui.widgets.pane_divider import PaneDivider
 from tui.widgets.preview import PreviewPane
-from tui.widgets.splitter import Splitter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ class PreviewingScreen(MarkingScreen):
 
     def make_preview(self) -> Iterator[Widget]:
         """Make the preview, and the line at its left."""
-        yield Splitter(self.glyphs, id="splitter")
+        yield PaneDivider(self.glyphs, id="splitter")
         yield PreviewPane(self.dashboard, self.glyphs, self.feed, self._keys, id="preview")
 
     def _keys(self) -> dict[Remedy, tuple[str, str]]:
@@ -81,7 +81,7 @@ class PreviewingScreen(MarkingScreen):
         except NoMatches:
             return
         shown = self._wanted and width >= WIDE
-        pane.display = self.query_one(Splitter).display = shown
+        pane.display = self.query_one(PaneDivider).display = shown
         if shown:
             pane.styles.width = max(LEAST, min(width - LEAST, round(width * self._share)))
             self.update_preview()
@@ -125,7 +125,7 @@ class PreviewingScreen(MarkingScreen):
         if pane is not None:
             self._give(pane.outer_size.width + columns)
 
-    def on_splitter_dragged(self, event: Splitter.Dragged) -> None:
+    def on_pane_divider_dragged(self, event: PaneDivider.Dragged) -> None:
         """The mouse moved the line."""
         self._give(self.app.size.width - event.column - 1)
 

@@ -8,20 +8,26 @@ import asyncio
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding
-from textual.dom import DOMNode
 
+from tui import written_file
 from tui.model import format as fmt
 from tui.outside import editor, pager, run_outside
+from tui.processes import environment
+from tui.screens.live import LiveScreen
 from tui.screens.prompt import PromptScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tui.model.logs import Line
     from tui.widgets.log_view import LogView
+
+
+LINES_AT_ONCE: Final = 2000
+"""Lines that are made ready for a file before others have their turn."""
 
 
 @dataclass(slots=True)
@@ -38,7 +44,7 @@ class GrowingFile:
     busy: bool = False
 
 
-class SavingScreen(DOMNode):
+class SavingScreen(LiveScreen):
     """Mixin for a screen with panes of lines."""
 
     SAVE_BINDINGS: ClassVar[list[Binding]] = [
@@ -63,7 +69,11 @@ class SavingScreen(DOMNode):
 
     def file_name(self, pane: LogView) -> str:
         """Return how a file with that pane is called, unless one says otherwise."""
-        raise NotImplementedError
+        return f"flux.{pane.id or 'lines'}.txt"
+
+    def grows(self, pane: LogView) -> bool:
+        """Tell whether lines are only ever added at the end of a pane, and more may come."""
+        return pane.live
 
     @property
     def growing(self) -> dict[str, GrowingFile]:
@@ -82,11 +92,14 @@ class SavingScreen(DOMNode):
         what = f"Write {_lines(len(pane.content))}"
         if pane.kept:
             what += f" ({pane.kept})"
-        note = "it grows until the pane ends, you press w again or leave" if pane.live else ""
+        note = (
+            "it grows until the pane ends, you press w again or leave" if self.grows(pane) else ""
+        )
 
         def answered(text: str | None) -> None:
             if text:
-                self.app.run_worker(self._save(Path(text).expanduser(), pane), exit_on_error=False)
+                path = written_file.place(text)
+                self.app.run_worker(self._save(path, pane), exit_on_error=False)
 
         prompt = PromptScreen(
             f"{what} to which file?", note, self.file_name(pane), _no_file, _taken
@@ -98,13 +111,14 @@ class SavingScreen(DOMNode):
         file.taken = len(pane.lines.every)
         lines = list(pane.content)
         try:
-            await asyncio.to_thread(_write, path, pane.as_texts(lines), "w")
+            # Whoever answered has been told of a file that is there.
+            await written_file.write(path, _pieces(pane, lines), over=path.exists())
         except OSError as error:
             self.app.notify(f"{path}: {error.strerror}", severity="error")
             return
         file.written = len(lines)
-        grows = " and grows with what comes: w stops it" if pane.live else ""
-        if pane.live:
+        grows = " and grows with what comes: w stops it" if self.grows(pane) else ""
+        if self.grows(pane):
             self.growing[pane.id or ""] = file
         self.app.notify(f"{path} has {_lines(file.written)}{grows}", timeout=6)
 
@@ -113,6 +127,8 @@ class SavingScreen(DOMNode):
         for name, file in list(self.growing.items()):
             if file.busy:
                 continue
+            if len(file.pane.lines.every) < file.taken:
+                file.taken = 0  # the pane has begun anew
             fresh = file.pane.lines.every[file.taken :]
             file.taken += len(fresh)
             kept = fresh if file.keep is None else list(filter(file.keep, fresh))
@@ -125,7 +141,7 @@ class SavingScreen(DOMNode):
 
     async def _grow(self, name: str, file: GrowingFile, lines: list[Line]) -> None:
         try:
-            await asyncio.to_thread(_write, file.path, file.pane.as_texts(lines), "a")
+            await asyncio.to_thread(_append, file.path, _pieces(file.pane, lines))
             file.written += len(lines)
         except OSError as error:
             self.growing.pop(name, None)
@@ -148,29 +164,34 @@ class SavingScreen(DOMNode):
         with tempfile.TemporaryDirectory(prefix="flux-top-") as directory:
             path = Path(directory) / Path(self.file_name(pane)).name
             try:
-                await asyncio.to_thread(_write, path, pane.as_texts(list(pane.content)), "w")
-                await run_outside(self.app, [*command, str(path)])
+                await written_file.write(path, _pieces(pane, list(pane.content)), over=False)
+                env = environment(self.dashboard.instance.uri)
+                await run_outside(self.top, [*command, str(path)], env)
             except OSError as error:
                 self.app.notify(str(error.strerror or error), severity="error")
 
 
 def _no_file(text: str) -> str:
     """Return why a text cannot be the name of a file to write."""
-    if not text.strip():
-        return "no file is named"
-    path = Path(text).expanduser()
-    return f"this is a directory: {path}" if path.is_dir() else ""
+    return written_file.refusal(written_file.place(text)) if text.strip() else "no file is named"
 
 
 def _taken(text: str) -> str:
     """Return what speaks against a name for a file."""
-    path = Path(text).expanduser()
+    path = written_file.place(text)
     return f"File exists: {path}" if path.exists() else ""
 
 
-def _write(path: Path, texts: Sequence[str], mode: str) -> None:
-    with path.open(mode, encoding="utf-8", errors="replace") as file:
-        file.writelines(f"{text}\n" for text in texts)
+def _pieces(pane: LogView, lines: Sequence[Line]) -> Iterator[str]:
+    """Return lines as they are shown, some thousands in a piece."""
+    for first in range(0, len(lines), LINES_AT_ONCE):
+        texts = pane.as_texts(lines[first : first + LINES_AT_ONCE])
+        yield "".join(f"{text}\n" for text in texts)
+
+
+def _append(path: Path, pieces: Iterable[str]) -> None:
+    with path.open("a", encoding="utf-8", newline="", errors="backslashreplace") as file:
+        file.writelines(pieces)
 
 
 def _lines(number: int) -> str:

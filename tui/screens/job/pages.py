@@ -62,7 +62,7 @@ class PagesScreen(SearchingScreen, ChangingScreen):
                 f"page('{tab.name}')",
                 f"Show {tab.title}",
                 show=False,
-                id=f"job.{tab.name}",
+                id=f"page.{tab.name}",
             )
             for number, tab in enumerate(TABS, 1)
         ),
@@ -140,6 +140,10 @@ class PagesScreen(SearchingScreen, ChangingScreen):
     def on_tab_line_chosen(self, event: TabLine.Chosen) -> None:
         """A tab was clicked."""
         self.show_page(event.name)
+
+    def grows(self, pane: LogView) -> bool:
+        """Only of the output it is sure that new lines come last: the eventlogs are two."""
+        return pane.live and pane.id == OUTPUT
 
     # What is in the panes
 

@@ -16,7 +16,8 @@ from tui.model.jobid import f58
 from tui.model.selection import one
 from tui.model.states import DONE
 from tui.model.why_card import why_card
-from tui.outside import AND_WAIT, flux_command, run_outside
+from tui.outside import AND_WAIT, run_outside
+from tui.processes import environment, flux_program
 from tui.screens.helping import helping_keys
 from tui.screens.job.pages import EVENTS, EXEC, OUTPUT, TABS, PagesScreen
 from tui.views import BY_NAME
@@ -24,6 +25,7 @@ from tui.widgets import palette
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.header import Banner
 from tui.widgets.job_summary import JobSummary
+from tui.widgets.job_table import JobTableView
 from tui.widgets.query_bar import QueryBar
 from tui.widgets.tab_line import TabLine
 from tui.widgets.timeline import Timeline
@@ -238,15 +240,10 @@ class JobScreen(PagesScreen):
     def _move_cursor(self, row: int) -> None:
         """Put the cursor of the table below on the job that is shown next, or on its set."""
         index = self.dashboard.lines.index_of(row)
-        from tui.screens.jobs import JobsScreen  # which opens this screen
-
         for screen in self.top.live_screens:
-            if (
-                index is not None
-                and isinstance(screen, JobsScreen)
-                and screen.session is self.session
-            ):
-                screen.table.move_to(index)
+            if index is not None and screen.session is self.session:
+                for table in screen.query(JobTableView):
+                    table.move_to(index)
 
     def action_open_parent(self) -> None:
         """Open the job that this one waits for."""
@@ -272,9 +269,9 @@ class JobScreen(PagesScreen):
         self.app.run_worker(self._attached(), exit_on_error=False)
 
     async def _attached(self) -> None:
-        command = [*AND_WAIT, flux_command(), "job", "attach", f58(self.jobid, True)]
+        command = [*AND_WAIT, flux_program(), "job", "attach", f58(self.jobid, True)]
         try:
-            await run_outside(self.app, command, {"FLUX_URI": self.dashboard.instance.uri})
+            await run_outside(self.top, command, environment(self.dashboard.instance.uri))
         except OSError as error:
             self.notify(str(error.strerror or error), severity="error")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tui.widgets.palette import Glyphs
 
 
-class Splitter(Widget):
+class PaneDivider(Widget):
     """One column; tells where it is dragged to."""
 
     class Dragged(Message):
