@@ -14,6 +14,7 @@ from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.session import Session
+from tui.taping import RecordingApp
 from tui.views import BY_NAME, JOBS, VIEWS
 from tui.widgets import palette
 from tui.widgets.cropping import cropped
@@ -39,7 +40,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(NotifyingApp):
+class TopApp(RecordingApp, NotifyingApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.

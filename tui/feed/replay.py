@@ -15,7 +15,7 @@ from flux.job.event import EventLogEvent
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.wire import json
 from flux.wire.message import NODEID_ANY
-from tui.feed.base import ANSWER_SECONDS
+from tui.feed.base import ANSWER_SECONDS, Timeline
 from tui.feed.recorded_lines import RecordedLines
 from tui.feed.recording import LOOKUP
 from tui.model.notes import Kind
@@ -38,7 +38,7 @@ BLOCK: Final = 1 << 21
 """Bytes looked through for a job's events in one go."""
 
 
-class ReplayFeed:
+class ReplayFeed(Timeline):
     """Plays the recording in the file ``path``, or what the descriptor ``pipe`` gives. Raises
     OSError if it cannot be read, or is none. ``timer`` tells how long the play takes.
     """
@@ -71,9 +71,19 @@ class ReplayFeed:
         return self.position
 
     @property
-    def length(self) -> float:
-        """How many seconds are known of it."""
-        return self.index.end - self.index.started
+    def started(self) -> float:
+        """When it begins."""
+        return self.index.started
+
+    @property
+    def end(self) -> float:
+        """When it ends, as far as it has been read."""
+        return self.index.end
+
+    @property
+    def failures(self) -> Sequence[float]:
+        """When jobs failed."""
+        return self.index.failures
 
     @property
     def at_end(self) -> bool:
