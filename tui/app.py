@@ -40,7 +40,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(RecordingApp, NotifyingApp):
+class TopApp(NotifyingApp, RecordingApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.

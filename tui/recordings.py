@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from tui.feed.recording import RecordedFeed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tui.feed.replay import ReplayFeed
     from tui.session import Session
 
 
@@ -43,3 +46,18 @@ def new_path(name: str, now: float) -> Path:
     place = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:40] or "flux"
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     return Path(f"flux-top-{place}-{stamp}.jsonl.gz")
+
+
+def open_replay(name: str) -> ReplayFeed:
+    """Return the feed of a recording: of a file, or of standard input for ``-``; then keys are read
+    from the terminal itself. Raises OSError.
+    """
+    from tui.feed.replay import ReplayFeed
+
+    if name != "-":
+        return ReplayFeed(name)
+    terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    pipe = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.dup2(terminal, 0)
+    os.close(terminal)
+    return ReplayFeed(name, pipe)

@@ -32,8 +32,9 @@ def _wind(key: str, action: str, tooltip: str, name: str, shown: str = "") -> Bi
 class RecordingApp(App[None]):
     """What `TopApp` has of recordings.
 
-    The keys that wind are there while a recording is on the screen, and nobody types. The arrows,
-    Home and End belong to screens that have use for them, but for the table of jobs.
+    The keys that wind are there while a recording is on the screen, and nobody types. But for the
+    table of jobs, screens that have use for some of them keep those; Space, comma and full stop
+    wind everywhere.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,7 +52,13 @@ class RecordingApp(App[None]):
         _wind("left_square_bracket", "failure(-1)", "To the failure before", "previous"),
     ]
 
-    _OF_SCREENS: ClassVar = {"wind_arrow": "left", "wind_home": "home", "wind_end": "end"}
+    _OF_SCREENS: ClassVar = {
+        "wind_arrow": "left",
+        "wind_home": "home",
+        "wind_end": "end",
+        "wind_speed": "less_than_sign",
+        "wind_failure": "right_square_bracket",
+    }
     """Actions whose keys a screen may have use for, with one of them."""
 
     @property

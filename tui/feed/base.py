@@ -8,7 +8,7 @@ from flux.job.follow import Entries, Failed
 from flux.wire.message import NODEID_ANY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.model.dashboard import Dashboard
@@ -36,7 +36,7 @@ class Feed(Protocol):
         all was read.
         """
 
-    def log(self) -> AsyncIterator[list[str]]:
+    def log(self) -> AsyncGenerator[list[str]]:
         """Return the broker's log from its oldest entry, then live, in batches of RFC 5424
         lines.
         """

@@ -23,11 +23,12 @@ from tui.model.recorded import RecordingIndex, question
 from tui.model.tape import play
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
     from tui.model.dashboard import Dashboard
+    from tui.model.instances import Look
 
 SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 TURN: Final = 0.05
@@ -211,7 +212,7 @@ class ReplayFeed(Timeline):
 
     # what was read beside the jobs
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
+    async def job_entries(self, jobid: int) -> AsyncGenerator[JobItem]:
         """Give a job's own events, which all are in the recording, and what was read of its output
         while somebody looked at it.
         """
@@ -273,7 +274,7 @@ class ReplayFeed(Timeline):
                         best[str(note["path"])] = log
         return best
 
-    async def log(self) -> AsyncIterator[list[str]]:
+    async def log(self) -> AsyncGenerator[list[str]]:
         """Give the broker's log as far as it was read."""
         async for note in self._follow(lambda: self.index.logs):
             yield [str(line) for line in note["lines"]]
@@ -324,6 +325,10 @@ class ReplayFeed(Timeline):
         async for note in self._follow(lambda: self.index.events):
             if str(note["topic"]).startswith(prefix):
                 yield note["topic"], note["payload"]
+
+    async def look(self, uri: str = "") -> Look:
+        """Refuse: nobody looked into other instances."""
+        raise OSError(errno.ENODATA, "not recorded: other instances")
 
     async def _follow(self, lines: Callable[[], list[int]]) -> AsyncGenerator[JsonObject]:
         """Give the notes of lines that have been played, and as they are played."""
