@@ -18,6 +18,7 @@ from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS, Timeline
 from tui.feed.recorded_lines import RecordedLines
 from tui.feed.recording import LOOKUP
+from tui.model.events import JobEvents
 from tui.model.notes import Kind
 from tui.model.recorded import RecordingIndex, question
 from tui.model.tape import play
@@ -172,11 +173,19 @@ class ReplayFeed(Timeline):
         line = self.index.line_at(moment)
         state = self.index.state_before(line)
         if line < self._line or state.line > self._line:
-            self.turned_back += moment < self.position
+            if moment < self.position:
+                self._forget_the_future(dashboard)
             self.position = state.time
             state.standing().restore(dashboard)
             self._line = state.line
         self._play_to(dashboard, moment)
+
+    def _forget_the_future(self, dashboard: Dashboard) -> None:
+        self.turned_back += 1
+        # Whoever lists them goes on from the number that was reached.
+        events = JobEvents()
+        events.total = dashboard.recent.total
+        dashboard.recent = events
 
     def _play_to(self, dashboard: Dashboard, moment: float) -> None:
         line = self.index.line_at(moment)
