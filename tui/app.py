@@ -14,6 +14,7 @@ from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.session import Session
+from tui.taping import RecordingApp
 from tui.terminal_app import TerminalApp
 from tui.views import BY_NAME, JOBS, VIEWS
 from tui.widgets import palette
@@ -40,7 +41,7 @@ TABS: Final = 9
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
-class TopApp(NotifyingApp, TerminalApp):
+class TopApp(NotifyingApp, RecordingApp, TerminalApp):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
     the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
     and a name.

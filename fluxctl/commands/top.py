@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +21,15 @@ def _columns() -> list[str]:
 
     return [*BY_NAME, *(f"-{name}" for name in BY_NAME)]
 
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import TextIO
+
+    from tui.app import TopApp
+    from tui.model.settings import Settings
+    from tui.session import Session
 
 MOST_TARGETS = 9
 DEFAULT_SORT = "state"
@@ -47,6 +58,16 @@ DEFAULT_SORT = "state"
 @click.option("--print-config", is_flag=True, help="Print a file of settings, with all defaults.")
 @click.option("--check-config", is_flag=True, help="Say what is wrong with the settings.")
 @click.option("--print-keys", is_flag=True, help="List all actions, with their keys.")
+@click.option(
+    "--record",
+    metavar="FILE",
+    help="Write all that is shown to a new file, compressed if its name ends in .gz.",
+)
+@click.option(
+    "--replay",
+    metavar="FILE",
+    help="Show a recording instead of an instance, with keys to wind it; - is standard input.",
+)
 @with_options(SERVE_OPTIONS)
 @click.pass_context
 def command(
@@ -61,6 +82,8 @@ def command(
     print_config: bool,
     check_config: bool,
     print_keys: bool,
+    record: str | None,
+    replay: str | None,
     serve: int | None,
     **_: object,
 ) -> None:
@@ -76,6 +99,10 @@ def command(
     _check(query, sort)
     if len(targets) > MOST_TARGETS:
         raise CommandError(f"{len(targets)} instances: no more than {MOST_TARGETS} have keys")
+    if replay is not None:
+        _check_replay(targets, linear, record, serve)
+        _draw_replay(replay, query, sort, config)
+        return
     uris = [_target_uri(target) for target in targets] or [_default_uri()]
     if serve is not None:
         if linear:
@@ -84,32 +111,28 @@ def command(
     if linear:
         if len(uris) > 1:
             raise CommandError("--linear prints the changes of one instance")
-        _linear(uris[0], query)
+        _linear(uris[0], query, record)
         return
     named = list(zip(uris, map(name_of, targets), strict=False)) or [(uris[0], "")]
-    _draw(named, read_only=read_only, query=query, sort=sort, config=config)
+    _draw(named, (read_only, query, sort), config, record)
 
 
 def _draw(
-    named: list[tuple[str, str]], *, read_only: bool, query: str, sort: str, config: str | None
+    named: list[tuple[str, str]],
+    how: tuple[bool, str, str],
+    config: str | None,
+    record: str | None,
 ) -> None:
-    """Draw instances, of URIs and names, until the user quits."""
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
-    if os.environ.get("TERM", "dumb") in ("", "dumb"):
-        raise CommandError(
-            "this terminal cannot be drawn on (TERM=dumb); use --linear to print changes as lines"
-        )
+    """Draw instances, of URIs and names, until the user quits; ``how`` is whether only to look, the
+    filter and the order.
+    """
+    read_only, query, sort = how
+    _check_terminal(sys.stdin, sys.stdout, sys.stderr)
     from fluxctl.uri_forms import reachable
-    from tui import settings_file
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
-    from tui.terminal_app import measure_terminal
 
-    measure_terminal()
-    if config:
-        _refuse_mistakes(config)
-    settings, problems, path = settings_file.chosen(config)
+    settings, problems, path = _settings(config)
     sort = sort or settings.sort or DEFAULT_SORT
     app = TopApp(
         LiveFeed(named[0][0], reachable),
@@ -123,10 +146,91 @@ def _draw(
         settings_path=path,
         problems=problems,
     )
+    if record is not None:
+        _record(app.session, record, app.tell_failure)
+    _run(app)
+
+
+def _run(app: TopApp) -> None:
+    from tui.terminal_app import measure_terminal
+
+    measure_terminal()
     app.suit(app.console.color_system)
     app.run()
     if app.return_code:
         raise CommandError(code=app.return_code)
+
+
+def _check_terminal(*streams: TextIO) -> None:
+    """Fail where nothing can be drawn."""
+    if not all(stream.isatty() for stream in streams):
+        raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
+    if os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise CommandError(
+            "this terminal cannot be drawn on (TERM=dumb); use --linear to print changes as lines"
+        )
+
+
+def _check_replay(
+    targets: tuple[str, ...], linear: bool, record: str | None, serve: int | None
+) -> None:
+    """Fail if something is asked for that a recording does not have."""
+    for given, what in (
+        (bool(targets), "an instance"),
+        (linear, "--linear"),
+        (record is not None, "--record"),
+        (serve is not None, "--serve"),
+    ):
+        if given:
+            raise CommandError(f"--replay shows a recording on the screen: it takes no {what}")
+
+
+def _draw_replay(name: str, query: str, sort: str, config: str | None) -> None:
+    from tui.app import TopApp
+    from tui.recordings import open_replay
+
+    streams = (sys.stdout, sys.stderr) if name == "-" else (sys.stdin, sys.stdout, sys.stderr)
+    _check_terminal(*streams)
+    if name == "-" and sys.stdin.isatty():
+        raise CommandError("--replay -: standard input is the terminal, not a recording")
+    try:
+        feed = open_replay(name)
+    except OSError as error:
+        raise CommandError(f"--replay {name}: {error.strerror or error}") from None
+    settings, problems, path = _settings(config)
+    sort = sort or settings.sort or DEFAULT_SORT
+    app = TopApp(
+        feed,
+        read_only=True,
+        query=query or settings.query,
+        sort=sort.removeprefix("-"),
+        reverse=sort.startswith("-"),
+        clock=feed.clock,
+        settings=settings,
+        settings_path=path,
+        problems=problems,
+    )
+    _run(app)
+
+
+def _settings(config: str | None) -> tuple[Settings, list[str], Path | None]:
+    """Return the settings, what is wrong with them, and their file."""
+    from tui import settings_file
+
+    if config:
+        _refuse_mistakes(config)
+    return settings_file.chosen(config)
+
+
+def _record(session: Session, name: str, failed: Callable[[str], None]) -> None:
+    from pathlib import Path
+
+    from tui.recordings import begin
+
+    try:
+        begin(session, Path(name), failed)
+    except OSError as error:
+        raise CommandError(f"--record {name}: {error.strerror or error}") from None
 
 
 def name_of(target: str) -> str:
@@ -201,17 +305,22 @@ def _target_uri(target: str) -> str:
     return reachable(resolve(target))
 
 
-def _linear(uri: str, query: str) -> None:
+def _linear(uri: str, query: str, record: str | None) -> None:
     import asyncio
     import time
 
     from tui.feed.live import LiveFeed
     from tui.linear import run_linear
     from tui.model.dashboard import Dashboard
+    from tui.session import Session
 
-    dashboard = Dashboard(time.time)
-    dashboard.set_query(query)
-    asyncio.run(run_linear(LiveFeed(uri), dashboard, lambda line: print(line, flush=True)))
+    session = Session(LiveFeed(uri), Dashboard(time.time))
+    session.dashboard.set_query(query)
+    if record is not None:
+        _record(session, record, lambda text: print(f"flux-top: {text}", file=sys.stderr))
+        # So that what ends it ends the recording in an orderly way.
+        signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
+    asyncio.run(run_linear(session.feed, session.dashboard, lambda line: print(line, flush=True)))
 
 
 EXAMPLES = """
@@ -228,4 +337,7 @@ flux top --check-config
 flux top --linear
 # Serve the dashboard, for looking only, to a browser of this machine (or through ssh -L)
 flux top --read-only --serve=8765
+# Record a night without a terminal, and look at it in the morning
+flux top --linear --record night.jsonl.gz >/dev/null
+flux top --replay night.jsonl.gz
 """

@@ -8,7 +8,7 @@ from flux.job.follow import Entries, Failed
 from flux.wire.message import NODEID_ANY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.model.dashboard import Dashboard
@@ -36,7 +36,7 @@ class Feed(Protocol):
         all was read.
         """
 
-    def log(self) -> AsyncIterator[list[str]]:
+    def log(self) -> AsyncGenerator[list[str]]:
         """Return the broker's log from its oldest entry, then live, in batches of RFC 5424
         lines.
         """
@@ -82,3 +82,49 @@ class Feed(Protocol):
 
     async def close(self) -> None:
         """End the connection."""
+
+
+class Timeline:
+    """A feed of what was, that can be wound: all times are the recording's, in seconds since the
+    epoch, or lengths in seconds.
+    """
+
+    position: float
+    speed: float
+    paused: bool
+
+    @property
+    def started(self) -> float:
+        """When it begins."""
+        raise NotImplementedError
+
+    @property
+    def end(self) -> float:
+        """When it ends, as far as is known by now."""
+        raise NotImplementedError
+
+    @property
+    def failures(self) -> Sequence[float]:
+        """When jobs failed."""
+        raise NotImplementedError
+
+    @property
+    def remark(self) -> str:
+        """What there is to say of it, nothing if it is sound and there is more to come."""
+        raise NotImplementedError
+
+    def seek(self, moment: float) -> None:
+        """Go to a moment, the nearest there is."""
+        raise NotImplementedError
+
+    def skip(self, seconds: float) -> None:
+        """Go so many seconds on, or back."""
+        raise NotImplementedError
+
+    def faster(self, step: int) -> None:
+        """Play at the next higher or lower speed."""
+        raise NotImplementedError
+
+    def next_failure(self, step: int) -> bool:
+        """Go to when the next job failed, or the one before for -1; tells whether there is one."""
+        raise NotImplementedError

@@ -44,7 +44,7 @@ from tui.model.resources import node_and_core_count
 from tui.model.stats import ResourceCounts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from flux.aio_streams import Subscription
     from flux.wire.json import JsonMapping, JsonObject
@@ -335,7 +335,7 @@ class LiveFeed:
                 if isinstance(item, Entries | Failed):
                     yield item
 
-    async def log(self) -> AsyncIterator[list[str]]:
+    async def log(self) -> AsyncGenerator[list[str]]:
         """Follow the log ring of the broker we are connected to."""
         handle = self._connected()
         async with handle.stream(

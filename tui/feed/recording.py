@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from flux.job.follow import Entries
@@ -10,12 +11,13 @@ from tui.feed.base import ANSWER_SECONDS
 from tui.model.notes import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import Feed, JobItem
     from tui.feed.recorder import Recorder
     from tui.model.dashboard import Dashboard
+    from tui.model.instances import Look
 
 
 LOOKUP = "lookup"
@@ -32,24 +34,26 @@ class RecordedFeed:
         """Keep the dashboard up to date: it records by itself."""
         await self.inner.run(dashboard)
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
+    async def job_entries(self, jobid: int) -> AsyncGenerator[JobItem]:
         """Give a job's eventlogs."""
         self.recorder.note(Kind.OPEN, {"id": jobid})
-        async for item in self.inner.job_entries(jobid):
-            if isinstance(item, Entries):
-                told: JsonObject = {"entries": [dict(entry) for entry in item.entries]}
-            else:
-                told = {"errno": item.error.errno, "error": _reason(item.error)}
-            self.recorder.note(Kind.ENTRIES, {"id": jobid, "path": item.path, **told})
-            yield item
+        async with aclosing(self.inner.job_entries(jobid)) as items:
+            async for item in items:
+                if isinstance(item, Entries):
+                    told: JsonObject = {"entries": [dict(entry) for entry in item.entries]}
+                else:
+                    told = {"errno": item.error.errno, "error": _reason(item.error)}
+                self.recorder.note(Kind.ENTRIES, {"id": jobid, "path": item.path, **told})
+                yield item
 
-    async def log(self) -> AsyncIterator[list[str]]:
+    async def log(self) -> AsyncGenerator[list[str]]:
         """Give the broker's log."""
         first = True
-        async for lines in self.inner.log():
-            self.recorder.note(Kind.LOG, {"lines": lines, "new": first})
-            first = False
-            yield lines
+        async with aclosing(self.inner.log()) as batches:
+            async for lines in batches:
+                self.recorder.note(Kind.LOG, {"lines": lines, "new": first})
+                first = False
+                yield lines
 
     async def lookup(self, jobid: int) -> JsonObject:
         """Return what is stored of a job."""
@@ -97,15 +101,23 @@ class RecordedFeed:
     ) -> AsyncGenerator[JsonObject]:
         """Give the answers of a streaming request."""
         asked = {"topic": topic, "payload": payload or {}, "rank": rank}
-        async for answer in self.inner.listen(topic, payload, rank, cancel):
-            self.recorder.note(Kind.STREAMED, {**asked, "answer": answer})
-            yield answer
+        async with aclosing(self.inner.listen(topic, payload, rank, cancel)) as answers:
+            async for answer in answers:
+                self.recorder.note(Kind.STREAMED, {**asked, "answer": answer})
+                yield answer
 
     async def events(self, prefix: str) -> AsyncGenerator[tuple[str, JsonObject]]:
         """Give event messages."""
-        async for topic, payload in self.inner.events(prefix):
-            self.recorder.note(Kind.EVENT, {"topic": topic, "payload": payload})
-            yield topic, payload
+        async with aclosing(self.inner.events(prefix)) as messages:
+            async for topic, payload in messages:
+                self.recorder.note(Kind.EVENT, {"topic": topic, "payload": payload})
+                yield topic, payload
+
+    async def look(self, uri: str = "") -> Look:
+        """Return what an instance has in which state. That is not recorded: it takes connections
+        of its own.
+        """
+        return await self.inner.look(uri)
 
     async def close(self) -> None:
         """End the recording and the connection."""

@@ -15,19 +15,21 @@ from flux.job.event import EventLogEvent
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.wire import json
 from flux.wire.message import NODEID_ANY
-from tui.feed.base import ANSWER_SECONDS
+from tui.feed.base import ANSWER_SECONDS, Timeline
 from tui.feed.recorded_lines import RecordedLines
 from tui.feed.recording import LOOKUP
+from tui.model.events import JobEvents
 from tui.model.notes import Kind
 from tui.model.recorded import RecordingIndex, question
 from tui.model.tape import play
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
     from tui.model.dashboard import Dashboard
+    from tui.model.instances import Look
 
 SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 TURN: Final = 0.05
@@ -38,7 +40,7 @@ BLOCK: Final = 1 << 21
 """Bytes looked through for a job's events in one go."""
 
 
-class ReplayFeed:
+class ReplayFeed(Timeline):
     """Plays the recording in the file ``path``, or what the descriptor ``pipe`` gives. Raises
     OSError if it cannot be read, or is none. ``timer`` tells how long the play takes.
     """
@@ -71,9 +73,19 @@ class ReplayFeed:
         return self.position
 
     @property
-    def length(self) -> float:
-        """How many seconds are known of it."""
-        return self.index.end - self.index.started
+    def started(self) -> float:
+        """When it begins."""
+        return self.index.started
+
+    @property
+    def end(self) -> float:
+        """When it ends, as far as it has been read."""
+        return self.index.end
+
+    @property
+    def failures(self) -> Sequence[float]:
+        """When jobs failed."""
+        return self.index.failures
 
     @property
     def at_end(self) -> bool:
@@ -161,11 +173,19 @@ class ReplayFeed:
         line = self.index.line_at(moment)
         state = self.index.state_before(line)
         if line < self._line or state.line > self._line:
-            self.turned_back += moment < self.position
+            if moment < self.position:
+                self._forget_the_future(dashboard)
             self.position = state.time
             state.standing().restore(dashboard)
             self._line = state.line
         self._play_to(dashboard, moment)
+
+    def _forget_the_future(self, dashboard: Dashboard) -> None:
+        self.turned_back += 1
+        # Whoever lists them goes on from the number that was reached.
+        events = JobEvents()
+        events.total = dashboard.recent.total
+        dashboard.recent = events
 
     def _play_to(self, dashboard: Dashboard, moment: float) -> None:
         line = self.index.line_at(moment)
@@ -201,7 +221,7 @@ class ReplayFeed:
 
     # what was read beside the jobs
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
+    async def job_entries(self, jobid: int) -> AsyncGenerator[JobItem]:
         """Give a job's own events, which all are in the recording, and what was read of its output
         while somebody looked at it.
         """
@@ -263,7 +283,7 @@ class ReplayFeed:
                         best[str(note["path"])] = log
         return best
 
-    async def log(self) -> AsyncIterator[list[str]]:
+    async def log(self) -> AsyncGenerator[list[str]]:
         """Give the broker's log as far as it was read."""
         async for note in self._follow(lambda: self.index.logs):
             yield [str(line) for line in note["lines"]]
@@ -314,6 +334,10 @@ class ReplayFeed:
         async for note in self._follow(lambda: self.index.events):
             if str(note["topic"]).startswith(prefix):
                 yield note["topic"], note["payload"]
+
+    async def look(self, uri: str = "") -> Look:
+        """Refuse: nobody looked into other instances."""
+        raise OSError(errno.ENODATA, "not recorded: other instances")
 
     async def _follow(self, lines: Callable[[], list[int]]) -> AsyncGenerator[JsonObject]:
         """Give the notes of lines that have been played, and as they are played."""

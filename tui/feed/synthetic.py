@@ -19,7 +19,7 @@ from tui.model.nodestrip import NodeUse
 from tui.model.stats import ResourceCounts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
@@ -135,7 +135,7 @@ class SyntheticFeed:
         for path, entries in self.entries.items():
             yield Entries(path, [EventLogEvent(entry) for entry in entries])
 
-    async def log(self) -> AsyncIterator[list[str]]:
+    async def log(self) -> AsyncGenerator[list[str]]:
         """Give ``log_lines`` and wait for ever."""
         yield self.log_lines
         await asyncio.Event().wait()

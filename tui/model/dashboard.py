@@ -169,10 +169,12 @@ class Dashboard:
         self.table.load(jobs)
         self.revision += 1
 
-    def apply(self, events: Sequence[JsonMapping]) -> None:
+    def apply(self, events: Iterable[JsonMapping]) -> None:
         """Take in events of the job manager's journal."""
-        if events:
-            self._tell(Kind.EVENTS, {"events": events})
+        if self.tape is not None:
+            events = list(events)
+            if events:
+                self._tell(Kind.EVENTS, {"events": events})
         table, note = self.table, self.recent.note
         for event in events:
             entry = event.get("entry")

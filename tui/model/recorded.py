@@ -116,6 +116,9 @@ class RecordingIndex:
         self._scout.chronicle = self._chronicle = Chronicle(self.trends)
         self._spacing = SPACING
         self._work = 0
+        self._failed: set[int] = set()
+        self._counted = 0
+        """How many of the jobs that ended have been looked at."""
 
     def __len__(self) -> int:
         return len(self.times)
@@ -171,20 +174,26 @@ class RecordingIndex:
         scout.table.changed.clear()
 
     def _account(self) -> None:
-        table = self._scout.table
-        self.failures.extend(
-            sorted(
-                min(self.now, table.t_inactive[row])
-                for row in table.finished
-                if table.status[row] in _FAILED and table.t_inactive[row] >= self.started
-            )
-        )
         self._scout.account(self.now)
+        self._counted = 0
         self._chronicle.complete()
+
+    def _count_failures(self) -> None:
+        """Keep when jobs failed, of those that ended since the last time."""
+        table = self._scout.table
+        ended = table.finished[self._counted :]
+        self._counted = len(table.finished)
+        for row in ended:
+            time, jobid = table.t_inactive[row], table.ids[row]
+            # Jobs that are read anew after a lost connection have ended once.
+            if table.status[row] in _FAILED and time >= self.started and jobid not in self._failed:
+                self._failed.add(jobid)
+                self.failures.append(min(self.now, time))
 
     def _play(self, line: int, note: JsonObject) -> None:
         try:
             play(self._scout, note)
+            self._count_failures()
             self._find(line, note)
         except (ValueError, KeyError, TypeError):
             self.unreadable += 1

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from textual.screen import Screen
 
+from tui.feed.base import Timeline
 from tui.outside import Terminal
-from tui.widgets.footing import MessageLine
+from tui.widgets.footing import KeysFooter, MessageLine
+from tui.widgets.slider import Slider
 
 if TYPE_CHECKING:
     from typing import Self
@@ -135,6 +137,13 @@ class LiveScreen(Screen[None]):
 
     Textual calls a screen mounted before its parts are, and the repaint timer runs meanwhile.
     """
+
+    def on_mount(self) -> None:
+        """A recording has its slider above the keys."""
+        feed = self.feed
+        if isinstance(feed, Timeline) and self.query(KeysFooter):
+            slider = Slider(self.dashboard, self.glyphs, feed)
+            self.mount(slider, before=self.query_one(KeysFooter))
 
     def live_update(self) -> None:
         """Repaint what changed; called at most ten times a second."""

@@ -110,6 +110,8 @@ class TitleBar(Painted):
         if self.dashboard.stale and len(self.dashboard.table):
             text.append(" old ", f"bold {palette.BACKGROUND} on {RED}")
             text.append(" ")
+        if self.dashboard.tape is not None:
+            text.append(f"{self.glyphs.dot} rec ", f"bold {RED}")
         if self.dashboard.read_only:
             text.append("read-only ", f"bold {AMBER}")
         return text

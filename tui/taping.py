@@ -1,0 +1,149 @@
+"""The application's part in recordings: the key that begins and ends one, and those that wind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from tui.feed.base import Timeline
+from tui.screens.jobs import JobsScreen
+from tui.screens.live import LiveScreen
+
+if TYPE_CHECKING:
+    from tui.session import Session
+
+
+def _wind(key: str, action: str, tooltip: str, name: str, shown: str = "") -> Binding:
+    """Return a binding that a recording has before all others."""
+    return Binding(
+        key,
+        f"wind_{action}",
+        shown or tooltip,
+        tooltip=tooltip,
+        show=bool(shown),
+        priority=True,
+        id=f"replay.{name}",
+    )
+
+
+class RecordingApp(App[None]):
+    """What `TopApp` has of recordings.
+
+    The keys that wind are there while a recording is on the screen, and nobody types. But for the
+    table of jobs, screens that have use for some of them keep those; Space, comma and full stop
+    wind everywhere.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("R", "record", "Record, or end the recording", show=False, id="app.record"),
+        _wind("space", "pause", "Pause the recording, or play on", "pause", "Pause"),
+        _wind("left", "arrow(-10)", "Ten seconds back", "left"),
+        _wind("right", "arrow(10)", "Ten seconds on", "right"),
+        _wind("comma", "skip(-10)", "Ten seconds back, on every screen", "back"),
+        _wind("full_stop", "skip(10)", "Ten seconds on, on every screen", "on"),
+        _wind("less_than_sign", "speed(-1)", "Play slower", "slower"),
+        _wind("greater_than_sign", "speed(1)", "Play faster", "faster"),
+        _wind("home", "home", "To the recording's beginning", "home"),
+        _wind("end", "end", "To the recording's end", "end"),
+        _wind("right_square_bracket", "failure(1)", "To the next failure", "next"),
+        _wind("left_square_bracket", "failure(-1)", "To the failure before", "previous"),
+    ]
+
+    _OF_SCREENS: ClassVar = {
+        "wind_arrow": "left",
+        "wind_home": "home",
+        "wind_end": "end",
+        "wind_speed": "less_than_sign",
+        "wind_failure": "right_square_bracket",
+    }
+    """Actions whose keys a screen may have use for, with one of them."""
+
+    @property
+    def session(self) -> Session:
+        """The instance on the screen."""
+        raise NotImplementedError
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The recording on the screen, None for an instance."""
+        feed = self.session.feed
+        return feed if isinstance(feed, Timeline) else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Have the keys that wind only where they do something."""
+        if not action.startswith("wind_"):
+            return super().check_action(action, parameters)
+        screen = self.screen
+        if self.timeline is None or not isinstance(screen, LiveScreen):
+            return False
+        if isinstance(self.focused, Input):
+            return False
+        key = self._OF_SCREENS.get(action)
+        if key is None or isinstance(screen, JobsScreen):
+            return True
+        return key not in screen._bindings.key_to_bindings  # noqa: SLF001 - not what it inherits
+
+    def _wound(self) -> Timeline:
+        timeline = self.timeline
+        if timeline is None:
+            raise RuntimeError("nothing is wound but a recording")
+        return timeline
+
+    def action_wind_pause(self) -> None:
+        """Pause, or play on; from the end that is from the beginning."""
+        timeline = self._wound()
+        if timeline.position >= timeline.end:
+            timeline.seek(timeline.started)
+            timeline.paused = False
+        else:
+            timeline.paused = not timeline.paused
+
+    def action_wind_skip(self, seconds: int) -> None:
+        """Go on, or back."""
+        self._wound().skip(seconds)
+
+    action_wind_arrow = action_wind_skip
+
+    def action_wind_speed(self, step: int) -> None:
+        """Play faster or slower."""
+        self._wound().faster(step)
+
+    def action_wind_home(self) -> None:
+        """Go to the beginning."""
+        self._wound().seek(self._wound().started)
+
+    def action_wind_end(self) -> None:
+        """Go to the end."""
+        self._wound().seek(self._wound().end)
+
+    def action_wind_failure(self, step: int) -> None:
+        """Go to the next failure, or the one before."""
+        if not self._wound().next_failure(step):
+            self.notify(f"no job failed {'after' if step > 0 else 'before'} this", timeout=3)
+
+    def action_record(self) -> None:
+        """Begin to record the instance on the screen; end it if it is being recorded."""
+        from tui import recordings
+
+        session = self.session
+        if self.timeline is not None:
+            self.notify("this is a recording already", severity="warning")
+            return
+        ended = recordings.end(session)
+        if ended is not None:
+            self.notify(f"recorded in {ended}")
+            return
+        path = recordings.new_path(session.name, session.dashboard.clock())
+        try:
+            recordings.begin(session, path, self.tell_failure)
+        except OSError as error:
+            self.tell_failure(f"{path}: {error.strerror or error}")
+        else:
+            self.notify(f"recording to {path}: R ends it")
+
+    def tell_failure(self, text: str) -> None:
+        """Tell why something ended by itself."""
+        self.notify(text, severity="error", timeout=20)
