@@ -270,7 +270,7 @@ class Dashboard:
                 self.view.rebuild(now)
                 self.loaded = True
             else:
-                self.view.update(changed | moved, now)
+                self.view.update(changed | moved if moved else changed, now)
                 if len(changed) < 2000:
                     self.flash.update(dict.fromkeys(changed, now))
             self._unfold_again()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import gc
 from array import array
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import compress, repeat
+from operator import itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +61,7 @@ _CHUNK: Final = 500
 """Records taken in at once: few enough to stay in the processor's cache while column after column
 is read.
 """
+_ACTIVE: Final = bytes(code != states.INACTIVE for code in range(256))
 _STATES: Final = frozenset(SINGLE_STATES)
 
 
@@ -144,21 +146,23 @@ class JobTable:
     def _append(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
-        first = len(self.ids)
-        ids = [job["id"] for job in jobs]
+        first, last = len(self.ids), len(self.ids) + len(jobs)
+        ids = list(map(itemgetter("id"), jobs))
         self.ids.extend(ids)
-        self.row_of.update(zip(ids, range(first, first + len(ids)), strict=True))
-        state = bytes([job.get("state", states.DEPEND) for job in jobs])
-        result = [
-            job.get("result", 0) if code == states.INACTIVE else 0
-            for code, job in zip(state, jobs, strict=True)
-        ]
-        status = bytes([STATUS_INDEX[s << 4 | r] for s, r in zip(state, result, strict=True)])
+        self.row_of.update(zip(ids, range(first, last), strict=True))
+        state = bytes(map(dict.get, jobs, repeat("state"), repeat(states.DEPEND)))
+        results = map(dict.get, jobs, repeat("result"), repeat(0))
+        status = bytes(
+            [
+                STATUS_INDEX[code << 4 | (result if code == states.INACTIVE else 0)]
+                for code, result in zip(state, results, strict=True)
+            ]
+        )
         self.state += state
         self.status += status
         for name, kind, default in _NUMBERS:
             try:
-                values = array(kind, list(map(dict.get, jobs, repeat(name), repeat(default))))
+                values = array(kind, _values(jobs, name, default))
             except (TypeError, OverflowError):
                 values = array(kind, [_number(job.get(name), kind, default) for job in jobs])
             getattr(self, name).extend(values)
@@ -170,26 +174,32 @@ class JobTable:
         for row, job in enumerate(jobs, first):
             if "exception_type" in job or "dependencies" in job:
                 self._set_sparse(row, job)
-        self.active.update(row for row, code in enumerate(state, first) if code != states.INACTIVE)
-        self.finished.extend(row for row, t in enumerate(self.t_inactive[first:], first) if t)
-        self.changed.update(range(first, first + len(ids)))
+        self.active.update(compress(range(first, last), state.translate(_ACTIVE)))
+        self.finished.extend(compress(range(first, last), self.t_inactive[first:]))
+        self.changed.update(range(first, last))
 
     def _append_annotations(self, jobs: Sequence[Job], first: int) -> None:
         """Take in the annotations of new rows; nearly always they are the resource summary
         alone.
         """
-        where = [""] * len(jobs)
-        others: list[tuple[int, Annotations]] = []
-        for place, notes in enumerate(map(dict.get, jobs, repeat("annotations"))):
-            if type(notes) is dict and notes:
-                summary = _summary_alone(notes)
-                if summary is None:
-                    others.append((first + place, notes))
-                else:
-                    where[place] = intern(summary)
-        self.where.extend(where)
-        for row, notes in others:
-            self._set_annotations(row, notes)
+        notes = list(map(dict.get, jobs, repeat("annotations")))
+        where = [
+            sched.get("resource_summary", "")
+            if type(note) is dict
+            and len(note) == 1
+            and type(sched := note.get("sched")) is dict
+            and len(sched) == 1
+            else ""
+            for note in notes
+        ]
+        try:
+            plain = "".join(where).isprintable()
+        except TypeError:
+            plain = False
+        self.where.extend(map(intern, where) if plain else repeat("", len(jobs)))
+        for row, (note, summary) in enumerate(zip(notes, where, strict=True), first):
+            if note and not (plain and summary) and isinstance(note, dict):
+                self._set_annotations(row, note)
 
     def _set_sparse(self, row: int, job: Job) -> None:
         dependencies = job.get("dependencies")
@@ -429,9 +439,19 @@ def _summary_alone(notes: Annotations) -> str | None:
     return None
 
 
+def _values(jobs: Sequence[Job], name: str, default: float | str) -> list[Any]:
+    """Return one attribute of many records; if all have it, that is twice as fast."""
+    try:
+        return list(map(itemgetter(name), jobs))
+    except KeyError:
+        return list(map(dict.get, jobs, repeat(name), repeat(default)))
+
+
 def _texts(jobs: Sequence[Job], name: str) -> list[str]:
     """Return one text attribute of many records, empty where there is none."""
-    values = list(map(dict.get, jobs, repeat(name), repeat("")))
+    values = _values(jobs, name, "")
+    if not any(values):
+        return [""] * len(values)
     try:
         if "".join(values).isprintable():
             return list(map(intern, values))

@@ -16,7 +16,7 @@ from tui.model.columns import BY_NAME
 from tui.model.dashboard import Dashboard
 from tui.model.lines import Heading, JobLine, SetLine, TableLines
 from tui.model.query import Query
-from tui.model.sets import ALONE, APART, LEAST, JobSets, pattern
+from tui.model.sets import ALONE, APART, LEAST, JobSets, likeness
 from tui.model.states import GROUPS, Status
 from tui.model.table import Job, JobTable
 from tui.model.view import HELD, JobView, item_of
@@ -60,7 +60,7 @@ def by_definition(jobs: list[Job]) -> set[frozenset[int]]:
     found = []
     kinds: dict[tuple[object, ...], list[Job]] = {}
     for it in sorted(jobs, key=lambda it: float(it["t_submit"])):
-        key = it["userid"], pattern(it["name"]), it.get("queue", ""), it["ntasks"]
+        key = it["userid"], *likeness([it["name"]]), it.get("queue", ""), it["ntasks"]
         run = kinds.get(key)
         if run is None or it["t_submit"] - run[-1]["t_submit"] > APART:
             run = kinds[key] = []
