@@ -1,0 +1,46 @@
+"""``flux fortune``: a saying, for whoever asks (docs/todays-commands.md)."""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Final
+
+import click
+
+from fluxctl.command import echo
+from fluxctl.python_style import PythonCommand
+
+_COLORS: Final = {"valentines": "95", "fun": "94", "facts": "91", "art": "37"}
+ALL: Final = "all"
+
+
+@click.command("fortune", cls=PythonCommand, usage="flux fortune [OPTIONS...]")
+@click.option(
+    "-c",
+    "--category",
+    type=click.Choice([ALL, *_COLORS]),
+    default=ALL,
+    help="Choose among these sayings.",
+)
+def command(category: str) -> None:
+    """Say something, true or not."""
+    from fluxctl.fortunes import CATEGORIES
+
+    kind = random.choice(sorted(CATEGORIES)) if category == ALL else category
+    text = random.choice(CATEGORIES[kind]).strip("\n")
+    if sys.stdout.isatty() and not _no_color():
+        text = f"\033[{_COLORS[kind]}m{text}\033[0m"
+    echo(text, raw=True)
+
+
+def _no_color() -> bool:
+    import os
+
+    return bool(os.environ.get("NO_COLOR"))
+
+
+EXAMPLES = """
+# Learn something about Flux
+flux fortune --category=facts
+"""
