@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from fluxctl import completions
 from fluxctl.errors import CommandError
 from fluxctl.option_types import COUNT
 
@@ -46,13 +47,21 @@ def search_options(function: F) -> F:
         click.option(
             "-c", "--count", metavar="N", type=COUNT, default=0, help="The first N matches only."
         ),
-        click.option("-q", "--queue", "queues", metavar="QUEUE,...", help="Of these queues only."),
+        click.option(
+            "-q",
+            "--queue",
+            "queues",
+            metavar="QUEUE,...",
+            help="Of these queues only.",
+            shell_complete=completions.queue_list,
+        ),
         click.option(
             "-f",
             "--filter",
             "filters",
             metavar="STATE|RESULT",
             help="With these states or results only (default pending,running).",
+            shell_complete=completions.job_filters,
         ),
         click.option("-u", "--user", metavar="USER", help="Of a user name or id, or of all."),
         click.option("-A", "all_users", is_flag=True, help="Of all users."),

@@ -6,20 +6,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
     """A job or an instance: what is drawn of it, what stands before that, and what is below it.
 
-    ``copies`` is how many such nodes it stands for.
+    ``copies`` is how many such nodes it stands for, ``facts`` what is known of it, for programs.
     """
 
     label: str
     detail: str = ""
     children: Sequence[TreeNode] = field(default=())
     copies: int = 1
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -84,6 +85,11 @@ def _below(node: TreeNode, indent: str, connectors: Connectors) -> Iterator[str]
         yield f"{child.detail}{before}{connector}{child.text}"
         below = before + (connectors.below if is_last else connectors.beside)
         stack.append((below, iter(child.children), len(child.children)))
+
+
+def told(node: TreeNode) -> dict[str, object]:
+    """Return a tree as objects: the facts of each node, and its ``children``."""
+    return {**node.facts, "children": [told(child) for child in node.children]}
 
 
 def cut(line: str, width: int | None) -> str:

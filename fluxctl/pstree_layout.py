@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from flux.job.info_format import JobInfoFormat
-from flux.output_format import OutputFormat
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
 from fluxctl.instance_tree import Facts, Layout, RootJob
+from fluxctl.list_output import read_format
 
 if TYPE_CHECKING:
+    from flux.output_format import OutputFormat
     from fluxctl.instance_tree import Drawable
 
 
@@ -86,10 +88,8 @@ class _Row:
 
 
 def _job_format(text: str) -> OutputFormat:
-    try:
-        return OutputFormat({**JobInfoFormat.headings, **FACTS}, text)
-    except ValueError as exc:
-        raise CommandError(f"ERROR: Error in user format: {exc}") from None
+    headings = {**JobInfoFormat.headings, **FACTS}
+    return read_format(headings, text, "ERROR: Error in user format: ")
 
 
 def layout_of(drawing: Drawing) -> tuple[Layout, str | None, list[str]]:
@@ -138,5 +138,6 @@ def _detail(drawing: Drawing) -> OutputFormat | None:
     if name is None:
         return None
     if name not in DETAILS:
-        raise CommandError(f"ERROR: Unknown --details format '{name}'")
+        hint = suggestion(name, DETAILS)
+        raise CommandError(f"ERROR: Unknown --details format '{name}'", hint=hint)
     return _job_format(DETAILS[name])

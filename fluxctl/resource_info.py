@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
+from fluxctl.json_output import json_option, print_json
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
@@ -16,12 +19,34 @@ if TYPE_CHECKING:
     from flux.resource.list import SchedResourceList
     from flux.resource.ResourceSet import ResourceSet
 
+STATES: Final = ("all", "up", "down", "allocated", "free")
+
 
 @click.command("info", cls=PythonCommand)
-@click.option("-s", "--states", metavar="STATE,...", default="all", help="Count these states.")
-@click.option("-i", "--include", metavar="TARGETS", help="Count these ranks or hosts only.")
-@click.option("-q", "--queue", "queues", metavar="QUEUE,...", help="Count these queues only.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "-s",
+    "--states",
+    metavar="STATE,...",
+    default="all",
+    help="Count these states.",
+    shell_complete=completions.word_list(lambda: STATES),
+)
+@click.option(
+    "-i",
+    "--include",
+    metavar="TARGETS",
+    help="Count these ranks or hosts only.",
+    shell_complete=completions.nodes,
+)
+@click.option(
+    "-q",
+    "--queue",
+    "queues",
+    metavar="QUEUE,...",
+    help="Count these queues only.",
+    shell_complete=completions.queue_list,
+)
+@json_option()
 def info(states: str, include: str | None, queues: str | None, as_json: bool) -> None:
     """Print how many nodes, cores and GPUs there are.
 
@@ -41,9 +66,7 @@ def info(states: str, include: str | None, queues: str | None, as_json: bool) ->
     part = part.remove_ranks(part.ranks.difference(kept))
     found = {name: getattr(part, name) for name in ("nnodes", "ncores", "ngpus")}
     if as_json:
-        from flux.wire import json
-
-        echo(json.dumps_str(found))
+        print_json(found)
         return
     echo(f"{found['nnodes']} Nodes, {found['ncores']} Cores, {found['ngpus']} GPUs")
 
@@ -52,8 +75,9 @@ def _united(resources: SchedResourceList, states: str) -> ResourceSet:
     """Return a set of what is in any of some states. Raises CommandError for an unknown one."""
     names = [name.strip().lower() for name in states.split(",")]
     for name in names:
-        if name not in resources.STATES:
-            raise CommandError(f"ERROR: Invalid resource state {name} specified")
+        if name not in STATES:
+            hint = suggestion(name, STATES)
+            raise CommandError(f"ERROR: Invalid resource state {name} specified", hint=hint)
     part = resources[names[0]].copy()
     for name in names[1:]:
         part = part.union(resources[name])

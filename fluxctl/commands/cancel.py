@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import handle, python_failure, talk
 from fluxctl.errors import CommandError
 from fluxctl.job.arguments import JOBID, JobIds
@@ -35,7 +36,11 @@ ACTIVE: Final = "active"
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if no job matches.")
 @click.option("-u", "--user", metavar="USER", help="Cancel the jobs of a user, or of all.")
 @click.option(
-    "-S", "--states", metavar="STATES", help="Cancel jobs in these states (default active)."
+    "-S",
+    "--states",
+    metavar="STATES",
+    help="Cancel jobs in these states (default active).",
+    shell_complete=completions.job_states,
 )
 @click.option("-m", "--message", metavar="NOTE", help="The note of the exception.")
 @click.argument("jobids", metavar="[JOBID...]", nargs=-1, cls=JobIds, type=JOBID)
@@ -149,12 +154,14 @@ def _userid(user: str | None) -> int:
 def _mask(states: str) -> int:
     from flux.constants import FLUX_JOB_STATE_INACTIVE
     from flux.job.state_names import STATE_FILTERS
+    from fluxctl.hints import suggestion
 
     mask = 0
     for name in states.split(","):
         number = STATE_FILTERS.get(name.strip().lower(), FLUX_JOB_STATE_INACTIVE)
         if number & FLUX_JOB_STATE_INACTIVE:
-            raise CommandError(f"ERROR: Invalid state {name} specified")
+            hint = suggestion(name.strip().lower(), STATE_FILTERS)
+            raise CommandError(f"ERROR: Invalid state {name} specified", hint=hint)
         mask |= number
     return mask
 

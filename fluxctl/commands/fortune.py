@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import sys
 from typing import Final
 
 import click
 
+from fluxctl.color import color_option, uses_color
 from fluxctl.command import echo
 from fluxctl.python_style import PythonCommand
 
@@ -23,21 +23,16 @@ ALL: Final = "all"
     default=ALL,
     help="Choose among these sayings.",
 )
-def command(category: str) -> None:
+@color_option()
+def command(category: str, color: str) -> None:
     """Say something, true or not."""
     from fluxctl.fortunes import CATEGORIES
 
     kind = random.choice(sorted(CATEGORIES)) if category == ALL else category
     text = random.choice(CATEGORIES[kind]).strip("\n")
-    if sys.stdout.isatty() and not _no_color():
+    if uses_color(color):
         text = f"\033[{_COLORS[kind]}m{text}\033[0m"
     echo(text, raw=True)
-
-
-def _no_color() -> bool:
-    import os
-
-    return bool(os.environ.get("NO_COLOR"))
 
 
 EXAMPLES = """

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Final, NoReturn, TypedDict, Unpack
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import Integer
 from fluxctl.python_style import PythonCommand, usage_error
+from fluxctl.standard_input import read_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -85,8 +87,9 @@ class HostlistCommand(PythonCommand):
 @click.option("-X", "--xor", is_flag=True, help="The hosts that an odd number of sources has.")
 @click.option("-f", "--fallback", is_flag=True, help="A job id without a job is a host's name.")
 @click.option("-l", "--local", is_flag=True, help="Without sources: local, not stdin.")
+@json_option("Print one JSON array of host names.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; exit with 1 for an empty list.")
-@click.argument("sources", metavar="[SOURCES...]", nargs=-1)
+@click.argument("sources", metavar="[SOURCES...]", nargs=-1, shell_complete=completions.job_ids)
 def command(
     expand: bool,
     delimiter: str,
@@ -97,6 +100,7 @@ def command(
     xor: bool,
     fallback: bool,
     local: bool,
+    as_json: bool,
     quiet: bool,
     sources: tuple[str, ...],
     **cut: Unpack[Cut],
@@ -121,7 +125,9 @@ def command(
             return 0
     except (ValueError, LookupError) as exc:
         raise CommandError(f"ERROR: {exc.args[0] if exc.args else exc}") from None
-    if not quiet:
+    if as_json and not quiet:
+        print_json(list(hosts))
+    elif not quiet:
         _print(hosts, expand, delimiter, count)
     return 1 if quiet and not len(hosts) else 0
 
@@ -163,7 +169,7 @@ def _hosts(source: str, fallback: bool) -> Hostlist:
     from flux.hostlist import Hostlist
 
     if source in STDIN:
-        return _parsed(" ".join(sys.stdin.read().split()), "stdin")
+        return _parsed(read_text("hosts"), "stdin")
     if source in AVAILABLE:
         return _available(handle(python_failure))
     if source in ("instance", "local"):

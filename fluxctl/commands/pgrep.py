@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
-from fluxctl.command import echo, handle, python_failure
+from fluxctl import completions
+from fluxctl.command import handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.job_search import NOTHING_FOUND, Search, found, pattern_of, search_options
+from fluxctl.json_output import json_option, print_json
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
@@ -28,9 +30,14 @@ IDS: Final = "{id.f58}"
 @search_options
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option(
-    "-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format, not ids."
+    "-o",
+    "--format",
+    "layout",
+    metavar="FORMAT",
+    help="Print fields in this format, not ids.",
+    shell_complete=completions.job_format_fields,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print each job as one line of JSON.")
+@json_option("Print each job as one line of JSON.")
 @click.argument("expressions", metavar="EXPRESSION", nargs=-1, required=True)
 def command(
     all_states: bool,
@@ -45,8 +52,10 @@ def command(
 
     Exits with 1 if there are none.
     """
+    from fluxctl.commands.jobs import parse_format
+
     pattern = pattern_of(expressions)
-    rows = _format(layout or IDS)
+    rows = parse_format(layout or IDS)
     attrs = _attributes(rows) if not as_json else _all_attributes()
     header = layout is not None and not no_header and not as_json
     code = NOTHING_FOUND
@@ -55,9 +64,7 @@ def command(
             sys.stdout.write(f"{rows.header()}\n")
         code = 0
         if as_json:
-            from flux.wire import json
-
-            echo(json.dumps_str(job.to_dict()))
+            print_json(job.to_dict())
             continue
         try:
             sys.stdout.write(f"{rows.format(job)}\n")
@@ -76,15 +83,6 @@ def _attributes(rows: JobInfoFormat) -> list[str]:
     from fluxctl.commands.jobs import attributes_of
 
     return attributes_of(rows.fields)
-
-
-def _format(text: str) -> JobInfoFormat:
-    from flux.job.info import JobInfoFormat
-
-    try:
-        return JobInfoFormat(text)
-    except ValueError as exc:
-        raise CommandError(f"ERROR: Error in user format: {exc}") from None
 
 
 EXAMPLES = """

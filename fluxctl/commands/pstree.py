@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.job.arguments import JOBID, JobIds
+from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import COUNT, Integer
 from fluxctl.python_style import PythonCommand
 
@@ -55,7 +57,12 @@ class Shape(TypedDict):
     help=f"N jobs of each instance at most, 0 for all (default {DEFAULT_COUNT}).",
 )
 @click.option(
-    "-f", "--filter", "filters", metavar="STATE|RESULT", help="Jobs with these states or results."
+    "-f",
+    "--filter",
+    "filters",
+    metavar="STATE|RESULT",
+    help="Jobs with these states or results.",
+    shell_complete=completions.job_filters,
 )
 @click.option("-x", "--extended", is_flag=True, help="Print details before the tree.")
 @click.option("-l", "--long", is_flag=True, help="Do not cut lines at the terminal's width.")
@@ -75,6 +82,7 @@ class Shape(TypedDict):
     "--details",
     metavar="NAME",
     help="Print the details default, resources, progress or stats.",
+    shell_complete=completions.words(lambda: ("default", "resources", "progress", "stats")),
 )
 @click.option("-C", "--compact", is_flag=True, help="Draw narrow connectors.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw connectors in ASCII.")
@@ -83,6 +91,7 @@ class Shape(TypedDict):
     type=click.Choice(["yes", "no"]),
     help="Leave out this instance itself (default: yes with details).",
 )
+@json_option("Print one JSON object: this instance, and the jobs in it as its children.")
 @click.argument("jobids", metavar="[JOBID ...]", nargs=-1, cls=JobIds, type=JOBID)
 def command(
     count: int,
@@ -95,6 +104,7 @@ def command(
     extended: bool,
     detail_format: str | None,
     details: str | None,
+    as_json: bool,
     jobids: tuple[JobID, ...],
     **shape: Unpack[Shape],
 ) -> None:
@@ -102,6 +112,7 @@ def command(
     instance its own.
     """
     from fluxctl.instance_tree import InstanceTree, JobChoice
+    from fluxctl.job_tree import told
     from fluxctl.pstree_layout import layout_of
 
     drawing: Drawing = {
@@ -125,6 +136,9 @@ def command(
         raise CommandError(f"ERROR: {exc}") from None
     except OSError as exc:
         raise CommandError(f"ERROR: {exc.strerror or exc}") from None
+    if as_json:
+        print_json(told(root))
+        return
     skip = bool(jobids) or (shape["skip_root"] or ("yes" if header is not None else "no")) == "yes"
     _print(root, header, shape, skip)
     if tree.truncated and count == DEFAULT_COUNT:
@@ -144,7 +158,8 @@ def _root(h: Flux, layout: Layout, children: list[TreeNode]) -> TreeNode:
     seconds = time.time() - float(h.attr_get("broker.starttime") or 0)
     facts = facts_of(h) if layout.needs_facts else None
     job = RootJob(owner, size, seconds)
-    return TreeNode(layout.parent(job), layout.detail(job, facts), children)
+    known = {"uri": h.attr_get("local-uri"), "size": size, "userid": owner, "runtime": seconds}
+    return TreeNode(layout.parent(job), layout.detail(job, facts), children, facts=known)
 
 
 def _print(root: TreeNode, header: str | None, shape: Shape, skip_root: bool) -> None:

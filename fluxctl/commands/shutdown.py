@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import FluxCommand, echo, handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.option_groups import with_options
@@ -45,7 +46,7 @@ _VERBOSE = OptionalValue(
 @with_options([_VERBOSE])
 @click.option("-y", "--yes", is_flag=True, help="Replace an archive that is there.")
 @click.option("-n", "--no", is_flag=True, help="Do not replace an archive that is there.")
-@click.argument("target", required=False)
+@click.argument("target", required=False, shell_complete=completions.uris)
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -9,13 +9,14 @@ import click
 
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option, print_json
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
 
 @click.command("uptime", cls=FluxCommand)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option()
 def command(as_json: bool) -> None:
     """Tell how long this instance has been running.
 
@@ -29,9 +30,7 @@ def command(as_json: bool) -> None:
         except OSError as exc:
             raise CommandError(exc.strerror or str(exc)) from None
     if as_json:
-        from flux.wire import json
-
-        echo(json.dumps_str(found))
+        print_json(found)
         return
     for line in lines_of(found, time.localtime()):
         echo(line)

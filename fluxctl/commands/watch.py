@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.job.arguments import JOBID, JobIds
@@ -56,6 +57,7 @@ class Wanted(TypedDict):
     "filters",
     metavar="STATE|RESULT",
     help="Watch my jobs with these states or results (comma-separated).",
+    shell_complete=completions.job_filters,
 )
 @click.option(
     "--since",

@@ -11,6 +11,7 @@ import click
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.numbers import integer
 
 NO_LIMIT: Final = (1 << 32) - 1
@@ -25,9 +26,10 @@ NEWEST: Final = "[:1]"
     help="List my most recently submitted job id(s)",
     context_settings={"ignore_unknown_options": True},
 )
+@json_option(LINES)
 @click.argument("args", nargs=-1)
 @click.pass_context
-def last(ctx: click.Context, args: tuple[str, ...]) -> None:
+def last(ctx: click.Context, as_json: bool, args: tuple[str, ...]) -> None:
     from flux.job.JobID import id_encode
 
     if len(args) > 1:
@@ -47,6 +49,9 @@ def last(ctx: click.Context, args: tuple[str, ...]) -> None:
         raise CommandError(exc.strerror or str(exc)) from None
     if not found:
         raise CommandError("job history is empty")
+    if as_json:
+        print_json_lines({"id": jobid, "f58": id_encode(jobid, "f58")} for jobid in found)
+        return
     for jobid in found:
         echo(id_encode(jobid))
 
@@ -63,9 +68,10 @@ def last(ctx: click.Context, args: tuple[str, ...]) -> None:
     is_flag=True,
     help="Output in Flux Standard Duration instead of seconds.",
 )
+@json_option("Print one JSON object, whose seconds are null without a limit.")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
-def timeleft(ctx: click.Context, human: bool, args: tuple[str, ...]) -> None:
+def timeleft(ctx: click.Context, human: bool, as_json: bool, args: tuple[str, ...]) -> None:
     from flux.duration import fsd
     from flux.job.JobID import JobID
     from flux.job.timeleft import timeleft as left
@@ -79,7 +85,9 @@ def timeleft(ctx: click.Context, human: bool, args: tuple[str, ...]) -> None:
         unknown = exc.errno == errno.ENOENT and args
         reason = "No such job" if unknown else exc.strerror
         raise CommandError(f"{args[0]}: {reason}" if args else str(reason)) from None
-    if human:
+    if as_json:
+        print_json({"seconds": None if math.isinf(seconds) else seconds})
+    elif human:
         echo("infinity" if math.isinf(seconds) else fsd(seconds))
     else:
         echo(str(NO_LIMIT if math.isinf(seconds) else int(seconds)))

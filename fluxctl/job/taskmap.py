@@ -11,6 +11,7 @@ import click
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, usage
+from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import Integer
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def _line(placed: Placed, form: str | None) -> str:
     help="Convert an RFC 34 taskmap to another format (FORMAT can be raw, pmi, hosts, or"
     " multiline)",
 )
+@json_option("Print one JSON object: the tasks of each node, and the nodes' hosts.")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def taskmap(
@@ -163,6 +165,7 @@ def taskmap(
     nodeid: int | None,
     hostname: int | None,
     form: str | None,
+    as_json: bool,
     args: tuple[str, ...],
 ) -> None:
     if len(args) != 1:
@@ -170,7 +173,9 @@ def taskmap(
     if form is not None and form not in FORMATS:
         raise CommandError(f"invalid value --to={form}")
     placed = _read(args[0])
-    if taskids is not None or ntasks is not None:
+    if as_json:
+        print_json({"tasks": list(placed.nodes), "hosts": list(placed.hosts)})
+    elif taskids is not None or ntasks is not None:
         echo(_of_node(placed, taskids, ntasks))
     elif nodeid is not None or hostname is not None:
         echo(_of_task(placed, nodeid, hostname))

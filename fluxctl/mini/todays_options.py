@@ -41,7 +41,7 @@ def _replacements() -> dict[str, click.Option]:
 
 def _placing() -> list[click.Option]:
     return [
-        text_option("-q", "--queue", metavar="NAME", text="Submit the job to the queue NAME."),
+        old.queue_option("-q", "--queue"),
         text_option("-B", "--bank", metavar="NAME", text="Charge the job to the bank NAME."),
         text_option("--cwd", metavar="DIRECTORY", text="Working directory of the job."),
         flag_option("-u", "--unbuffered", text="Pass input and output on as they come."),
