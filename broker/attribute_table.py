@@ -130,6 +130,15 @@ _BROKER = (
         " bash, the empty string nothing.",
     ),
     Declaration(
+        "broker.rc2_none",
+        "",
+        Change.START,
+        "If it is set, there is no initial program: the instance runs until it is shut down"
+        " (`flux shutdown`).",
+        listed=False,
+        leader_only=True,
+    ),
+    Declaration(
         "broker.rc3_path",
         "built-in",
         Change.ALWAYS,
@@ -288,6 +297,15 @@ _CONTENT = (
         Change.START,
         "The module with the backing store: `content-sqlite`, `content-files`, or `none` at the"
         " start for no store.",
+        leader_only=True,
+    ),
+    Declaration(
+        "content.dump",
+        "",
+        Change.ALWAYS,
+        "The archive (`flux dump`) that the key-value store is written to when the instance ends"
+        " and its jobs have, `auto` for one in `dump/` named by the time; empty for none.",
+        listed=False,
         leader_only=True,
     ),
     Declaration("content.hash", "sha1", Change.START, "The hash of blobrefs: `sha1` or `sha256`."),

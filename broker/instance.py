@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import time
@@ -259,7 +260,7 @@ class Broker:
     async def _run(self) -> None:
         self.state.release()
         self._own.shells.warm_up()
-        if self.rank:
+        if self.rank or self.attrs.get("broker.rc2_none"):
             return
         code = await self._scripts.initial(self.options.command)
         self.exit_code = code
@@ -274,8 +275,23 @@ class Broker:
         results = [] if code is None else [code == 0]
         if self.rank == 0 and "job-manager" in self.modules:
             results.append(await self._end_jobs())
+            results += await self._dump()
         word = "none" if not results else "success" if all(results) else "fail"
         self.runlevel.post(f"cleanup-{word}")
+
+    async def _dump(self) -> list[bool]:
+        """Write the key-value store to an archive, if it is to be kept; returns whether that
+        succeeded.
+        """
+        path = self.attrs.get("content.dump")
+        if not path or self.emergency.begun:
+            return []
+        if path == "auto":
+            os.makedirs("dump", exist_ok=True)
+            path = time.strftime("dump/%Y%m%d_%H%M%S.tgz")
+        code = await self._scripts.rc("dump", f"exec flux dump -q -- {shlex.quote(path)}")
+        self.exit_code = self.exit_code or code
+        return [code == 0]
 
     async def _end_jobs(self) -> bool:
         """End the jobs of the instance; returns whether they did end."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flux.taskmap import vector
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -114,7 +116,7 @@ def mapping_text(blocks: Sequence[Sequence[int]]) -> str:
     """Return ``PMI_process_mapping`` for blocks of (node, nodes, tasks on each) in the order of the
     tasks; empty when it exceeds a KVS value (RFC 13).
     """
-    text = "(vector," + ",".join(f"({a},{b},{c})" for a, b, c in blocks) + ")"
+    text = vector(blocks)
     return text if blocks and len(text) < VALUE_MAX else ""
 
 

@@ -8,6 +8,7 @@ tasks for each node, with semicolons between.
 from __future__ import annotations
 
 import errno
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -164,3 +165,30 @@ def _block(value: object) -> Block:
 def raw(nodes: Sequence[Sequence[int]]) -> str:
     """Return the raw form of a map."""
     return ";".join(IDset(list(tasks)).encode() for tasks in nodes)
+
+
+_PMI: Final = re.compile(r"\(([0-9]+),([0-9]+),([0-9]+)\)", re.ASCII)
+
+
+def vector(blocks: Iterable[Sequence[int]]) -> str:
+    """Return blocks of (node, nodes, tasks on each) as ``PMI_process_mapping`` has them (RFC 13):
+    ``(vector,(0,2,1))`` for one task on each of two nodes.
+    """
+    return "(vector," + ",".join(f"({a},{b},{c})" for a, b, c in blocks) + ")"
+
+
+def pmi(blocks: Iterable[Block]) -> str:
+    """Return the blocks of a map in PMI's form, which has no repetition."""
+    return vector(block[:3] for block in blocks for _ in range(block[3]))
+
+
+def decode_pmi(text: str) -> Nodes:
+    """Return the tasks of each node of a ``PMI_process_mapping``.
+
+    Raises OSError(EINVAL) as `decode` does.
+    """
+    inner = text.replace(" ", "").removeprefix("(vector,").removesuffix(")") + ")"
+    found = [[int(number) for number in match] + [1] for match in _PMI.findall(inner)]
+    if not found or vector(block[:3] for block in found) != text.replace(" ", ""):
+        raise OSError(errno.EINVAL, f"invalid taskmap: {text[:100]}")
+    return decode(json.dumps_str(found))

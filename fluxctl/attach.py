@@ -70,6 +70,7 @@ class Attachment:
         self._signals = SignalForwarder(handle, int(jobid))
         self._interrupts = Interrupts(handle, int(jobid), self._detach)
         self._read_only = options.read_only
+        self._stdin_tasks = options.stdin_tasks
 
     def run(self) -> int:
         """Attach, wait for the end and return the exit code."""
@@ -152,11 +153,17 @@ class Attachment:
                     self._watcher.open(follow.OUTPUT)
                 case view.ForwardStdin(service, rank):
                     self._forwarder = StdinForwarder(
-                        self._handle, f"{service}.stdin", rank, self._input_refused
+                        self._handle,
+                        f"{service}.stdin",
+                        rank,
+                        self._input_refused,
+                        self._stdin_tasks,
                     )
                     self._forwarder.start()
                 case view.Continue():
                     self._signals.send(signal.SIGCONT)
+                case view.Leave():
+                    self._detach()
                 case view.Refuse(text):
                     self._error = CommandError(f"{PROGRAM}: {text}", 1, bare=True)
                     self._handle.reactor_stop()

@@ -25,17 +25,23 @@ class StdinForwarder:
     shell has the last.
 
     ``refused`` is called with the error if the shell does not take what was read; that the end of
-    the input is not wanted is no loss.
+    the input is not wanted is no loss. ``tasks`` is the idset of those that get it, or ``all``.
     """
 
     def __init__(
-        self, handle: Flux, topic: str, rank: int, refused: Callable[[OSError], None]
+        self,
+        handle: Flux,
+        topic: str,
+        rank: int,
+        refused: Callable[[OSError], None],
+        tasks: str = "all",
     ) -> None:
         self._handle = handle
         self._refused = refused
         self._sent_data = False
         self._topic = topic
         self._rank = rank
+        self._tasks = tasks
         self._fd = 0
         self._watcher: FDWatcher | None = None
         self._done = False
@@ -72,7 +78,9 @@ class StdinForwarder:
             data = b""
         self._done = not data
         self._sent_data = self._sent_data or bool(data)
-        payload = io.encode("stdin", "all", data, eof=self._done)
+        # The others, which get nothing, get the end: else they would wait for it.
+        tasks = "all" if self._done else self._tasks
+        payload = io.encode("stdin", tasks, data, eof=self._done)
         self._handle.rpc(self._topic, payload, nodeid=self._rank).then(self._sent)
 
     def _sent(self, future: Future) -> None:

@@ -30,7 +30,9 @@ class AttachOptions:
     ``show_exec`` show the events of the job and of its execution on stderr, ``read_only`` does not
     forward stdin. ``own`` is for a job that this command has submitted: it gets the command's
     input, and may have ended by now without reading it. ``debug`` stands in for a debugger: tasks
-    that wait for one, stopped in exec, are continued once all have started.
+    that wait for one, stopped in exec, are continued once all have started. ``stdin_tasks`` is the
+    idset of the tasks that get stdin. The attachment ends at the event ``wait_event`` if that comes
+    before the job has finished.
     """
 
     label: bool = False
@@ -39,6 +41,13 @@ class AttachOptions:
     read_only: bool = False
     own: bool = False
     debug: bool = False
+    stdin_tasks: str = "all"
+    wait_event: str | None = None
+
+
+@dataclass(slots=True)
+class Leave:
+    """End the attachment, for what was waited for has happened."""
 
 
 @dataclass(slots=True)
@@ -87,7 +96,7 @@ class Refuse:
     text: str
 
 
-Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty | Continue | Refuse
+Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty | Continue | Leave | Refuse
 
 
 class AttachView:
@@ -184,6 +193,8 @@ class AttachView:
             actions += self._came_too_late()
             if self._options.debug and self._finished < self._attached:
                 actions.append(Refuse("cannot debug job that has finished running"))
+        elif event.name == self._options.wait_event and self._status is None:
+            actions.append(Leave())
         if not self._exec_watched:
             self._exec_watched = True
             actions.append(WatchExec())

@@ -7,23 +7,29 @@ from __future__ import annotations
 import os
 import sys
 
-from fluxctl.table import COMMANDS
+from fluxctl.table import GROUPS
 
-_HEAD = "Common commands from flux-{category}:\n"
+_HEAD = "Common commands from flux-{category}"
 
 
 def command_list() -> str:
-    """Return the sections of the list, one for each category, with a blank line between them."""
+    """Return the sections of the list, with a blank line between them: what our own commands are
+    for, then the categories of others.
+    """
     sections = {
-        "core": [(one.listed or one.name, one.summary) for one in COMMANDS.values() if one.summary]
+        title: [(one.listed or one.name, one.summary) for one in group if one.summary]
+        for title, group in GROUPS.items()
     }
+    found: dict[str, list[tuple[str, str]]] = {}
     pattern = os.environ.get("FLUX_CMDHELP_PATTERN")
     if pattern:
-        _read_others(pattern, sections)
-    return "\n".join(
-        _HEAD.format(category=category) + "".join(f"   {name:<18} {text}\n" for name, text in rows)
-        for category, rows in sections.items()
-    )
+        _read_others(pattern, found)
+    sections |= {_HEAD.format(category=category): rows for category, rows in found.items()}
+    parts = [
+        f"{title}:\n" + "".join(f"   {name:<18} {text}\n" for name, text in rows)
+        for title, rows in sections.items()
+    ]
+    return "\n".join([_HEAD.format(category="core") + ":\n", *parts])
 
 
 def _read_others(pattern: str, sections: dict[str, list[tuple[str, str]]]) -> None:

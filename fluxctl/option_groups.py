@@ -5,23 +5,38 @@ apart by what they are for, and shared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from fluxctl.completions import Complete
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def text_option(*names: str, metavar: str, text: str, hidden: bool = False) -> click.Option:
+def text_option(
+    *names: str,
+    metavar: str,
+    text: str,
+    hidden: bool = False,
+    complete: Complete | None = None,
+) -> click.Option:
     """Return an option with a value, None if it is not given; ``text`` is its help, which a
-    ``hidden`` one does not show.
+    ``hidden`` one does not show, and ``complete`` completes its value.
     """
-    return click.Option(list(names), metavar=metavar, help=text, hidden=hidden)
+    return click.Option(
+        list(names), metavar=metavar, help=text, hidden=hidden, shell_complete=complete
+    )
 
 
-def list_option(*names: str, metavar: str, text: str) -> click.Option:
+def list_option(
+    *names: str, metavar: str, text: str, complete: Complete | None = None
+) -> click.Option:
     """Return an option that may be given more than once; its value is a tuple."""
-    return click.Option(list(names), metavar=metavar, help=text, multiple=True)
+    return click.Option(
+        list(names), metavar=metavar, help=text, multiple=True, shell_complete=complete
+    )
 
 
 def flag_option(*names: str, text: str, hidden: bool = False) -> click.Option:

@@ -97,14 +97,22 @@ class PythonGroup(PythonReports, FluxGroup):
     """A sub-command with sub-commands, and usage errors in the manner of argparse."""
 
     command_class = PythonCommand
+    unlisted: frozenset[str] = frozenset()
+    """Sub-commands that flux-core 0.29 does not have, whose usage errors stay as they were
+    recorded.
+    """
+
+    @property
+    def _listed(self) -> list[str]:
+        return [name for name in self.commands if name not in self.unlisted]
 
     def usage_line(self, ctx: click.Context) -> str:
         """Return what follows ``usage:`` in an error: the sub-commands, as argparse lists them."""
-        return self.usage or f"{_program(ctx)} [-h] {{{','.join(self.commands)}}} ..."
+        return self.usage or f"{_program(ctx)} [-h] {{{','.join(self._listed)}}} ..."
 
     def unknown(self, ctx: click.Context, word: str) -> CommandError:
         """Return the failure of a word that does not name a sub-command."""
-        choices = ", ".join(repr(name) for name in self.commands)
+        choices = ", ".join(repr(name) for name in self._listed)
         sentence = f"argument subcommand: invalid choice: {word!r} (choose from {choices})"
         hint = suggestion(word, self.commands)
         return usage_error(self.usage_line(ctx), program_name(ctx), sentence, hint)

@@ -33,41 +33,60 @@ class SubCommand:
         return command
 
 
-_ALL = (
-    SubCommand("archive", "Keep files in the KVS for jobs"),
-    SubCommand("broker", "Invoke Flux message broker daemon"),
-    SubCommand("config", "Read the configuration or have it read again"),
-    SubCommand("content", "Access instance content storage"),
-    SubCommand("cron", "Schedule tasks on timers and events"),
-    SubCommand("dmesg", "manipulate broker log ring buffer"),
-    SubCommand("dump", "Write a KVS snapshot to a portable archive"),
-    SubCommand("env", "Print the flux environment or execute a command inside it"),
-    SubCommand("event", "Send and receive Flux events"),
-    SubCommand("exec", "Execute processes across flux ranks"),
+_SUBMIT = (
+    SubCommand("submit", "submit a job to a Flux instance"),
+    SubCommand("run", "run a Flux job interactively"),
+    SubCommand("bulksubmit", "submit jobs in bulk to a Flux instance"),
+    SubCommand("alloc", "allocate a new Flux instance for interactive use"),
+    SubCommand("batch", "submit a batch script to Flux"),
+    SubCommand("mini", "Minimal Job Submission Tool"),
+)
+_JOBS = (
+    SubCommand("jobs", "list jobs submitted to Flux"),
+    SubCommand("top", "live dashboard of a Flux instance"),
+    SubCommand("job", "Job Housekeeping Tool"),
+    SubCommand("watch", "follow the output of jobs"),
+    SubCommand("cancel", "cancel one or more jobs"),
+    SubCommand("pgrep", "list jobs by pattern", listed="pgrep/pkill"),
+    SubCommand("pkill"),
+    SubCommand("pstree", "display job hierarchies"),
+    SubCommand("update", "change a job after its submission"),
+    SubCommand("proxy", "Create proxy environment for Flux instance"),
+    SubCommand("uri", "resolve Flux URIs"),
+    SubCommand("priority", "show what the priorities of waiting jobs are made of"),
+)
+_INSTANCE = (
+    SubCommand("resource", "list and control resources"),
+    SubCommand("queue", "control the job queue"),
+    SubCommand("uptime", "tell how long Flux has been up and running"),
+    SubCommand("overlay", "look at the tree network of the brokers"),
     SubCommand("getattr", "Access, modify, and list broker attributes", listed="get,set,lsattr"),
     SubCommand("setattr"),
     SubCommand("lsattr"),
+    SubCommand("dmesg", "manipulate broker log ring buffer"),
+    SubCommand("module", "manage Flux extension modules"),
+    SubCommand("ping", "measure round-trip latency to Flux services"),
     SubCommand("hwloc", "Control/query resource-hwloc service"),
-    SubCommand("jobs", "list jobs submitted to Flux"),
+    SubCommand("version", "Display flux version information"),
+)
+_OTHER = (
+    SubCommand("start", "bootstrap a local Flux instance"),
+    SubCommand("shutdown", "shut down a Flux instance"),
+    SubCommand("config", "Read the configuration or have it read again"),
+    SubCommand("env", "Print the flux environment or execute a command inside it"),
+    SubCommand("exec", "Execute processes across flux ranks"),
+    SubCommand("archive", "Keep files in the KVS for jobs"),
+    SubCommand("broker", "Invoke Flux message broker daemon"),
+    SubCommand("content", "Access instance content storage"),
+    SubCommand("cron", "Schedule tasks on timers and events"),
+    SubCommand("dump", "Write a KVS snapshot to a portable archive"),
+    SubCommand("event", "Send and receive Flux events"),
+    SubCommand("hostlist", "fetch, combine and cut lists of hosts"),
     SubCommand("keygen", "Make the certificate that the brokers of an instance share"),
     SubCommand("kvs", "Flux key-value store utility"),
     SubCommand("logger", "create a Flux log entry"),
-    SubCommand("mini", "Minimal Job Submission Tool"),
-    SubCommand("job", "Job Housekeeping Tool"),
-    SubCommand("module", "manage Flux extension modules"),
-    SubCommand("overlay", "look at the tree network of the brokers"),
-    SubCommand("ping", "measure round-trip latency to Flux services"),
-    SubCommand("priority", "show what the priorities of waiting jobs are made of"),
-    SubCommand("proxy", "Create proxy environment for Flux instance"),
-    SubCommand("queue", "control the job queue"),
-    SubCommand("resource", "list and control resources"),
     SubCommand("restore", "Read a KVS snapshot from a portable archive"),
     SubCommand("seg", "Tell a GRAM job manager what happens to jobs"),
-    SubCommand("start", "bootstrap a local Flux instance"),
-    SubCommand("top", "live dashboard of a Flux instance"),
-    SubCommand("update", "change a job after its submission"),
-    SubCommand("uri", "resolve Flux URIs"),
-    SubCommand("version", "Display flux version information"),
     SubCommand("R"),
     SubCommand("admin"),
     SubCommand("heaptrace"),
@@ -78,7 +97,18 @@ _ALL = (
     SubCommand("jobspec"),
     SubCommand("jobtap"),
     SubCommand("shell"),
+    SubCommand("fortune"),
 )
 
-COMMANDS: dict[str, SubCommand] = {command.name: command for command in _ALL}
+GROUPS: dict[str, tuple[SubCommand, ...]] = {
+    "run and submit jobs, allocate resources": _SUBMIT,
+    "list and interact with jobs": _JOBS,
+    "get resource, queue and other instance information": _INSTANCE,
+    "other commands": _OTHER,
+}
+"""By what they are for, in the order of ``flux help``."""
+
+COMMANDS: dict[str, SubCommand] = {
+    command.name: command for group in GROUPS.values() for command in group
+}
 """By name, in the order of ``flux help``."""

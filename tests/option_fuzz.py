@@ -108,6 +108,16 @@ BASE: dict[str, tuple[str, ...]] = {
     "mini bulksubmit": ("true", ":::", "1"),
     "mini run": ("true",),
     "mini submit": ("true",),
+    "alloc": ("true",),
+    "batch": ("--wrap", "true"),
+    "bulksubmit": ("true", ":::", "1"),
+    "run": ("true",),
+    "submit": ("true",),
+    "cancel": ("1",),
+    "hostlist": ("instance",),
+    "pgrep": ("nosuch",),
+    "pkill": ("nosuch",),
+    "watch": ("1",),
     "job list-ids": ("1",),
     "job urgency": ("1", "16"),
     "job cancel": ("1",),
@@ -123,6 +133,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "job info": ("1", "R"),
     "job namespace": ("1",),
     "job wait": ("1",),
+    "job taskmap": ("1",),
     "job annotate": ("1", "key", "value"),
     "module debug": ("kvs",),
     "module info": ("kvs",),
@@ -153,9 +164,9 @@ BASE: dict[str, tuple[str, ...]] = {
 FIRST: dict[str, tuple[str, ...]] = {"start": ("-X",)}
 """Options that have to stand before everything else, for a command to do nothing serious."""
 
-LEFT_OUT = {"broker", "python", "top", "heaptrace start", "jobtap load"}
-"""A daemon, an interpreter, a screen, what slows the broker down, and what runs a file that another
-command has written, whose errors in Python are told as such."""
+LEFT_OUT = {"broker", "python", "top", "heaptrace start", "jobtap load", "shutdown"}
+"""A daemon, an interpreter, a screen, what slows the broker down or ends it, and what
+runs a file that another command has written, whose errors in Python are told as such."""
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -42,8 +42,10 @@ class LogService(Service):
 
     @request("dmesg", streaming=True)
     def dmesg(self, req: Request) -> NoReply:
-        """Stream the ring, a line a response; with ``follow`` go on with new lines."""
-        for entry in self.ring:
+        """Stream the ring, a line a response; with ``follow`` go on with new lines, with
+        ``nobacklog`` these only.
+        """
+        for entry in () if req.payload.get("nobacklog") else self.ring:
             req.respond(entry.line())
         if req.payload.get("follow"):
             self.streams.add(req)

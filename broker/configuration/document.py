@@ -42,6 +42,8 @@ class TomlFile(Struct, frozen=True):
 
     def place(self, path: Path) -> str:
         """Return file and line of what is at ``path``, the file only if the line is not known."""
+        if self.path.endswith(".json"):
+            return self.path  # lines are those of TOML
         from flux.toml_positions import key_lines  # a good file never needs it
 
         try:
@@ -90,7 +92,8 @@ def dotted(path: Path) -> str:
 
 
 def read(path: str) -> Document:
-    """Return what is in ``path``, a TOML file or a directory with files ``*.toml``.
+    """Return what is in ``path``, a TOML file or a directory with files ``*.toml``. A file that is
+    called ``*.json`` has the same as a JSON object.
 
     Raises OSError: why a file cannot be read, or EINVAL with file, line and what is not TOML.
     """
@@ -115,13 +118,24 @@ def _names(path: str) -> list[str]:
     return [path]
 
 
-def _parse(path: str) -> TomlFile:
+def _tables(path: str, text: str) -> JsonObject:
+    if path.endswith(".json"):
+        from flux.wire import json
+
+        value: object = json.loads(text)
+        if not isinstance(value, dict):
+            raise ValueError("is no JSON object")
+        return value
     import tomli
 
+    return tomli.loads(text)
+
+
+def _parse(path: str) -> TomlFile:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        return TomlFile(path, text, tomli.loads(text))
+        return TomlFile(path, text, _tables(path, text))
     except OSError as exc:
         raise OSError(exc.errno, f"config.path: {path}: {exc.strerror}") from None
     except (ValueError, RecursionError) as exc:

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from flux.job.jobspec_attributes import JobspecAttributes
 from flux.job.jobspec_rules import (
+    check_per_resource,
     check_resource,
     check_task,
     check_v1_resources,
@@ -239,9 +240,6 @@ class JobspecV1(Jobspec):
             ValueError,
             "exclusive can only be set with a node count",
         )
-        children: list[Resource] = [{"type": "core", "count": cores}]
-        if gpus:
-            children.append({"type": "gpu", "count": gpus})
         count: TaskCount = {"per_slot": 1}
         slots = tasks
         if nodes is not None:
@@ -249,6 +247,23 @@ class JobspecV1(Jobspec):
             if tasks % nodes:
                 # The last node has fewer tasks than slots.
                 count = {"total": tasks}
+        return cls._of_slots(command, slots, cores, gpus, nodes, exclusive, count)
+
+    @classmethod
+    def _of_slots(
+        cls,
+        command: Iterable[str],
+        slots: int,
+        cores: int,
+        gpus: int | None,
+        nodes: int | None,
+        exclusive: bool,
+        count: TaskCount,
+    ) -> JobspecV1:
+        """Return a jobspec of slots, so many on each node if there are nodes."""
+        children: list[Resource] = [{"type": "core", "count": cores}]
+        if gpus:
+            children.append({"type": "gpu", "count": gpus})
         resource: Resource = {"type": "slot", "count": slots, "with": children, "label": "task"}
         if nodes is not None:
             resource = {"type": "node", "count": nodes, "with": [resource]}
@@ -256,6 +271,38 @@ class JobspecV1(Jobspec):
                 resource["exclusive"] = True
         task: TaskObject = {"command": list(command), "slot": "task", "count": count}
         return cls([resource], [task], attributes={"system": {"duration": 0}}, version=1)
+
+    @classmethod
+    def per_resource(
+        cls,
+        command: Iterable[str],
+        ncores: int | None = None,
+        nnodes: int | None = None,
+        per_resource_type: str | None = None,
+        per_resource_count: int | None = None,
+        gpus_per_node: int | None = None,
+        exclusive: bool = False,
+    ) -> JobspecV1:
+        """Return the jobspec of a command on so many cores, nodes or both, which the cores are
+        spread over evenly; nodes without a number of cores are got whole, as with ``exclusive``.
+
+        There is a task on each core, or on each node if these are given, or as many as
+        ``per_resource_count`` on each ``per_resource_type``, which is ``node`` or ``core``. Each
+        node has ``gpus_per_node`` GPUs. Raises ValueError if a number is out of range or does not
+        go with another, TypeError if the command is not made of strings.
+        """
+        check_per_resource(ncores, nnodes, per_resource_type, per_resource_count, gpus_per_node)
+        one: TaskCount = {"per_slot": 1}
+        if nnodes is None:
+            made = cls._of_slots(command, ncores or 1, 1, None, None, exclusive, one)
+        else:
+            cores = ncores // nnodes if ncores is not None else 1
+            whole = exclusive or ncores is None
+            made = cls._of_slots(command, 1, cores, gpus_per_node, nnodes, whole, one)
+        if per_resource_type is not None:
+            share = {"type": per_resource_type, "count": per_resource_count or 1}
+            made.setattr_shell_option("per-resource", share)
+        return made
 
     @classmethod
     def from_command(

@@ -40,6 +40,11 @@ class JobWatcher:
         """Watch an eventlog; no effect if it was opened before."""
         self._perform(self._follower.open(path))
 
+    def stop(self) -> None:
+        """Watch no more; `Ended` still comes."""
+        for watch in self._watches.values():
+            watch.cancel()
+
     def _perform(self, steps: list[Step]) -> None:
         for step in steps:
             if isinstance(step, Open):

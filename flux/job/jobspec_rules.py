@@ -106,3 +106,28 @@ def check_v1_resources(resources: Sequence[Resource]) -> None:
     )
     require("core" in kinds, ValueError, "slot must have cores")
     require(len(set(kinds)) == len(kinds), ValueError, "slot resources must differ in type")
+
+
+def check_per_resource(
+    ncores: object, nnodes: object, kind: str | None, each: object, gpus: object
+) -> None:
+    """Check the numbers of a jobspec that counts resources, not tasks; ValueError says what is
+    wrong.
+    """
+    for name, value in (("ncores", ncores), ("nnodes", nnodes), ("per_resource_count", each)):
+        require(value is None or is_count(value), ValueError, f"{name} must be an integer >= 1")
+    require(kind in (None, "node", "core"), ValueError, "per_resource_type must be node or core")
+    require(
+        ncores is not None or nnodes is not None,
+        ValueError,
+        "must specify node or core count with per_resource",
+    )
+    require(gpus is None or is_count(gpus, 0), ValueError, "gpus_per_node must be an integer >= 0")
+    require(gpus is None or nnodes is not None, ValueError, "gpus_per_node requires nnodes")
+    if isinstance(ncores, int) and isinstance(nnodes, int):
+        require(ncores >= nnodes, ValueError, "number of cores cannot be less than nnodes")
+        require(
+            ncores % nnodes == 0,
+            ValueError,
+            "number of cores must be evenly divisible by node count",
+        )

@@ -40,8 +40,11 @@ SUBCOMMANDS: dict[str, tuple[str, str, str]] = {
     "wait": ("results", "wait", "Wait for job(s) to complete."),
     "annotate": ("control", "annotate", "Annotate job with key and value"),
     "purge": ("purge", "purge", "Purge the oldest inactive jobs"),
+    "last": ("recent", "last", "List my most recently submitted job id(s)"),
+    "timeleft": ("recent", "timeleft", "Find remaining runtime for job or enclosing instance"),
+    "taskmap": ("taskmap", "taskmap", "Utility function for working with job task maps"),
 }
-UNCOMMON = frozenset(("purge",))
+UNCOMMON = frozenset(("purge", "last", "timeleft", "taskmap"))
 """Newer than the usage text of flux-core 0.29, which stays as it was recorded."""
 
 

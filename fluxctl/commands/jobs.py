@@ -88,7 +88,8 @@ def _failure(text: object) -> CommandError:
     return CommandError(f"ERROR: {text}", 1)
 
 
-def _parse_format(text: str) -> JobInfoFormat:
+def parse_format(text: str) -> JobInfoFormat:
+    """Return the format of a listing of jobs; raises CommandError for one that cannot be read."""
     from flux.job.info import JobInfoFormat
     from flux.output_format import UnknownField
 
@@ -272,7 +273,7 @@ def command(
         raise _failure("--watch shows jobs of the instance: no --stats-only, no --from-stdin")
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
-    rows = _parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
+    rows = parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
     # Before there is a connection: a typing error is reported without an instance, too.
     _check_ids(wanted["jobids"])
     _warn_of_ignored(wanted)

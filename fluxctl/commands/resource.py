@@ -14,6 +14,7 @@ from fluxctl.errors import CommandError
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
+from fluxctl.resource_info import info
 from fluxctl.standard_input import read_text
 from fluxctl.suggestions import for_a_person, queue_suggestion, suggestion
 
@@ -442,9 +443,14 @@ def reload(xml: bool, force: bool, path: str) -> None:
         raise _rpc_failure(exc) from None
 
 
+command.add_command(info)
+command.unlisted = frozenset(("info",))
+
 EXAMPLES = """
 # See how many nodes and cores are free
 flux resource list
+# See how many there are in all
+flux resource info
 # Take a rank out of scheduling, see why it was, and give it back
 flux resource drain 1 its fan is broken
 flux resource drain

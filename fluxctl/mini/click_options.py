@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fluxctl import completions
 from fluxctl.option_groups import F, flag_option, list_option, text_option
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ def _job() -> list[click.Option]:
             metavar="FSD",
             text="Time limit in Flux standard duration, e.g. 2d, 1.5h.",
         ),
-        text_option("--urgency", metavar="N", text="Job urgency, 0-31, hold, default or expedite."),
+        text_option(
+            "--urgency",
+            metavar="N",
+            text="Job urgency, 0-31, hold, default or expedite.",
+            complete=completions.urgencies,
+        ),
         list_option(
             "-o",
             "--setopt",
@@ -69,6 +75,11 @@ def _job() -> list[click.Option]:
             metavar="KEY=VAL",
             text="Set job attribute; VAL may be JSON, ^KEY=FILE reads a JSON file.",
         ),
+    ]
+
+
+def _surroundings() -> list[click.Option]:
+    return [
         list_option(
             "--dependency",
             metavar="URI",
@@ -110,6 +121,7 @@ def _taskmap() -> list[click.Option]:
             "--taskmap",
             metavar="SCHEME[:VALUE]",
             text="Map tasks to nodes: block, cyclic[:N], manual:TASKMAP, hostfile:FILE.",
+            complete=completions.words(lambda: ("block", "cyclic", "manual:", "hostfile:")),
         )
     ]
 
@@ -152,18 +164,25 @@ def _submission() -> list[click.Option]:
             "--flags",
             metavar="FLAGS",
             text="Submission flags, comma separated: debug, waitable, novalidate.",
+            complete=completions.word_list(lambda: ("debug", "waitable", "novalidate")),
         ),
         flag_option("--dry-run", text="Do not submit: print what would be."),
         flag_option("--debug", text="Enable job debug events."),
     ]
 
 
-def _queue(*names: str) -> click.Option:
-    return text_option(*names, metavar="NAME", text="Submit the job to the queue NAME.")
+def queue_option(*names: str) -> click.Option:
+    """Return the option that names a queue."""
+    return text_option(
+        *names,
+        metavar="NAME",
+        text="Submit the job to the queue NAME.",
+        complete=completions.queues,
+    )
 
 
 def _common() -> list[click.Option]:
-    return [*_job(), *_limits(), *_environment(), *_streams(), *_submission()]
+    return [*_job(), *_surroundings(), *_limits(), *_environment(), *_streams(), *_submission()]
 
 
 def _tasks() -> list[click.Option]:
@@ -239,13 +258,13 @@ def _bulk() -> list[click.Option]:
 def run_options() -> list[click.Option]:
     """Return the options of ``flux mini run``."""
     debug = flag_option("--debug-emulate", text="Be the debugger of the tasks.", hidden=True)
-    return [*_tasks(), _queue("-q", "--queue"), *_common(), *_verbose(), debug]
+    return [*_tasks(), queue_option("-q", "--queue"), *_common(), *_verbose(), debug]
 
 
 def submit_options() -> list[click.Option]:
     """Return the options of ``flux mini submit``."""
     # -q is --quiet here, as flux-mini(1) says.
-    return [*_tasks(), _queue("--queue"), *_common(), *_many(), *_verbose()]
+    return [*_tasks(), queue_option("--queue"), *_common(), *_many(), *_verbose()]
 
 
 def bulksubmit_options() -> list[click.Option]:
@@ -257,7 +276,7 @@ def batch_options() -> list[click.Option]:
     """Return the options of ``flux mini batch``."""
     return [
         *_slots(),
-        _queue("-q", "--queue"),
+        queue_option("-q", "--queue"),
         *_common(),
         flag_option("--wrap", text="Wrap the command in a shell script."),
     ]
@@ -265,7 +284,7 @@ def batch_options() -> list[click.Option]:
 
 def alloc_options() -> list[click.Option]:
     """Return the options of ``flux mini alloc``."""
-    return [*_slots(), _queue("-q", "--queue"), *_common(), *_verbose()]
+    return [*_slots(), queue_option("-q", "--queue"), *_common(), *_verbose()]
 
 
 def words(metavar: str) -> Callable[[F], F]:

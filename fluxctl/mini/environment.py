@@ -10,6 +10,7 @@ from fnmatch import translate
 from string import Template
 
 from fluxctl.errors import CommandError
+from fluxctl.mini.program import program
 from fluxctl.patterns import pattern
 
 
@@ -51,7 +52,7 @@ def _assign(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
         raise CommandError(f"ERROR: --env: Variable {error} not found in {rule}") from None
     except ValueError as error:
         raise CommandError(
-            f"ERROR: --env: Unable to substitute {rule}\nflux-mini: ERROR: {error}"
+            f"ERROR: --env: Unable to substitute {rule}\n{program()}: ERROR: {error}"
         ) from None
 
 

@@ -73,7 +73,11 @@ class Following:
         self._tally = tally
         self._console = console
         self._on_progress = on_progress
-        self._names = ("start", *ENDS) if counts_running or settings.watch else ENDS
+        # Whoever watches output waits for all of it.
+        awaited = None if settings.watch else settings.wait_event
+        self._over = (ENDS[-1],) if awaited is None else (ENDS[-1], awaited)
+        names = ("start", *ENDS) if counts_running or settings.watch else ENDS
+        self._names = tuple(dict.fromkeys((*names, *self._over)))
         self._announced = 0
         self._journal: JournalFollower | None = None
         self._by_journal: dict[int, _Followed] = {}
@@ -168,7 +172,9 @@ class Following:
                 self._end_if_over(jobid, known)
 
     def _happened(self, jobid: int, event: EventLogEvent) -> None:
-        known = self._by_journal[jobid]
+        known = self._by_journal.get(jobid)
+        if known is None:
+            return  # it is over as far as anybody waits for it
         if known.progress is None:
             known.progress = JobProgress()
         self._tally.follow(known.progress, event)
@@ -177,7 +183,7 @@ class Following:
         elif event.name == "start":
             known.started = True
             self._begun.append(jobid)
-        elif event.name == ENDS[-1]:
+        if event.name in self._over:
             known.ended = True
             if self._journal is not None:
                 self._journal.end(jobid)
@@ -233,22 +239,33 @@ class Following:
         from flux.job.follow_blocking import JobWatcher
 
         talk = self._talk(jobid, job)
+        watcher: JobWatcher
+
+        def take(item: Item) -> None:
+            if self._take(item, progress, talk):
+                watcher.stop()
+
         # The execution's eventlog only tells that there is output: where nobody watches that, none
         # of them is read.
         announced = follow.ANNOUNCED if self._settings.watch else {}
         follower = follow.JobFollower(announced, brief=True)
-        JobWatcher(
-            self._handle, jobid, follower, lambda item: self._take(item, progress, talk)
-        ).start()
+        watcher = JobWatcher(self._handle, jobid, follower, take)
+        watcher.start()
 
-    def _take(self, item: Item, progress: JobProgress, talk: JobTalk) -> None:
+    def _take(self, item: Item, progress: JobProgress, talk: JobTalk) -> bool:
+        """Take news of a watched job; returns whether nothing more of it is wanted."""
         from flux.job import follow
 
+        if progress.complete:
+            return False
         match item:
             case follow.Entries(follow.MAIN, entries):
                 for event in entries:
                     self._tally.follow(progress, event)
                     talk.job_event(event, progress)
+                    if event.name in self._over[1:]:
+                        self._watch_over(progress)
+                        return True
                 self._on_progress(0)
             case follow.Entries(follow.OUTPUT, entries):
                 for event in entries:
@@ -257,10 +274,14 @@ class Following:
                 if error.errno not in follow.NEVER_MADE:
                     raise error
             case follow.Ended():
-                self._tally.finish(progress)
-                self._watched -= 1
-                self._watch_next()
-                self._on_progress(1)
+                self._watch_over(progress)
+        return False
+
+    def _watch_over(self, progress: JobProgress) -> None:
+        self._tally.finish(progress)
+        self._watched -= 1
+        self._watch_next()
+        self._on_progress(1)
 
     def _talk(self, jobid: int, job: JobToSubmit) -> JobTalk:
         return JobTalk(
@@ -270,4 +291,6 @@ class Following:
             job.log_stderr or job.log,
             self._settings.verbose,
             self._settings.label,
+            raw=self._settings.raw,
+            label_job=self._settings.label_jobs,
         )

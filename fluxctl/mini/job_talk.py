@@ -22,7 +22,8 @@ class JobTalk:
 
     Its output goes to the file ``out``, all else to ``err``, or to the terminal where that is None;
     ``console`` writes to both. ``verbose`` of `SHOW_EVENTS` or more shows every event, ``label``
-    the task rank before each line of output.
+    the task rank before each line of output, with ``label_job`` the job's id before that, ``raw``
+    nothing but output.
     """
 
     def __init__(
@@ -33,6 +34,9 @@ class JobTalk:
         err: str | None,
         verbose: int,
         label: bool,
+        *,
+        raw: bool = False,
+        label_job: bool = False,
     ) -> None:
         self._name = id_encode(jobid)
         self._console = console
@@ -40,6 +44,8 @@ class JobTalk:
         self._err = err
         self._verbose = verbose
         self._label = label
+        self._raw = raw
+        self._prefix = f"{self._name}: ".encode() if label and label_job else b""
 
     def job_event(self, event: EventLogEvent, progress: JobProgress) -> None:
         """Take an event of the job's main eventlog, which ``progress`` knows already."""
@@ -64,10 +70,14 @@ class JobTalk:
         data = io.shown(chunk, self._label)
         if not data:
             return
+        if self._prefix:
+            data = b"".join(self._prefix + line for line in data.splitlines(keepends=True))
         if chunk.stream == "stderr":
             self._console.err(data, self._err)
         else:
             self._console.out(data, self._out)
 
     def _say(self, text: str) -> None:
+        if self._raw:
+            return
         self._console.err(f"{text}\n".encode("utf-8", "surrogateescape"), self._err)

@@ -5,6 +5,7 @@ Options arrive as text and become numbers here.
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -16,32 +17,18 @@ from flux.job.jobspec_v1 import BATCH_OUTPUT
 from flux.job.signals import parse_warning
 from flux.wire import json
 from fluxctl.command import current_directory
+from fluxctl.mini import todays_attributes as todays
+from fluxctl.mini.counts import slots_of, tasks_of
 from fluxctl.mini.environment import build_environment
 from fluxctl.mini.options import MiniOptions, failure
 from fluxctl.mini.rlimits import build_rlimits
-from fluxctl.numbers import integer
+from fluxctl.mini.subinstance import add_configuration, broker_options
 from fluxctl.standard_input import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _TO_KVS = ("none", "kvs")
-
-
-def _integer(text: str | None, option: str) -> int | None:
-    if text is None:
-        return None
-    number = integer(text)
-    if number is None:
-        raise failure(f"{option}: invalid integer: {text!r}")
-    if abs(number) > 0x7FFFFFFF:
-        raise failure(f"{option}: integer out of range: {text!r}")
-    return number
-
-
-def _count(text: str | None, option: str) -> int:
-    number = _integer(text, option)
-    return 1 if number is None else number
 
 
 VALUELESS: Final = ("singleton",)
@@ -74,25 +61,30 @@ def parse_value(text: str) -> object:
     return value
 
 
-def _attribute(text: str) -> tuple[str, object]:
+def _attribute(text: str, options: MiniOptions) -> tuple[str, object]:
     key, equals, value = text.partition("=")
-    if not equals or not key:
+    if not key or not (equals or options.todays):
         raise failure(f"--setattr: Missing value for attr {key}")
-    if not key.startswith("^"):
-        return key, parse_value(value)
-    with open(value, encoding="utf-8") as file:
+    found = parse_value(value) if equals else 1
+    if key.startswith("^"):
+        key, found = key[1:], _read_value("--setattr", key[1:], value)
+    return todays.attribute_key(key) if options.todays else key, found
+
+
+def _read_value(option: str, key: str, path: str) -> object:
+    """Return the JSON in a file."""
+    with open(path, encoding="utf-8") as file:
         try:
-            return key[1:], json.loads(file.read())
+            value: object = json.loads(file.read())
         except ValueError as error:
-            raise failure(f"--setattr: {key[1:]}: {value}: {error}") from None
+            raise failure(f"{option}: {key}: {path}: {error}") from None
+    return value
 
 
 def _add_file(jobspec: JobspecV1, text: str) -> None:
     """Add what ``[NAME[:PERMS]=]PATH|DATA`` names: DATA has a newline, PATH is a file, whose last
     part is its NAME if none is given.
     """
-    import os
-
     name, equals, data = text.partition("=")
     perms: int | None = None
     if not equals:
@@ -108,8 +100,10 @@ def _add_file(jobspec: JobspecV1, text: str) -> None:
         raise failure(f"--add-file={shown}: {reason}") from None
 
 
-def _shell_option(text: str) -> tuple[str, object]:
+def _shell_option(text: str, options: MiniOptions) -> tuple[str, object]:
     key, equals, value = text.partition("=")
+    if options.todays and key.startswith("^"):
+        return key[1:], _read_value("--setopt", key[1:], value)
     return key, parse_value(value) if equals else 1
 
 
@@ -151,14 +145,7 @@ class JobspecBuilder:
         if not command:
             raise failure("job command and arguments are missing")
         with _refusals():
-            jobspec = JobspecV1.from_command(
-                command,
-                num_tasks=_count(options.ntasks, "--ntasks"),
-                cores_per_task=_count(options.cores_per_task, "--cores-per-task"),
-                gpus_per_task=_integer(options.gpus_per_task, "--gpus-per-task"),
-                num_nodes=_integer(options.nodes, "--nodes"),
-                exclusive=options.exclusive,
-            )
+            jobspec = tasks_of(options, command)
         return self._finished(jobspec, options)
 
     def batch(self, options: MiniOptions, script: Script) -> JobspecV1:
@@ -166,19 +153,19 @@ class JobspecBuilder:
 
         Raises CommandError for malformed options.
         """
-        slots = self._slots(options)
+        slots = slots_of(options)
         with _refusals():
             jobspec = JobspecV1.from_batch_command(
                 script.text,
                 script.name,
                 script.args,
-                num_slots=slots,
-                cores_per_slot=_count(options.cores_per_slot, "--cores-per-slot"),
-                gpus_per_slot=_integer(options.gpus_per_slot, "--gpus-per-slot"),
-                num_nodes=_integer(options.nodes, "--nodes"),
-                exclusive=options.exclusive,
-                broker_opts=options.broker_opts,
+                broker_opts=broker_options(options),
+                **slots,
             )
+        add_configuration(jobspec, options)
+        if options.todays:
+            name = "batch" if script.name == FROM_STDIN else script.name
+            jobspec.setattr("system.job.name", name)
         return self._finished(jobspec, options, output=BATCH_OUTPUT)
 
     def alloc(
@@ -188,26 +175,15 @@ class JobspecBuilder:
 
         Raises CommandError if an option is malformed.
         """
-        slots = self._slots(options)
+        slots = slots_of(options)
         with _refusals():
             jobspec = JobspecV1.from_nest_command(
-                command,
-                num_slots=slots,
-                cores_per_slot=_count(options.cores_per_slot, "--cores-per-slot"),
-                gpus_per_slot=_integer(options.gpus_per_slot, "--gpus-per-slot"),
-                num_nodes=_integer(options.nodes, "--nodes"),
-                exclusive=options.exclusive,
-                broker_opts=options.broker_opts,
+                command, broker_opts=broker_options(options), **slots
             )
+        add_configuration(jobspec, options)
         if interactive:
             jobspec.setattr_shell_option("pty", 1)
         return self._finished(jobspec, options)
-
-    @staticmethod
-    def _slots(options: MiniOptions) -> int:
-        if options.nslots is None:
-            raise failure("Number of slots to allocate must be specified")
-        return _count(options.nslots, "--nslots")
 
     def environment(self, rules: Iterable[str]) -> dict[str, str]:
         """Return the environment that rules make; the same rules are worked out once."""
@@ -222,13 +198,16 @@ class JobspecBuilder:
         """Add what all kinds of jobs have; ``output`` is where it goes if no option says so."""
         if options.time_limit is not None:
             with _refusals():
-                jobspec.duration = options.time_limit
-        jobspec.cwd = self._cwd
+                limit = options.time_limit
+                jobspec.duration = todays.time_limit(limit) if options.todays else limit
+        jobspec.cwd = self._cwd if options.cwd is None else os.path.join(self._cwd, options.cwd)
         jobspec.environment = self.environment(options.env)
         if options.job_name is not None:
             jobspec.setattr("system.job.name", options.job_name)
         if options.queue is not None:
             jobspec.queue = options.queue
+        if options.bank is not None:
+            jobspec.setattr("system.bank", options.bank)
         if options.requires:
             jobspec.setattr("system.constraints", _constraint(options.requires))
         self._set_dependencies(jobspec, options)
@@ -240,9 +219,9 @@ class JobspecBuilder:
             jobspec.setattr_shell_option("stop-tasks-in-exec", 1)
         # Last, so that a user may override whatever was set above.
         for text in options.setopt:
-            jobspec.setattr_shell_option(*_shell_option(text))
+            jobspec.setattr_shell_option(*_shell_option(text, options))
         for text in options.setattr:
-            jobspec.setattr(*_attribute(text))
+            jobspec.setattr(*_attribute(text, options))
         return jobspec
 
     @staticmethod
@@ -271,13 +250,19 @@ class JobspecBuilder:
 
     @staticmethod
     def _set_io(jobspec: JobspecV1, options: MiniOptions, output: str | None) -> None:
-        if options.input:
+        if options.input and not (options.todays and todays.is_ranks(options.input)):
             jobspec.stdin = options.input
+        if options.unbuffered:
+            todays.set_unbuffered(jobspec)
         for path, stream in ((output, "stdout"), (options.error, "stderr")):
             if path and path not in _TO_KVS:
                 setattr(jobspec, stream, path)
                 if options.label_io:
                     jobspec.setattr_shell_option(f"output.{stream}.label", True)
+
+
+FROM_STDIN: Final = "batchscript"
+"""The name of a script that has none."""
 
 
 class Script(NamedTuple):
@@ -298,7 +283,7 @@ def read_script(words: Sequence[str], wrap: bool) -> Script:
     """
     header = "#!/bin/sh\n" if wrap else ""
     if not words:
-        return Script(header + read_text("the script"), "batchscript", [])
+        return Script(header + read_text("the script"), FROM_STDIN, [])
     if wrap:
         return Script(f"{header}{' '.join(words)}\n", words[0], list(words[1:]))
     try:

@@ -23,12 +23,22 @@ def failure(text: object) -> CommandError:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MiniOptions:
-    """What was asked for; None and empty mean not given."""
+    """What was asked for; None and empty mean not given.
+
+    ``todays`` says how to read it: as today's flux-core does, whose time limits are minutes, whose
+    attributes are those of the system, and whose jobs get a task on each of their nodes.
+    """
+
+    todays: bool = False
 
     # How much, for run, submit and bulksubmit
     ntasks: str | None = None
     cores_per_task: str | None = None
     gpus_per_task: str | None = None
+    cores: str | None = None
+    tasks_per_node: str | None = None
+    tasks_per_core: str | None = None
+    gpus_per_node: str | None = None
 
     # How much, for batch and alloc
     nslots: str | None = None
@@ -36,12 +46,17 @@ class MiniOptions:
     gpus_per_slot: str | None = None
     broker_opts: Sequence[str] = ()
     wrap: bool = False
+    conf: Sequence[str] = ()
+    dump: str | None = None
+    bg: bool = False
 
     # The job
     nodes: str | None = None
     exclusive: bool = False
     job_name: str | None = None
     queue: str | None = None
+    bank: str | None = None
+    cwd: str | None = None
     requires: Sequence[str] = ()
     time_limit: str | None = None
     urgency: str | None = None
@@ -55,6 +70,7 @@ class MiniOptions:
     output: str | None = None
     error: str | None = None
     label_io: bool = False
+    unbuffered: bool = False
     taskmap: str | None = None
     signal: str | None = None
     rlimit: Sequence[str] = ()
@@ -69,6 +85,7 @@ class MiniOptions:
     cc: str | None = None
     bcc: str | None = None
     wait: bool = False
+    wait_event: str | None = None
     watch: bool = False
     progress: bool = False
     jps: bool = False
@@ -108,6 +125,8 @@ def _has_brace(value: object) -> bool:
     return isinstance(value, list | tuple) and any("{" in text for text in value)
 
 
-def given(values: Mapping[str, Any]) -> MiniOptions:
-    """Return click's values, which are texts, tuples of texts, flags and counts, as options."""
-    return MiniOptions(**values)
+def given(values: Mapping[str, Any], *, todays: bool = False) -> MiniOptions:
+    """Return click's values, which are texts, tuples of texts, flags and counts, as options, to be
+    read as today's flux-core does or not.
+    """
+    return MiniOptions(todays=todays, **values)

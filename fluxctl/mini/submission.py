@@ -29,6 +29,8 @@ class Settings:
     """What to do with the jobs: ``wait`` until all are complete, ``watch`` their output, each line
     with its task rank if ``label`` says so, print their ids unless ``quiet``.
 
+    With ``wait_event`` a job counts as over at that event, or at its end if that comes before.
+    With ``label_jobs`` labels name the job, too; with ``raw`` nothing but output is shown.
     ``verbose`` 1 shows each submission, 2 also the jobs' events. ``stdin`` is the descriptor that
     inputs are read from while jobs are made, None if they are known.
     """
@@ -39,3 +41,11 @@ class Settings:
     label: bool = False
     verbose: int = 0
     stdin: int | None = None
+    wait_event: str | None = None
+    raw: bool = False
+    label_jobs: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether jobs are followed after their submission."""
+        return self.wait or self.watch or self.wait_event is not None

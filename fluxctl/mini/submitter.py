@@ -17,6 +17,8 @@ from flux.security import sign
 from flux.terminal_text import terminal_line
 from fluxctl.mini.console import Console
 from fluxctl.mini.following import Following
+from fluxctl.mini.program import program
+from fluxctl.mini.progress import show
 from fluxctl.mini.tally import Tally
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def payload(request: JobRequest) -> JsonObject:
 def told(lines: Sequence[str], *, refused: bool = False) -> str:
     """Return what plugins tell the user about a job as stderr shows it."""
     kind = "ERROR: " if refused else ""
-    return "".join(f"flux-mini: {kind}{terminal_line(line)}\n" for line in lines)
+    return "".join(f"{program()}: {kind}{terminal_line(line)}\n" for line in lines)
 
 
 class Submitter:
@@ -110,11 +112,11 @@ class Submitter:
             f", {self.tally.submitted - self.tally.finished} not complete" if self._waits else ""
         )
         submitted = f"{self.tally.submitted} jobs submitted{unfinished}"
-        return f"\nflux-mini: interrupted: {submitted}\n".encode()
+        return f"\n{program()}: interrupted: {submitted}\n".encode()
 
     @property
     def _waits(self) -> bool:
-        return self._settings.wait or self._settings.watch
+        return self._settings.waits
 
     # Submitting
 
@@ -149,7 +151,8 @@ class Submitter:
     def _submit(self, job: JobToSubmit) -> None:
         if self._settings.verbose:
             self._console.err(
-                f"flux-mini: {job.description}\n".encode("utf-8", "surrogateescape"), job.log_stderr
+                f"{program()}: {job.description}\n".encode("utf-8", "surrogateescape"),
+                job.log_stderr,
             )
         self._in_flight += 1
         self._made += 1
@@ -205,16 +208,8 @@ class Submitter:
             return
         tally = self.tally
         done = tally.finished if self._waits else tally.submitted
-        elapsed = float(self._bar.elapsed)
-        self._bar.update(
-            advance=advance,
-            total=self._total if self._total is not None else max(self._made, 1),
-            pending=tally.pending,
-            running=tally.running,
-            complete=tally.complete,
-            failed=tally.failed,
-            jps=done / elapsed if elapsed > 0 else 0.0,
-        )
+        total = self._total if self._total is not None else max(self._made, 1)
+        show(self._bar, tally, advance, done, total)
 
     def _show(self) -> None:
         self._progress(0)

@@ -31,7 +31,7 @@ ACTING = {
         "fluxctl.attach_stdin",
         "fluxctl.command_list",
         "fluxctl.exec_input",
-        "fluxctl.mini.environment",
+        "fluxctl.mini.subinstance",
         "fluxctl.processes",
         "fluxctl.streams",
         "flux.filearchive.packing",

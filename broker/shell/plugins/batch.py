@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from broker.shell.levels import ERROR
+from broker.shell.mustache import TagScope, render
 from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class BatchPlugin(ShellPlugin):
             file.write(self._batch["script"])
 
     def task_init(self, task: ShellTask) -> None:
-        """The script's arguments are those of the command; the command itself was only its name."""
-        options = [str(option) for option in self._batch.get("broker-opts") or ()]
+        """The script's arguments are those of the command; the command itself was only its name.
+        Tags in options of the broker are replaced, as in every task's command.
+        """
+        given = [str(option) for option in self._batch.get("broker-opts") or ()]
+        options = [render(option, self.shell, TagScope.TASK, task) for option in given]
         task.argv = ["flux", "broker", *options, self._path, *task.argv[1:]]

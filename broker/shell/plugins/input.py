@@ -9,12 +9,12 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from broker.shell import eventlog
-from broker.shell.jobinfo import decode_idset
 from broker.shell.levels import ERROR, ShellFatal
 from broker.shell.mustache import render
 from broker.shell.plugin import ShellPlugin
 from broker.shell.plugins.output_options import parse_size
 from flux.job.io import STDIN_REFUSED, decode
+from flux.job.slots import decode_idset
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from broker.shell.jobinfo import decode_idset
 from broker.shell.levels import WARNING
 from broker.shell.plugin import switch
+from flux.job.slots import decode_idset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container

@@ -26,6 +26,7 @@ ALONE = {
         "help",
         "job id",
         "job namespace",
+        "fortune",
         "job-validator",
         "jobspec srun",
         "keygen",
@@ -39,6 +40,8 @@ PATIENT = {"seg"}
 """Commands that wait for a broker that has gone: tests/system/test_seg.py."""
 
 ARGUMENTS = {
+    "alloc": ("-n1", "true"),
+    "batch": ("-n1", "--wrap", "true"),
     "mini alloc": ("-n1", "true"),
     "mini batch": ("-n1", "--wrap", "true"),
     "restore": ("--key=restored", "archive.tar"),

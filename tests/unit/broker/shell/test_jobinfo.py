@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.shell.jobinfo import (
-    Slots,
-    decode_idset,
-    distribute,
-    encode_idset,
-    parse_job,
-    parse_slots,
-)
+from broker.shell.jobinfo import encode_idset, parse_job
+from flux.job.slots import Slots, decode_idset, distribute, parse_slots
 
 CORE = {"type": "core", "count": 1}
 

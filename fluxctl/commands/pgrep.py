@@ -1,0 +1,93 @@
+"""``flux pgrep``: find jobs by name or id (docs/todays-commands.md)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final, Unpack
+
+import click
+
+from fluxctl import completions
+from fluxctl.command import handle, python_failure
+from fluxctl.errors import CommandError
+from fluxctl.job_search import NOTHING_FOUND, Search, found, pattern_of, search_options
+from fluxctl.json_output import json_option, print_json
+from fluxctl.python_style import PythonCommand
+
+if TYPE_CHECKING:
+    from flux.job.info import JobInfoFormat
+
+IDS: Final = "{id.f58}"
+
+
+@click.command(
+    "pgrep",
+    cls=PythonCommand,
+    short_help="find jobs by name or id",
+    usage="flux-pgrep [OPTIONS] EXPRESSION [EXPRESSION ...]",
+)
+@click.option("-a", "all_states", is_flag=True, help="In all states, ended ones too.")
+@search_options
+@click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
+@click.option(
+    "-o",
+    "--format",
+    "layout",
+    metavar="FORMAT",
+    help="Print fields in this format, not ids.",
+    shell_complete=completions.job_format_fields,
+)
+@json_option("Print each job as one line of JSON.")
+@click.argument("expressions", metavar="EXPRESSION", nargs=-1, required=True)
+def command(
+    all_states: bool,
+    no_header: bool,
+    layout: str | None,
+    as_json: bool,
+    expressions: tuple[str, ...],
+    **search: Unpack[Search],
+) -> int:
+    """Print the ids of jobs whose name has what a regular expression matches, or whose id is in a
+    range FIRST..LAST, in the order of flux jobs.
+
+    Exits with 1 if there are none.
+    """
+    from fluxctl.commands.jobs import parse_format
+
+    pattern = pattern_of(expressions)
+    rows = parse_format(layout or IDS)
+    attrs = _attributes(rows) if not as_json else _all_attributes()
+    header = layout is not None and not no_header and not as_json
+    code = NOTHING_FOUND
+    for job in found(handle(python_failure), pattern, search, attrs, all_states):
+        if code == NOTHING_FOUND and header:
+            sys.stdout.write(f"{rows.header()}\n")
+        code = 0
+        if as_json:
+            print_json(job.to_dict())
+            continue
+        try:
+            sys.stdout.write(f"{rows.format(job)}\n")
+        except ValueError as exc:
+            raise CommandError(f"ERROR: {exc}") from None
+    return code
+
+
+def _all_attributes() -> list[str]:
+    from flux.job.list import VALID_ATTRS
+
+    return list(VALID_ATTRS)
+
+
+def _attributes(rows: JobInfoFormat) -> list[str]:
+    from fluxctl.commands.jobs import attributes_of
+
+    return attributes_of(rows.fields)
+
+
+EXAMPLES = """
+# Print the ids of my jobs whose name begins with sim
+flux pgrep -a '^sim'
+# Print id, name and result of those that failed
+flux pgrep -f failed -o '{id.f58:>12} {name} {result}' .
+"""

@@ -1,0 +1,195 @@
+"""``flux pstree``: the jobs of an instance and of those below it, as a tree
+(docs/todays-commands.md).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+
+import click
+
+from fluxctl import completions
+from fluxctl.command import echo, handle, python_failure
+from fluxctl.errors import CommandError
+from fluxctl.job.arguments import JOBID, JobIds
+from fluxctl.json_output import json_option, print_json
+from fluxctl.option_types import COUNT, Integer
+from fluxctl.python_style import PythonCommand
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.job.JobID import JobID
+    from fluxctl.instance_tree import Layout
+    from fluxctl.job_tree import Connectors, TreeNode
+    from fluxctl.pstree_layout import Drawing
+
+DEFAULT_COUNT: Final = 1000
+ROOT: Final = "."
+
+
+class Shape(TypedDict):
+    """The options that say how the tree is drawn."""
+
+    no_combine: bool
+    compact: bool
+    ascii_only: bool
+    long: bool
+    no_header: bool
+    skip_root: str | None
+
+
+@click.command(
+    "pstree",
+    cls=PythonCommand,
+    short_help="display job hierarchies",
+    usage="flux-pstree [OPTIONS] [JOBID ...]",
+)
+@click.option("-a", "--all", "every", is_flag=True, help="Include jobs in all states.")
+@click.option(
+    "-c",
+    "--count",
+    metavar="N",
+    type=COUNT,
+    default=DEFAULT_COUNT,
+    help=f"N jobs of each instance at most, 0 for all (default {DEFAULT_COUNT}).",
+)
+@click.option(
+    "-f",
+    "--filter",
+    "filters",
+    metavar="STATE|RESULT",
+    help="Jobs with these states or results.",
+    shell_complete=completions.job_filters,
+)
+@click.option("-x", "--extended", is_flag=True, help="Print details before the tree.")
+@click.option("-l", "--long", is_flag=True, help="Do not cut lines at the terminal's width.")
+@click.option("-L", "--level", metavar="N", type=Integer(1), help="Descend N levels only.")
+@click.option("-p", "--parent-ids", is_flag=True, help="Show the ids of instances.")
+@click.option("-n", "--no-header", is_flag=True, help="No column headings above the details.")
+@click.option("-X", "--no-combine", is_flag=True, help="Show jobs that look alike one by one.")
+@click.option(
+    "-o", "--label", "label_format", metavar="FORMAT", help="What to show of a job ('{name}')."
+)
+@click.option(
+    "--parent-label", "parent_format", metavar="FORMAT", help="What to show of an instance."
+)
+@click.option("--detail-format", metavar="FORMAT", help="The details to print; implies -x.")
+@click.option(
+    "-d",
+    "--details",
+    metavar="NAME",
+    help="Print the details default, resources, progress or stats.",
+    shell_complete=completions.words(lambda: ("default", "resources", "progress", "stats")),
+)
+@click.option("-C", "--compact", is_flag=True, help="Draw narrow connectors.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw connectors in ASCII.")
+@click.option(
+    "--skip-root",
+    type=click.Choice(["yes", "no"]),
+    help="Leave out this instance itself (default: yes with details).",
+)
+@json_option("Print one JSON object: this instance, and the jobs in it as its children.")
+@click.argument("jobids", metavar="[JOBID ...]", nargs=-1, cls=JobIds, type=JOBID)
+def command(
+    count: int,
+    filters: str | None,
+    level: int | None,
+    every: bool,
+    parent_ids: bool,
+    label_format: str | None,
+    parent_format: str | None,
+    extended: bool,
+    detail_format: str | None,
+    details: str | None,
+    as_json: bool,
+    jobids: tuple[JobID, ...],
+    **shape: Unpack[Shape],
+) -> None:
+    """Show my running jobs as a tree: those of this instance, and below each job that is an
+    instance its own.
+    """
+    from fluxctl.instance_tree import InstanceTree, JobChoice
+    from fluxctl.job_tree import told
+    from fluxctl.pstree_layout import layout_of
+
+    drawing: Drawing = {
+        "every": every,
+        "parent_ids": parent_ids,
+        "label_format": label_format,
+        "parent_format": parent_format,
+        "extended": extended,
+        "detail_format": detail_format,
+        "details": details,
+    }
+    layout, header, attrs = layout_of(drawing)
+    names = filters or ("pending,running,inactive" if every else "running")
+    selection = JobChoice([name for name in names.split(",") if name], count, attrs, level)
+    tree = InstanceTree(selection, layout)
+    h = handle(python_failure)
+    try:
+        children = tree.children(h, 0, jobids)
+        root = _root(h, layout, children)
+    except ValueError as exc:
+        raise CommandError(f"ERROR: {exc}") from None
+    except OSError as exc:
+        raise CommandError(f"ERROR: {exc.strerror or exc}") from None
+    if as_json:
+        print_json(told(root))
+        return
+    skip = bool(jobids) or (shape["skip_root"] or ("yes" if header is not None else "no")) == "yes"
+    _print(root, header, shape, skip)
+    if tree.truncated and count == DEFAULT_COUNT:
+        text = (
+            f"stopped after {DEFAULT_COUNT} jobs of an instance, the default; --count=0 shows all"
+        )
+        echo(f"flux-pstree: WARNING: {text}", err=True)
+
+
+def _root(h: Flux, layout: Layout, children: list[TreeNode]) -> TreeNode:
+    """Return the node of this instance, which is drawn as a job without an id."""
+    from fluxctl.instance_tree import RootJob, facts_of
+    from fluxctl.job_tree import TreeNode
+
+    size = int(h.attr_get("size") or 0)
+    owner = int(h.attr_get("security.owner") or 0)
+    seconds = time.time() - float(h.attr_get("broker.starttime") or 0)
+    facts = facts_of(h) if layout.needs_facts else None
+    job = RootJob(owner, size, seconds)
+    known = {"uri": h.attr_get("local-uri"), "size": size, "userid": owner, "runtime": seconds}
+    return TreeNode(layout.parent(job), layout.detail(job, facts), children, facts=known)
+
+
+def _print(root: TreeNode, header: str | None, shape: Shape, skip_root: bool) -> None:
+    from fluxctl.job_tree import combined, cut, drawn
+
+    if not shape["no_combine"] and header is None:
+        root = combined(root)
+    width = None
+    if sys.stdout.isatty() and not shape["long"]:
+        width = shutil.get_terminal_size().columns
+    if header is not None and not shape["no_header"]:
+        echo(cut(header.rstrip(), width))
+    for line in drawn(root, _connectors(shape), skip_root=skip_root):
+        echo(cut(line, width))
+
+
+def _connectors(shape: Shape) -> Connectors:
+    from fluxctl.job_tree import ASCII, COMPACT, WIDE
+
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    if shape["ascii_only"] or not encoding.startswith("utf"):
+        return ASCII
+    return COMPACT if shape["compact"] else WIDE
+
+
+EXAMPLES = """
+# Show the running jobs of this instance and of those below it
+flux pstree
+# Show ended ones too, and what each is
+flux pstree --all --extended
+# Show how far each instance is with its jobs
+flux pstree --details=progress
+"""

@@ -1,0 +1,48 @@
+"""Options whose value may be left out, and is only one after a ``=``: ``--dump`` or
+``--dump=FILE``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click.parser import _OptionParser, _ParsingState
+
+
+class OptionalValue(click.Option):
+    """An option that means ``implied`` where it stands without a value.
+
+    The next word is never its value, unlike with click's own, so that it can stand before
+    arguments. ``text`` is its help, ``kind`` the type of its value, by default text.
+    """
+
+    def __init__(
+        self,
+        *names: str,
+        implied: str,
+        metavar: str,
+        text: str,
+        kind: click.types.IntParamType | None = None,
+    ) -> None:
+        super().__init__(list(names), metavar=metavar, help=text, type=kind)
+        self.implied = implied
+
+    def add_to_parser(self, parser: _OptionParser, ctx: click.Context) -> None:
+        """Have the parser see the implied value where there is none; it has no hook for this."""
+        super().add_to_parser(parser, ctx)
+        match_long, match_short = parser._match_long_opt, parser._match_short_opt  # noqa: SLF001
+
+        def long(name: str, value: str | None, state: _ParsingState) -> None:
+            if value is None and any(mine.startswith(name) for mine in self.opts):
+                value = self.implied
+            match_long(name, value, state)
+
+        def short(word: str, state: _ParsingState) -> None:
+            if word in self.opts:
+                state.rargs.insert(0, self.implied)
+            match_short(word, state)
+
+        vars(parser).update(_match_long_opt=long, _match_short_opt=short)

@@ -1,0 +1,112 @@
+"""``flux resource info``: how much there is, in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from fluxctl import completions
+from fluxctl.command import echo, handle, python_failure
+from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
+from fluxctl.json_output import json_option, print_json
+from fluxctl.python_style import PythonCommand
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.idset import IDset
+    from flux.resource.list import SchedResourceList
+    from flux.resource.ResourceSet import ResourceSet
+
+STATES: Final = ("all", "up", "down", "allocated", "free")
+
+
+@click.command("info", cls=PythonCommand)
+@click.option(
+    "-s",
+    "--states",
+    metavar="STATE,...",
+    default="all",
+    help="Count these states.",
+    shell_complete=completions.word_list(lambda: STATES),
+)
+@click.option(
+    "-i",
+    "--include",
+    metavar="TARGETS",
+    help="Count these ranks or hosts only.",
+    shell_complete=completions.nodes,
+)
+@click.option(
+    "-q",
+    "--queue",
+    "queues",
+    metavar="QUEUE,...",
+    help="Count these queues only.",
+    shell_complete=completions.queue_list,
+)
+@json_option()
+def info(states: str, include: str | None, queues: str | None, as_json: bool) -> None:
+    """Print how many nodes, cores and GPUs there are.
+
+    The states are all, up, down, allocated and free.
+    """
+    from flux.resource.list import resource_list
+
+    h = handle(python_failure)
+    try:
+        resources = resource_list(h).get()
+        kept = _ranks(h, resources.all, include, queues)
+    except ValueError as exc:
+        raise CommandError(f"ERROR: {exc}") from None
+    except OSError as exc:
+        raise CommandError(f"ERROR: [Errno {exc.errno}] {exc.strerror}") from None
+    part = _united(resources, states)
+    part = part.remove_ranks(part.ranks.difference(kept))
+    found = {name: getattr(part, name) for name in ("nnodes", "ncores", "ngpus")}
+    if as_json:
+        print_json(found)
+        return
+    echo(f"{found['nnodes']} Nodes, {found['ncores']} Cores, {found['ngpus']} GPUs")
+
+
+def _united(resources: SchedResourceList, states: str) -> ResourceSet:
+    """Return a set of what is in any of some states. Raises CommandError for an unknown one."""
+    names = [name.strip().lower() for name in states.split(",")]
+    for name in names:
+        if name not in STATES:
+            hint = suggestion(name, STATES)
+            raise CommandError(f"ERROR: Invalid resource state {name} specified", hint=hint)
+    part = resources[names[0]].copy()
+    for name in names[1:]:
+        part = part.union(resources[name])
+    return part
+
+
+def _ranks(h: Flux, everything: ResourceSet, include: str | None, queues: str | None) -> IDset:
+    """Return the ranks that are counted. Raises ValueError for an unknown name, OSError."""
+    from flux.idset import IDset
+
+    kept = everything.ranks
+    if queues is not None:
+        from flux.queue import queues_by_rank
+
+        kept = kept.intersect(IDset(list(queues_by_rank(h, everything, queues.split(",")))))
+    return kept if include is None else kept.intersect(ranks_named(include, everything))
+
+
+def ranks_named(text: str, resources: ResourceSet) -> IDset:
+    """Return the ranks that an idset or a list of hosts names; those that there are not are left
+    out.
+
+    Raises ValueError if it is neither.
+    """
+    from flux.hostlist import Hostlist
+    from flux.idset import IDset
+
+    if text.strip("[]")[:1].isdigit():
+        return IDset(text)
+    wanted = set(Hostlist(text))
+    hosts = zip(resources.ranks, resources.nodelist, strict=False)
+    return IDset([rank for rank, host in hosts if host in wanted])

@@ -1,0 +1,324 @@
+"""Today's commands on a running instance of two brokers: what they print, do and exit with."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+
+from .watching import PATIENCE, until
+
+if TYPE_CHECKING:
+    import pathlib
+    import subprocess
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(2) as running:
+        yield running
+
+
+def flux(instance: Instance, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = instance.run(*words, timeout=PATIENCE)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def said(instance: Instance, *words: str, code: int = 0) -> str:
+    return flux(instance, *words, code=code).stdout.strip()
+
+
+def instance_job(instance: Instance, *words: str) -> str:
+    """A job that is an instance, which waits to be shut down."""
+    return said(instance, "alloc", "-n1", "--bg", *words)
+
+
+# Submission
+
+
+def test_tasks_per_resource(instance: Instance) -> None:
+    for options, tasks in (
+        (["-N2", "--tasks-per-node=2"], 4),
+        (["--cores=2", "--tasks-per-core=2"], 4),
+        (["-N2"], 2),
+        (["--cores=2", "--tasks-per-node=1"], 1),
+    ):
+        found = said(instance, "run", "-l", *options, "echo", "hi").splitlines()
+        assert sorted(found) == [f"{task}: hi" for task in range(tasks)]
+
+
+def test_submission_waits_for_an_event(instance: Instance) -> None:
+    held = ["--urgency=hold", "--wait-event=depend"]
+    jobid = said(instance, "submit", *held, "true")
+    assert said(instance, "jobs", "-no{status}", jobid) == "PENDING"
+    flux(instance, "cancel", jobid)
+    # Many are followed by the journal, few by their eventlogs.
+    flux(instance, "submit", "--cc=1-50", "--quiet", "--wait-event=start", "true")
+    done = flux(instance, "submit", "--wait-event=never", "false", code=1)
+    assert done.stdout.startswith("ƒ")
+
+
+def test_run_leaves_at_an_event(instance: Instance) -> None:
+    flux(instance, "run", "--wait-event=start", "--job-name=left", "sleep", "600", code=1)
+    assert said(instance, "pgrep", "-o{name}", "-n", "^left$") == "left"
+    flux(instance, "pkill", "--wait", "^left$")
+
+
+def test_input_for_some_tasks(instance: Instance) -> None:
+    script = f"echo hello | {instance.flux} run -n2 -l --input=1 cat"
+    assert said(instance, "exec", "-r0", "sh", "-c", script) == "1: hello"
+
+
+def test_directory_and_buffering(instance: Instance, tmp_path: pathlib.Path) -> None:
+    assert said(instance, "run", f"--cwd={tmp_path}", "-u", "pwd") == str(tmp_path)
+
+
+def test_an_instance_with_a_configuration_is_dumped(
+    instance: Instance, tmp_path: pathlib.Path
+) -> None:
+    script = tmp_path / "batch.sh"
+    script.write_text(
+        "#!/bin/sh\n#flux: -N2 --exclusive\n#flux: --conf=tbon.keepalive_count=7\n"
+        f"#flux: --output={tmp_path}/out --dump={tmp_path}/kvs.tgz\n"
+        "flux config get\nflux kvs put kept=1\nflux uptime\n"
+    )
+    jobid = said(instance, "batch", str(script))
+    assert said(instance, "jobs", "-no{name}", jobid) == str(script)
+    flux(instance, "job", "status", jobid)
+    found = (tmp_path / "out").read_text().splitlines()
+    assert json.loads(found[0]) == {"tbon": {"keepalive_count": 7}}
+    assert found[1].endswith("depth 1,  size 2")
+    with tarfile.open(tmp_path / "kvs.tgz") as archive:
+        assert "kept" in archive.getnames()
+
+
+# Cancel, pgrep, pkill
+
+
+def test_cancel(instance: Instance) -> None:
+    ids = said(instance, "submit", "--cc=1-3", "--urgency=hold", "true").split()
+    done = flux(instance, "cancel", "--dry-run", *ids)
+    assert done.stderr == "flux-cancel: Would cancel 3 jobs\n"
+    flux(instance, "cancel", "-m", "not now", ids[0])
+    flux(instance, "job", "wait-event", "-q", ids[0], "clean")
+    assert said(instance, "jobs", "-ano{exception.note}", ids[0]) == "not now"
+    done = flux(instance, "cancel", *ids, code=1)
+    assert done.stderr == f"flux-cancel: ERROR: {ids[0]}: job is inactive\n"
+    held = said(instance, "submit", "--cc=1-2", "--urgency=hold", "true").split()
+    assert flux(instance, "cancel", "--all", "-n").stderr == "flux-cancel: Would cancel 2 jobs\n"
+    done = flux(instance, "cancel", "--all", "--states=run")
+    assert done.stderr == "flux-cancel: Matched 0 jobs\n"
+    assert flux(instance, "cancel", "--all", "--states=run", "-q").stderr == ""
+    done = flux(instance, "cancel", "--all")
+    assert done.stderr == "flux-cancel: Canceled 2 jobs (0 errors)\n"
+    flux(instance, "job", "status", *held, code=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ([], 1, "No target jobs were provided"),
+        (["--all", "f1"], 1, "Do not specify a list of jobids with --all,--user,--states options"),
+        (["f1"], 1, "ƒ1: unknown job id"),
+        (["xxx"], 2, "argument JOBID...: invalid JobID value: 'xxx'"),
+        (["--states=inactive"], 1, "Invalid state inactive specified"),
+        (["--user=nosuch"], 1, "Invalid user nosuch specified"),
+    ],
+)
+def test_what_cannot_be_canceled(
+    instance: Instance, words: list[str], code: int, message: str
+) -> None:
+    assert f"{message}\n" in flux(instance, "cancel", *words, code=code).stderr
+
+
+def test_pgrep_and_pkill(instance: Instance) -> None:
+    ids = [
+        said(instance, "submit", "--urgency=hold", f"--job-name=grep{name}", "true")
+        for name in ("one", "two", "three")
+    ]
+    assert said(instance, "pgrep", "^grep").split() == ids
+    assert said(instance, "pgrep", "greptwo") == ids[1]
+    assert said(instance, "pgrep", f"{ids[0]}..{ids[1]}").split() == ids[:2]
+    assert said(instance, "pgrep", "-c1", "^grep") == ids[0]
+    rows = said(instance, "pgrep", "-o{name:>10} {urgency}", "greptwo").splitlines()
+    assert rows == ["NAME URG", "   greptwo 0"]
+    assert json.loads(said(instance, "pgrep", "--json", "greptwo"))["name"] == "greptwo"
+    flux(instance, "pgrep", "nosuchjob", code=1)
+    flux(instance, "pgrep", "[", code=2)
+    flux(instance, "pgrep", "-f", "running", "^grep", code=1)
+    assert flux(instance, "pkill", "-n", "^grep").stderr == "flux-pkill: Would cancel 3 jobs\n"
+    done = flux(instance, "pkill", "--wait", "-m", "gone", "^grept")
+    assert done.stderr == "flux-pkill: INFO: Canceled 2 jobs\n"
+    rows = said(instance, "pgrep", "-an", "-o{name}:{exception.note}", "^grep").splitlines()
+    assert sorted(rows) == ["grepone:", "grepthree:gone", "greptwo:gone"]
+    flux(instance, "pkill", "--wait", "^grep")
+    flux(instance, "pkill", "^grep", code=1)
+
+
+# Watch
+
+
+def test_watch(instance: Instance) -> None:
+    words = ["sh", "-c", "echo out; echo err >&2; exit 3"]
+    ids = said(instance, "submit", "--wait", "--cc=1-2", *words, code=3).split()
+    done = flux(instance, "watch", *ids, code=3)
+    assert (done.stdout, done.stderr) == ("out\nout\n", "err\nerr\n")
+    labeled = said(instance, "watch", "-l", *ids, code=3).splitlines()
+    assert sorted(labeled) == sorted(f"{jobid}: 0: out" for jobid in ids)
+    assert said(instance, "watch", "-f", "failed", "-c1", code=3) == "out"
+    done = flux(instance, "watch", "f1")
+    assert done.stderr == (
+        "flux-watch: ERROR: JobID f1 unknown\nflux-watch: INFO: No matching jobs\n"
+    )
+    done = flux(instance, "watch", code=1)
+    assert done.stderr == "flux-watch: ERROR: At least one job selection option is required\n"
+    failed = said(instance, "submit", "nosuchprogram")
+    assert "nosuchprogram" in flux(instance, "watch", failed, code=127).stderr
+    assert flux(instance, "watch", "--raw", failed, code=127).stderr == ""
+
+
+def test_watch_follows_what_still_runs(instance: Instance) -> None:
+    held = said(instance, "submit", "--urgency=hold", "echo", "later")
+    flux(instance, "exec", "-r0", "sh", "-c", f"{instance.flux} job urgency {held} 16 &")
+    assert said(instance, "watch", "--active") in ("later", "")
+    assert said(instance, "watch", "-v", held).startswith("later")
+
+
+# What there is
+
+
+def test_uptime(instance: Instance) -> None:
+    pattern = r" \d\d:\d\d:\d\d run [0-9.]+[smhd],  owner \S+,  depth 0,  size 2"
+    assert re.fullmatch(pattern, flux(instance, "uptime").stdout.rstrip("\n"))
+    flux(instance, "resource", "drain", "1", "testing")
+    flux(instance, "queue", "disable", "testing")
+    flux(instance, "queue", "stop", "testing")
+    first, second = flux(instance, "uptime").stdout.splitlines()
+    assert first.endswith(",  1 drained")
+    assert second == "  submit disabled,  scheduler stopped"
+    found = json.loads(said(instance, "uptime", "--json"))
+    assert (found["drained"], found["submit"], found["scheduling"]) == (1, False, False)
+    flux(instance, "resource", "undrain", "1")
+    flux(instance, "queue", "enable")
+    flux(instance, "queue", "start")
+
+
+def test_resource_info(instance: Instance) -> None:
+    found = json.loads(said(instance, "resource", "info", "--json"))
+    cores = found["ncores"]
+    assert said(instance, "resource", "info") == f"2 Nodes, {cores} Cores, 0 GPUs"
+    one = said(instance, "resource", "info", "-i", "0", "-s", "up,down")
+    assert one == f"1 Nodes, {cores // 2} Cores, 0 GPUs"
+    assert said(instance, "resource", "info", "-i", "7") == "0 Nodes, 0 Cores, 0 GPUs"
+    done = flux(instance, "resource", "info", "-s", "nosuch", code=1)
+    assert done.stderr == "flux-resource: ERROR: Invalid resource state nosuch specified\n"
+
+
+def test_hostlist(instance: Instance) -> None:
+    hosts = said(instance, "hostlist", "--expand", "instance").split()
+    assert len(hosts) == 2
+    assert said(instance, "hostlist", "--count", "avail") == "2"
+    jobid = said(instance, "submit", "-N1", "--wait", "true")
+    assert said(instance, "hostlist", jobid) == hosts[0]
+    assert said(instance, "run", "flux", "hostlist", "--local") == hosts[0]
+    done = flux(instance, "hostlist", "f1", code=1)
+    assert done.stderr == "flux-hostlist: ERROR: job f1 not found\n"
+    assert said(instance, "hostlist", "--fallback", "f1") == "f1"
+    assert json.loads(said(instance, "hostlist", "--json", "a[1-2]")) == ["a1", "a2"]
+    flux(instance, "hostlist", "-q", "-i", "a[1-2]", "b[1-2]", code=1)
+    done = flux(instance, "hostlist", "-i", "-m", "a1b", "b1c", code=2)
+    assert done.stderr.endswith("argument -m/--minus: not allowed with argument -i/--intersect\n")
+
+
+def test_last_jobs(instance: Instance) -> None:
+    ids = said(instance, "submit", "--cc=1-3", "--wait", "true").split()
+    newest = ids[::-1]
+    assert said(instance, "job", "last").split() == newest[:1]
+    assert said(instance, "job", "last", "3").split() == newest
+    assert said(instance, "job", "last", "[0:3:2]").split() == newest[::2]
+    assert json.loads(said(instance, "job", "last", "--json"))["f58"] == newest[0]
+    done = flux(instance, "job", "last", "[-1]", code=1)
+    assert done.stderr == "flux-job: could not parse python-style slice expression\n"
+
+
+def test_time_that_is_left(instance: Instance) -> None:
+    assert said(instance, "run", "-t", "1", "flux", "job", "timeleft") in ("58", "59", "60")
+    assert said(instance, "run", "-t", "90", "flux", "job", "timeleft", "-H") == "1.5h"
+    assert said(instance, "job", "timeleft") == "4294967295"
+    assert json.loads(said(instance, "job", "timeleft", "--json")) == {"seconds": None}
+    assert flux(instance, "job", "timeleft", "f1", code=1).stderr == "flux-job: f1: No such job\n"
+
+
+def test_taskmaps(instance: Instance) -> None:
+    plain = said(instance, "submit", "--wait", "-N2", "-n4", "true")
+    dealt = said(instance, "submit", "--wait", "-N2", "-n4", "--taskmap=cyclic", "true")
+    assert said(instance, "job", "taskmap", plain) == "[[0,2,2,1]]"
+    assert said(instance, "job", "taskmap", "--to=raw", dealt) == "0,2;1,3"
+    assert json.loads(said(instance, "job", "taskmap", "--json", dealt))["tasks"][0] == [0, 2]
+    assert said(instance, "job", "taskmap", "--taskids=1", dealt) == "1,3"
+    assert said(instance, "job", "taskmap", "--ntasks=1", plain) == "2"
+    assert said(instance, "job", "taskmap", "--nodeid=2", dealt) == "0"
+    assert said(instance, "job", "taskmap", "--to=pmi", plain) == "(vector,(0,2,2))"
+    assert said(instance, "job", "taskmap", "(vector,(0,2,2))") == "[[0,2,2,1]]"
+    hosts = said(instance, "job", "taskmap", "--to=hosts", plain).splitlines()
+    assert [row.partition(": ")[2] for row in hosts] == ["0-1", "2-3"]
+    done = flux(instance, "job", "taskmap", "--hostname=1", "[[0,1,2,1]]", code=1)
+    assert done.stderr == "flux-job: taskmap: can't use --hostname without a jobid\n"
+
+
+# Instances in instances
+
+
+def test_pstree_and_shutdown(instance: Instance, tmp_path: pathlib.Path) -> None:
+    jobid = instance_job(instance, "--job-name=outer")
+    flux(instance, "proxy", jobid, "flux", "submit", "--wait-event=start", "sleep", "600")
+    assert said(instance, "pstree").splitlines() == [".", "└── outer", "    └── sleep"]
+    assert said(instance, "pstree", "-L1").splitlines() == [".", "└── outer"]
+    (found,) = json.loads(said(instance, "pstree", "--json"))["children"]
+    assert (found["name"], [job["name"] for job in found["children"]]) == ("outer", ["sleep"])
+    assert said(instance, "pstree", "--ascii", "-p", jobid).splitlines() == [
+        f"{jobid} outer",
+        "`-- sleep",
+    ]
+    header, outer, inner = said(instance, "pstree", "-d", "stats").splitlines()
+    assert header.split() == ["JOBID", "STATS", "RUNTIME"]
+    assert "PD:0 R:1 CD:0 F:0" in outer
+    assert inner.endswith("└── sleep")
+    dump = tmp_path / "kept.tgz"
+    dump.touch()
+    done = flux(instance, "shutdown", f"--dump={dump}", jobid, code=1)
+    assert done.stderr == f"flux-shutdown: {dump} exists already; nothing is shut down\n"
+    done = flux(instance, "shutdown", "-y", f"--dump={dump}", jobid)
+    assert "rc3-success: finalize->exit" in done.stderr
+    assert tarfile.is_tarfile(dump)
+    flux(instance, "job", "wait-event", "-q", jobid, "clean")
+    assert said(instance, "pstree") == "."
+
+
+def test_shutdown_in_the_background(instance: Instance) -> None:
+    jobid = instance_job(instance)
+    done = flux(instance, "shutdown", "--background", jobid)
+    assert (done.stdout, done.stderr) == ("", "")
+    until(lambda: said(instance, "jobs", "-no{state}", jobid) == "INACTIVE")
+
+
+def test_shutdown_of_this_instance() -> None:
+    with running_instance(2) as running:
+        done = flux(running, "shutdown", "--quiet")
+        assert done.stdout == ""
+        until(lambda: running.process.poll() is not None)
+
+
+def test_fortunes(instance: Instance) -> None:
+    from fluxctl.fortunes import CATEGORIES
+
+    for kind, texts in CATEGORIES.items():
+        found = flux(instance, "fortune", "-c", kind).stdout.strip("\n")
+        assert found in [text.strip("\n") for text in texts]
