@@ -199,3 +199,29 @@ def test_a_watch_of_nothing_is_refused(instance: Instance) -> None:
         done = instance.run("jobs", "--watch", option)
         assert (done.returncode, done.stdout) == (1, "")
         assert "--watch shows jobs of the instance" in done.stderr
+
+
+def test_a_watch_misses_none_of_many_jobs(instance: Instance) -> None:
+    count = 1000
+    simulated = ("--setattr=system.exec.test.run_duration=0.001s", "--setattr=system.job.name=many")
+    query = ("--query", "name:many", "-n", "-o", "{id.f58} {status}")
+    with ending(watching(instance, *query)) as process:
+        submitted = instance.run("mini", "submit", f"--cc=1-{count}", *simulated, "hostname")
+        assert process.stdout is not None
+        last: dict[str, str] = {}
+        while list(last.values()).count("COMPLETED") < count:
+            jobid, status = process.stdout.readline().split()
+            last[jobid] = status
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    assert sorted(last) == sorted(submitted.stdout.split())
+
+
+def test_many_jobs_are_listed_on_a_terminal_that_is_small(instance: Instance) -> None:
+    instance.run("mini", "submit", "--urgency=hold", "--cc=1-1100", "true")
+    done = instance.run("jobs", "-n", "-o", "{id}")
+    assert len(done.stdout.splitlines()) == 1000
+    assert done.stderr == "flux-jobs: WARNING: listed 1000 of 1100 jobs; --count=0 lists all\n"
+    with flux(instance, "jobs", "-n", "-c", "2", "-o", "{id}") as terminal:
+        assert "listed 2 of 1100 jobs" in terminal.end()[1]
+    instance.run("job", "cancelall", "-f")
