@@ -183,7 +183,7 @@ def test_a_watch_takes_a_query_and_prints_json(instance: Instance) -> None:
 
 
 def test_a_watch_whose_reader_has_gone_ends_without_a_word(instance: Instance) -> None:
-    with ending(watching(instance, "-n", "-o", "{id}")) as process:
+    with ending(watching(instance, "-a", "-n", "-o", "{id}")) as process:
         assert process.stdout is not None
         instance.run("mini", "run", "true")
         assert process.stdout.readline()
