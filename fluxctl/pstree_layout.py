@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 from flux.job.info_format import JobInfoFormat
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.instance_tree import Facts, Layout, RootJob
 from fluxctl.list_output import read_format
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from flux.output_format import OutputFormat

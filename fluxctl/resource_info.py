@@ -9,9 +9,9 @@ import click
 from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
 from fluxctl.json_output import json_option, print_json
 from fluxctl.python_style import PythonCommand
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux

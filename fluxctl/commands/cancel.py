@@ -154,7 +154,7 @@ def _userid(user: str | None) -> int:
 def _mask(states: str) -> int:
     from flux.constants import FLUX_JOB_STATE_INACTIVE
     from flux.job.state_names import STATE_FILTERS
-    from fluxctl.hints import suggestion
+    from fluxctl.suggestions import suggestion
 
     mask = 0
     for name in states.split(","):
