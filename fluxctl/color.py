@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable
+from typing import Final, Literal, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fluxctl.option_groups import F
+F = TypeVar("F", bound=Callable[..., object])
 
 WHEN: Final = ("never", "always", "auto")
 RESET: Final = "\033[0;0m"
@@ -45,6 +43,19 @@ def color_option(*names: str) -> Callable[[F], F]:
         default="auto",
         help="Color the output: never, always or auto (the default).",
     )
+
+
+def with_color_told(args: list[str]) -> list[str]:
+    """Return arguments in which ``--color`` does not take a word that is no value of it: such as
+    the job id in ``flux job eventlog --color ID``.
+    """
+    found: list[str] = []
+    for index, word in enumerate(args):
+        if word == "--":
+            return [*found, *args[index:]]
+        alone = word == "--color" and args[index + 1 : index + 2] not in [[when] for when in WHEN]
+        found.append("--color=always" if alone else word)
+    return found
 
 
 def uses_color(when: str) -> bool:

@@ -14,6 +14,7 @@ from click.exceptions import NoSuchOption
 
 from flux.terminal_text import terminal_text
 from fluxctl.abbreviations import LongOptions, candidates
+from fluxctl.color import with_color_told
 from fluxctl.errors import CommandError
 from fluxctl.suggestions import nearest
 from fluxctl.usage_hints import usage_hint
@@ -123,6 +124,8 @@ class UsageReports(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, see click. Raises CommandError for a usage error."""
+        if any(param.name == "color" for param in self.params):
+            args = with_color_told(args)
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as exc:

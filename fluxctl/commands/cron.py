@@ -322,7 +322,7 @@ def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) ->
     )
 
 
-@command.command("list")
+@command.command("list", cls=FluxCommand)
 @ENTRIES.options()
 def list_entries(**choice: Unpack[ListChoice]) -> None:
     """List the entries, how often they ran and how it went.
@@ -345,7 +345,7 @@ def _id(sub: str, text: str | None) -> int:
     return number
 
 
-@command.command("delete")
+@command.command("delete", cls=FluxCommand)
 @click.option("-k", "--kill", is_flag=True, help="Also kill a command that is running.")
 @click.argument("ids", metavar="ID...", nargs=-1, shell_complete=completions.cron_entries)
 def delete(kill: bool, ids: tuple[str, ...]) -> None:
@@ -362,7 +362,7 @@ def delete(kill: bool, ids: tuple[str, ...]) -> None:
         echo(f"Removed cron-{number}: {entry['name']} {history}")
 
 
-@command.command("stop")
+@command.command("stop", cls=FluxCommand)
 @click.argument("ids", metavar="ID...", nargs=-1, shell_complete=completions.cron_entries)
 def stop(ids: tuple[str, ...]) -> None:
     """Stop entries from being run; they stay in the list."""
@@ -371,7 +371,7 @@ def stop(ids: tuple[str, ...]) -> None:
         echo(f"Stopped cron-{number}")
 
 
-@command.command("start")
+@command.command("start", cls=FluxCommand)
 @click.argument("ids", metavar="ID...", nargs=-1, shell_complete=completions.cron_entries)
 def start(ids: tuple[str, ...]) -> None:
     """Start stopped entries."""
@@ -380,7 +380,7 @@ def start(ids: tuple[str, ...]) -> None:
         echo(f"Started cron-{number}")
 
 
-@command.command("sync")
+@command.command("sync", cls=FluxCommand)
 @click.option(
     "-e",
     "--epsilon",
@@ -409,7 +409,7 @@ def sync(topic: str | None, epsilon: str | None, disable: bool, as_json: bool) -
         echo(f'sync: sync to event "{answer["sync_event"]}" epsilon={answer["sync_epsilon"]:.3f}s.')
 
 
-@command.command("dump")
+@command.command("dump", cls=FluxCommand)
 @click.option("-k", "--key", metavar="KEY", help="Print the value of KEY only.")
 @json_option()
 @click.argument("number", metavar="ID", required=False, shell_complete=completions.cron_entries)

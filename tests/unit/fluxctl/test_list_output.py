@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fluxctl.color import Paint, Role, uses_color
+from fluxctl.color import Paint, Role, uses_color, with_color_told
 from fluxctl.errors import CommandError
 from fluxctl.list_output import ListChoice, ListTable
 
@@ -85,3 +85,17 @@ def test_paint_of_nothing_is_nothing() -> None:
     assert Paint("always")("", "bad") == ""
     assert Paint("always")("x", "") == "x"
     assert Paint("never")("x", "bad") == "x"
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--color"], ["--color=always"]),
+        (["--color", "ƒ1"], ["--color=always", "ƒ1"]),
+        (["--color", "auto", "ƒ1"], ["--color", "auto", "ƒ1"]),
+        (["--color", "-n"], ["--color=always", "-n"]),
+        (["--", "--color"], ["--", "--color"]),
+    ],
+)
+def test_color_takes_no_word_that_is_not_its_value(args: list[str], told: list[str]) -> None:
+    assert with_color_told(args) == told
