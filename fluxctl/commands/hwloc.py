@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json
@@ -34,6 +35,17 @@ def _documents(local: bool, ranks: str | None) -> list[str]:
     return found
 
 
+_ranks_option = click.option(
+    "-r",
+    "--rank",
+    "--ranks",
+    "ranks",
+    metavar="NODESET",
+    help="Show these ranks only.",
+    shell_complete=completions.ranks,
+)
+
+
 @click.group(cls=FluxGroup, name="hwloc", short_help="Show the hardware of an instance")
 def command() -> None:
     """Show the hardware that the brokers of an instance may use."""
@@ -41,7 +53,7 @@ def command() -> None:
 
 @command.command("info")
 @click.option("-l", "--local", is_flag=True, help="Show this machine, without an instance.")
-@click.option("-r", "--rank", "--ranks", "ranks", metavar="NODESET", help="Show these ranks only.")
+@_ranks_option
 @json_option()
 def info(local: bool, ranks: str | None, as_json: bool) -> None:
     """Count machines, cores and processing units."""
@@ -56,7 +68,7 @@ def info(local: bool, ranks: str | None, as_json: bool) -> None:
 
 @command.command("topology")
 @click.option("-l", "--local", is_flag=True, help="Show this machine, without an instance.")
-@click.option("-r", "--rank", "--ranks", "ranks", metavar="NODESET", help="Show these ranks only.")
+@_ranks_option
 def topology(local: bool, ranks: str | None) -> None:
     """Print hwloc XML, one document a rank."""
     for document in _documents(local, ranks):

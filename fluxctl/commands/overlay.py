@@ -31,7 +31,14 @@ def command() -> None:
 
 
 @command.command("status", cls=FluxCommand)
-@click.option("-r", "--rank", type=COUNT, default=0, help="Begin at RANK, by default at rank 0.")
+@click.option(
+    "-r",
+    "--rank",
+    type=COUNT,
+    default=0,
+    help="Begin at RANK, by default at rank 0.",
+    shell_complete=completions.ranks,
+)
 @click.option(
     "-v",
     "--verbose",

@@ -11,7 +11,7 @@ import click
 from flux.waitstatus import INTERRUPTED
 from flux.wire.message import NODEID_ANY, NODEID_UPSTREAM
 from fluxctl.command import FluxCommand, echo, handle
-from fluxctl.completions import services
+from fluxctl.completions import ranks, services
 from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean, modules
 from fluxctl.json_output import json_option, print_json
@@ -28,7 +28,11 @@ MAX_INTERVAL = 1 << 31
 
 @click.command(cls=FluxCommand)
 @click.option(
-    "-r", "--rank", metavar="N", help="Find target on a specific broker rank, 'any' or 'upstream'."
+    "-r",
+    "--rank",
+    metavar="N",
+    help="Find target on a specific broker rank, 'any' or 'upstream'.",
+    shell_complete=ranks,
 )
 @click.option(
     "-p",

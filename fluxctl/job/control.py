@@ -6,7 +6,7 @@ import click
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
 from fluxctl.command import handle, talk
-from fluxctl.completions import urgencies
+from fluxctl.completions import job_states, urgencies
 from fluxctl.errors import CommandError
 from fluxctl.job.options import (
     JobCommand,
@@ -109,6 +109,7 @@ _STATES = click.option(
     default="active",
     metavar="STATES",
     help="Set target job states (default=ACTIVE)",
+    shell_complete=job_states,
 )
 _FORCE = click.option("-f", "--force", is_flag=True, help="Confirm the command")
 _QUIET = click.option("-q", "--quiet", is_flag=True, help="Suppress output if no jobs match")
