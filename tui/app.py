@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from tui.feed.base import Feed
-    from tui.model.settings import Settings
+    from tui.model.settings import TopSettings
     from tui.widgets.palette import Glyphs
 
 REPAINT_SECONDS: Final = 0.1
@@ -91,7 +91,7 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
         glyphs: Glyphs | None = None,
         connect: Callable[[str], Feed] | None = None,
         others: Sequence[tuple[str, str]] = (),
-        settings: Settings | None = None,
+        settings: TopSettings | None = None,
         settings_path: Path | None = None,
         problems: Sequence[str] = (),
     ) -> None:

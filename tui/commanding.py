@@ -34,7 +34,7 @@ from tui.views import BY_NAME as VIEW_NAMES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tui.flux_words import Choice
+    from tui.flux_words import FluxWord
     from tui.model.dashboard import Dashboard
     from tui.model.selection import Targets
     from tui.screens.live import LiveScreen
@@ -110,7 +110,7 @@ class CommandingApp(ConfiguredApp):
             "own": settings.commands,
         }
 
-    def _known_words(self, text: str) -> tuple[int, list[Choice]] | None:
+    def _known_words(self, text: str) -> tuple[int, list[FluxWord]] | None:
         """Return what the end of a line may become, None if ``flux`` has to be asked."""
         found = complete(text, self._names(), self.dashboard.values_of)
         if found is None or (" " not in text.strip() and not found[1]):
@@ -120,7 +120,7 @@ class CommandingApp(ConfiguredApp):
         start, words = found
         return start, described(words, about)
 
-    async def _asked_words(self, text: str) -> tuple[int, list[Choice]]:
+    async def _asked_words(self, text: str) -> tuple[int, list[FluxWord]]:
         """Ask ``flux`` what the last word of a line may become."""
         line = text.lstrip().removeprefix("flux ").lstrip()
         start = text.rfind(" ") + 1

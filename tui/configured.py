@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from tui import settings_file
 from tui.keymap import check_keys
-from tui.model.settings import Settings
+from tui.model.settings import TopSettings
 from tui.theming import ThemedApp
 from tui.widgets import palette
 
@@ -34,10 +34,10 @@ class ConfiguredApp(ThemedApp):
     ]
 
     def __init__(
-        self, settings: Settings | None, settings_path: Path | None, problems: Sequence[str]
+        self, settings: TopSettings | None, settings_path: Path | None, problems: Sequence[str]
     ) -> None:
         super().__init__()
-        self.settings = settings or Settings()
+        self.settings = settings or TopSettings()
         self.settings_path = settings_path
         self._problems = list(problems)
         self.own_keys: dict[str, str] = {}
@@ -53,7 +53,7 @@ class ConfiguredApp(ThemedApp):
         self.tell_problems([*self._problems, *self.take(self.settings)])
         self.set_interval(LOOK_SECONDS, self._look)
 
-    def take(self, settings: Settings) -> list[str]:
+    def take(self, settings: TopSettings) -> list[str]:
         """Do what ``settings`` say; return what of it cannot be done."""
         keys, own, problems = check_keys(settings.keys, settings.commands, type(self))
         self.settings = settings
@@ -110,7 +110,7 @@ class ConfiguredApp(ThemedApp):
             self.notify("the settings are read again", timeout=3)
 
 
-def located(settings: Settings, problems: list[str], path: Path | None) -> list[str]:
+def located(settings: TopSettings, problems: list[str], path: Path | None) -> list[str]:
     """Return sentences that begin with a key as ones that begin with file and line."""
     return [
         f"{path or 'settings'}:{settings.place(problem.partition(': ')[0])}: {problem}"

@@ -21,7 +21,7 @@ AGE: Final = 15.0
 """Seconds that an answer is good for: ids of jobs are among them."""
 
 
-class Choice(NamedTuple):
+class FluxWord(NamedTuple):
     """A word and what there is to say of it."""
 
     word: str
@@ -32,14 +32,14 @@ class FluxWords:
     """Asks, and remembers the answers for a while."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, ...], tuple[float, list[Choice]]] = {}
+        self._known: dict[tuple[str, ...], tuple[float, list[FluxWord]]] = {}
 
-    def known(self, words: Sequence[str], uri: str) -> list[Choice] | None:
+    def known(self, words: Sequence[str], uri: str) -> list[FluxWord] | None:
         """Return the choices for the last of ``words`` if they are known."""
         asked, choices = self._known.get((uri, *words), (0.0, None))
         return choices if time.monotonic() - asked < AGE else None
 
-    async def choices(self, words: Sequence[str], uri: str) -> list[Choice]:
+    async def choices(self, words: Sequence[str], uri: str) -> list[FluxWord]:
         """Return what the last of ``words`` may become; nothing if the command does not say.
 
         ``words`` begins with the name of the sub-command.
@@ -71,7 +71,7 @@ def _quoted(word: str) -> str:
     return shlex.quote(word) if word else ""
 
 
-def choices_in(text: str) -> list[Choice]:
+def choices_in(text: str) -> list[FluxWord]:
     """Return the choices in an answer: three lines for each, kind, word and help (``_`` for
     none).
     """
@@ -79,5 +79,5 @@ def choices_in(text: str) -> list[Choice]:
     found = []
     for kind, word, words in zip(lines[::3], lines[1::3], lines[2::3], strict=False):
         if kind == "plain" and word.isprintable():
-            found.append(Choice(word, "" if words == "_" else words))
+            found.append(FluxWord(word, "" if words == "_" else words))
     return found[:MOST]

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from tui import settings_file
-from tui.model.history import LONGEST, MOST, History
+from tui.model.history import LONGEST, MOST, TypedLines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ _SLACK: Final = 2
 """How many times what is remembered a file may hold before it is written anew."""
 
 
-def history(name: str) -> History:
+def history(name: str) -> TypedLines:
     """Return the history that is kept under that name; where it cannot be read or kept, one of this
     session.
     """
@@ -28,7 +28,7 @@ def history(name: str) -> History:
     if len(lines) > _SLACK * MOST:
         with contextlib.suppress(OSError):
             settings_file.replace(path, "".join(f"{line}\n" for line in lines[-MOST:]))
-    return History(lines, lambda line: _append(path, line))
+    return TypedLines(lines, lambda line: _append(path, line))
 
 
 def _lines(path: Path) -> list[str]:

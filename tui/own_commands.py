@@ -13,7 +13,7 @@ from tui.commanding import CommandingApp
 from tui.model.columns import BY_NAME
 from tui.model.commands import SETTINGS, split
 from tui.model.query import Query
-from tui.model.settings import SavedView, Settings, read_settings
+from tui.model.settings import SavedView, TopSettings, read_settings
 from tui.screens.output import OutputScreen
 from tui.screens.prompt import MenuScreen
 
@@ -72,7 +72,7 @@ class OwnCommandsApp(CommandingApp):
         """Run a command and tell how it ended, with the last line it wrote to standard error; with
         ``quiet`` only if it failed.
         """
-        running, last = processes.Command(words, env), ""
+        running, last = processes.LineCommand(words, env), ""
         try:
             async for stream, lines in running.lines():
                 if stream == "stderr":
@@ -175,7 +175,7 @@ class OwnCommandsApp(CommandingApp):
         self.screen.refresh_bindings()
 
 
-def _one_setting(key: str, value: str) -> tuple[Settings, list[str]]:
+def _one_setting(key: str, value: str) -> tuple[TopSettings, list[str]]:
     """Return the settings that a value makes, and what is wrong with it: as TOML has it, or as a
     text that is written without its quotes.
     """

@@ -5,13 +5,12 @@ commands, themes, and the commands that are typed after ``:``.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from rich.cells import cell_len
 from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 
-from tui.commanding import CommandingApp
 from tui.model import format as fmt
 from tui.model.commands import VERBS
 from tui.views import VIEWS
@@ -20,7 +19,12 @@ from tui.widgets import palette
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from textual.binding import Binding
     from textual.command import Hits
+    from textual.dom import DOMNode
+
+    from tui.model.settings import TopSettings
+    from tui.model.themes import ColourTheme
 
 
 ROOM: Final = 52
@@ -42,15 +46,41 @@ class Offer(NamedTuple):
     act: Callable[[], object]
 
 
+class Commanded(Protocol):
+    """What the palette knows of the application."""
+
+    settings: TopSettings
+    colour_themes: dict[str, ColourTheme]
+
+    def run_line(self, line: str) -> None:
+        """Do what a line says."""
+
+    def action_command_line(self, text: str = "") -> None:
+        """Type a command that begins so."""
+
+    def action_own_command(self, name: str) -> None:
+        """Run one of the user's own commands."""
+
+    def wear(self, name: str) -> None:
+        """Change the theme."""
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Return a key as people read it."""
+
+    async def run_action(self, action: str, default_namespace: DOMNode | None = None) -> bool:
+        """Do what an action says."""
+
+    def call_later(self, callback: Callable[[], object]) -> bool:
+        """Call something once all that waits is done."""
+
+
 class DashboardCommands(Provider):
     """All that can be done from where the palette was opened."""
 
     @property
-    def top(self) -> CommandingApp:
+    def top(self) -> Commanded:
         """The application."""
-        app = self.app
-        assert isinstance(app, CommandingApp)
-        return app
+        return cast("Commanded", self.app)
 
     async def discover(self) -> Hits:
         """Offer everything."""
@@ -119,6 +149,6 @@ def _line(name: Content, offer: Offer) -> Content:
     return Content.assemble(name, gap, (offer.about, palette.DIM))
 
 
-def _later(app: CommandingApp, act: Callable[[], object]) -> None:
+def _later(app: Commanded, act: Callable[[], object]) -> None:
     """Do something once the palette has gone."""
     app.call_later(act)

@@ -57,7 +57,7 @@ class LineReader:
         return [rest.decode(errors="replace")] if rest else []
 
 
-class Command:
+class LineCommand:
     """One command in a process group of its own, without a terminal or standard input.
 
     `lines` gives its output in batches; ``status`` is its exit code once it has ended: that of a
@@ -145,7 +145,7 @@ async def output_of(words: Sequence[str], env: Mapping[str, str], seconds: float
 
     Raises OSError if it cannot be started, TimeoutError if it takes longer than that.
     """
-    command = Command(words, env)
+    command = LineCommand(words, env)
     text: list[str] = []
     try:
         async with asyncio.timeout(seconds):

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.model.settings import MOST_BYTES, Settings, read_settings
+from tui.model.settings import MOST_BYTES, TopSettings, read_settings
 
 if TYPE_CHECKING:
     from tui.model.settings import SavedView
@@ -36,7 +36,7 @@ def _base(variable: str, otherwise: str) -> Path:
     return Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~")) / otherwise
 
 
-def load(path: Path) -> tuple[Settings, list[str]]:
+def load(path: Path) -> tuple[TopSettings, list[str]]:
     """Return the settings in a file, and what is wrong with it.
 
     Raises OSError: why it cannot be read, or EINVAL if it is not TOML.
@@ -112,7 +112,7 @@ def replace(path: Path, text: str) -> None:
         raise
 
 
-def chosen(named: str | None) -> tuple[Settings, list[str], Path]:
+def chosen(named: str | None) -> tuple[TopSettings, list[str], Path]:
     """Return the settings to begin with, what is wrong with them, and their file: the one that was
     named, else the usual one, which need not be there.
 
@@ -124,5 +124,5 @@ def chosen(named: str | None) -> tuple[Settings, list[str], Path]:
         settings, problems = load(path)
     except OSError as error:
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        return Settings(), [] if missing else [str(error.strerror)], path
+        return TopSettings(), [] if missing else [str(error.strerror)], path
     return settings, problems, path

@@ -13,7 +13,7 @@ LONGEST: Final = 2000
 """Letters of a line that is remembered."""
 
 
-class History:
+class TypedLines:
     """Lines from the oldest to the newest; ``keep`` is told of each new one.
 
     Going back begins with what is being typed, shows older lines that begin with it, and ends with

@@ -78,7 +78,7 @@ class OwnCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class TopSettings:
     """All settings, those that the file does not have at their defaults."""
 
     theme: str = ""
@@ -120,7 +120,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 """The keys of the file and of each kind of table in it."""
 
 
-def read_settings(text: str, file: str) -> tuple[Settings, list[str]]:
+def read_settings(text: str, file: str) -> tuple[TopSettings, list[str]]:
     """Return the settings in ``text``, and a sentence with file and line for each thing in it that
     cannot be used: that one is left at its default.
 
@@ -164,12 +164,12 @@ class _Reader:
         self._lines: dict[Path, int] | None = None
         self.problems: list[tuple[int, str]] = []
 
-    def settings(self) -> Settings:
+    def settings(self) -> TopSettings:
         """Return all settings."""
         top = self._tables
         self._known(top, (), "")
         themes = self._each("themes", self._theme)
-        return Settings(
+        return TopSettings(
             theme=self._one_of(top, ("theme",), [*BUILT_IN, *themes], "theme"),
             refresh=self._number(top, ("refresh",), LEAST_REFRESH, LEAST_REFRESH, MOST_REFRESH),
             ascii=self._flag(top, ("ascii",), False),

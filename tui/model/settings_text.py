@@ -71,7 +71,8 @@ DEFAULT_TEXT: Final = """\
 
 # Colours of your own for any role, the others as in "base": background surface panel cursor
 # flash line dim soft text bright accent warning error success depend priority run cleanup
-# canceled timeout stderr. Written #rrggbb; themes made from ansi name the terminal's colours.
+# canceled timeout stderr sand pink. Written #rrggbb; those made from ansi name the
+# terminal's colours: red, bright_blue, default.
 #[themes.mine]
 #base = "dark"
 #background = "#000000"

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
-from tui.flux_words import Choice
+from tui.flux_words import FluxWord
 from tui.model import format as fmt
 from tui.model.commands import VERBS
 from tui.widgets import palette
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from tui.model.history import History
+    from tui.model.history import TypedLines
 
-    Known = Callable[[str], tuple[int, list[Choice]] | None]
-    Asked = Callable[[str], Awaitable[tuple[int, list[Choice]]]]
+    Known = Callable[[str], tuple[int, list[FluxWord]] | None]
+    Asked = Callable[[str], Awaitable[tuple[int, list[FluxWord]]]]
 
 SHOWN: Final = 8
 """Choices in sight at a time."""
@@ -47,13 +47,13 @@ class CommandBar(ModalScreen[str | None]):
         Binding("down", "newer", "Newer line", show=False, id="command.newer"),
     ]
 
-    def __init__(self, history: History, known: Known, asked: Asked, text: str = "") -> None:
+    def __init__(self, history: TypedLines, known: Known, asked: Asked, text: str = "") -> None:
         super().__init__()
         self._history = history
         self._known, self._asked = known, asked
         self._first = text
         self._start = 0
-        self._choices: list[Choice] = []
+        self._choices: list[FluxWord] = []
         self._chosen: int | None = None
         self._typed = ""
 
@@ -170,7 +170,7 @@ class CommandBar(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-def described(words: list[str], more: dict[str, str]) -> list[Choice]:
+def described(words: list[str], more: dict[str, str]) -> list[FluxWord]:
     """Return words with what there is to say of commands among them."""
     found = []
     for word in words:
@@ -178,11 +178,11 @@ def described(words: list[str], more: dict[str, str]) -> list[Choice]:
         summary = more.get(word, "")
         if verb is not None:
             summary = f"{verb.argument}  {verb.summary}".strip()
-        found.append(Choice(word, summary))
+        found.append(FluxWord(word, summary))
     return found
 
 
-def _common(choices: list[Choice]) -> str:
+def _common(choices: list[FluxWord]) -> str:
     """Return the letters that all choices begin with."""
     least, most = min(choice.word for choice in choices), max(choice.word for choice in choices)
     same = 0

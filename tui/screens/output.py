@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from tui.model import format as fmt
 from tui.model.logs import Line
-from tui.processes import Command
+from tui.processes import LineCommand
 from tui.screens.live import LiveScreen
 from tui.screens.searching import SearchingScreen
 from tui.widgets.footing import KeysFooter, MessageLine
@@ -51,7 +51,7 @@ class OutputScreen(SearchingScreen, LiveScreen):
         super().__init__()
         self._title = title
         self._words, self._env = list(words), dict(env)
-        self.command = Command(words, env)
+        self.command = LineCommand(words, env)
         self._fresh: list[Line] = []
         self._ended = ""
 
@@ -134,7 +134,7 @@ class OutputScreen(SearchingScreen, LiveScreen):
         if not self._ended:
             self.notify("it still runs: I interrupts it", severity="warning")
             return
-        self.command = Command(self._words, self._env)
+        self.command = LineCommand(self._words, self._env)
         self._fresh.clear()
         self.pane.replace([])
         self._start()

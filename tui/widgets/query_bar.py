@@ -15,7 +15,7 @@ from tui.widgets import palette
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from tui.model.history import History
+    from tui.model.history import TypedLines
 
 
 class QueryBar(Horizontal):
@@ -52,7 +52,7 @@ class QueryBar(Horizontal):
         self._prompt = prompt
         self._placeholder = placeholder
 
-    history: History | None = None
+    history: TypedLines | None = None
     """What was typed before, for the arrow keys; they are the screen's without it."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui import history_file
-from tui.model.history import LONGEST, MOST, History
+from tui.model.history import LONGEST, MOST, TypedLines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_going_back_and_forth_ends_with_what_was_typed() -> None:
-    history = History(["one", "two", "three"])
+    history = TypedLines(["one", "two", "three"])
     assert [history.older("t"), history.older("t"), history.older("t")] == ["three", "two", None]
     assert [history.newer(), history.newer(), history.newer()] == ["three", "t", None]
 
 
 def test_typing_begins_at_the_newest_again() -> None:
-    history = History(["one", "two"])
+    history = TypedLines(["one", "two"])
     assert history.older("") == "two"
     history.start()
     assert history.older("") == "two"
@@ -29,7 +29,7 @@ def test_typing_begins_at_the_newest_again() -> None:
 
 def test_a_line_once_more_is_the_newest_of_all_and_told_once() -> None:
     kept: list[str] = []
-    history = History(["a", "b"], kept.append)
+    history = TypedLines(["a", "b"], kept.append)
     for line in ("a", "a", "  ", "x\x1b[31m", "y" * (LONGEST + 1)):
         history.add(line)
     assert history.lines == ["b", "a"]
@@ -37,7 +37,7 @@ def test_a_line_once_more_is_the_newest_of_all_and_told_once() -> None:
 
 
 def test_the_oldest_lines_are_forgotten() -> None:
-    history = History(str(number) for number in range(MOST + 5))
+    history = TypedLines(str(number) for number in range(MOST + 5))
     assert len(history.lines) == MOST
     assert history.lines[-1] == str(MOST + 4)
 

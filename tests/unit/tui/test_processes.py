@@ -9,19 +9,19 @@ import sys
 import pytest
 
 from tui import processes
-from tui.flux_words import Choice, FluxWords, choices_in
-from tui.processes import Command, LineReader, output_of
+from tui.flux_words import FluxWord, FluxWords, choices_in
+from tui.processes import LineCommand, LineReader, output_of
 
 
-async def collected(command: Command) -> dict[str, list[str]]:
+async def collected(command: LineCommand) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {"stdout": [], "stderr": []}
     async for name, lines in command.lines():
         found[name] += lines
     return found
 
 
-def shell(text: str) -> Command:
-    return Command(["/bin/sh", "-c", text], os.environ)
+def shell(text: str) -> LineCommand:
+    return LineCommand(["/bin/sh", "-c", text], os.environ)
 
 
 async def test_lines_come_from_both_streams_with_the_exit_code() -> None:
@@ -66,7 +66,7 @@ async def test_an_interrupt_is_the_commands_to_take() -> None:
 
 async def test_what_cannot_be_started_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
-        await collected(Command(["/no/such/program"], os.environ))
+        await collected(LineCommand(["/no/such/program"], os.environ))
 
 
 async def test_short_commands_have_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_the_instance_is_that_of_the_screen(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_choices_are_read_from_the_answer_to_a_shell() -> None:
     text = "plain\nget\nPrint it\nplain\nls\n_\nfile\nx\n_\nplain\nb\x1bad\n_"
-    assert choices_in(text) == [Choice("get", "Print it"), Choice("ls")]
+    assert choices_in(text) == [FluxWord("get", "Print it"), FluxWord("ls")]
 
 
 async def test_flux_says_what_its_words_may_become_and_is_asked_once(

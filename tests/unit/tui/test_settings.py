@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tui.model.settings import KEYS, NotifyRules, Settings, read_settings
+from tui.model.settings import KEYS, NotifyRules, TopSettings, read_settings
 from tui.model.settings_text import DEFAULT_TEXT
 
 LIVE_TEXT = re.sub(r"^#(?! )", "", DEFAULT_TEXT, flags=re.MULTILINE)
@@ -14,7 +14,7 @@ LIVE_TEXT = re.sub(r"^#(?! )", "", DEFAULT_TEXT, flags=re.MULTILINE)
 
 
 def test_the_default_file_sets_nothing() -> None:
-    assert read_settings(DEFAULT_TEXT, "top.toml") == (Settings(), [])
+    assert read_settings(DEFAULT_TEXT, "top.toml") == (TopSettings(), [])
 
 
 def test_the_default_file_has_every_setting_and_is_right() -> None:

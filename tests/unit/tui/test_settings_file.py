@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tui import settings_file
-from tui.model.settings import SavedView, Settings, read_settings
+from tui.model.settings import SavedView, TopSettings, read_settings
 from tui.model.settings_text import DEFAULT_TEXT
 
 MINE = SavedView("mine", 'user:me name:"a b"', "-runtime", "{id.f58}", True)
@@ -97,7 +97,7 @@ def test_no_file_is_no_mistake_and_a_bad_one_costs_what_is_wrong(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     path = tmp_path / "flux" / "top.toml"
-    assert settings_file.chosen(None) == (Settings(), [], path)
+    assert settings_file.chosen(None) == (TopSettings(), [], path)
     path.parent.mkdir()
     path.write_text('theme = "light"\nascii = 4\n')
     settings, problems, _ = settings_file.chosen(None)
@@ -105,7 +105,7 @@ def test_no_file_is_no_mistake_and_a_bad_one_costs_what_is_wrong(
     assert problems == [f"{path}:2: ascii: must be true or false"]
     path.write_text("x =")
     settings, problems, _ = settings_file.chosen(None)
-    assert settings == Settings()
+    assert settings == TopSettings()
     assert problems[0].startswith(f"{path}:1: ")
 
 
