@@ -10,10 +10,16 @@ import os
 import select
 import signal
 import threading
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
+from weakref import WeakKeyDictionary
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
 
 SERVED: Final = "FLUX_TOP_SERVED"
 """Set in the environment of a dashboard whose terminal is a browser: no shell is behind it."""
@@ -60,8 +66,15 @@ class TerminalApp(App[None]):
         ),
     ]
 
+    _aimed: WeakKeyDictionary[events.Key, Widget | None]
+
+    def on_load(self) -> None:
+        """Prepare for keys."""
+        self._aimed = WeakKeyDictionary()
+
     def on_mount(self) -> None:
-        """Heed signals that end the process."""
+        """Heed signals that end the process, and the return from the background."""
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw(), immediate=True)
         if not self.is_headless:
             loop = asyncio.get_running_loop()
             for signum in _ENDING:
@@ -76,6 +89,24 @@ class TerminalApp(App[None]):
         poll.register(0, 0)
         if any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0)):
             self.end_by_signal(signal.SIGHUP)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note whom a key is for, see `on_key`."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._aimed[event] = self.focused
+        await super().on_event(event)
+
+    def on_key(self, event: events.Key) -> None:
+        """Give a key that was typed ahead to the line that has been opened for it.
+
+        ``/abc`` may arrive at once. All four go to the table then, and come back here when it has
+        no use for them; by the time the letters do, the slash has opened the line they are for.
+        """
+        aimed, focused = self._aimed.pop(event, None), self.focused
+        if isinstance(focused, Input) and aimed is not None and aimed is not focused:
+            event.prevent_default()
+            again = events.Key(event.key, event.character)
+            focused._forward_event(again)  # noqa: SLF001 - as an application does with its keys
 
     def end_by_signal(self, signum: int) -> None:
         """End in order, as shells count it; at once if that does not come to an end."""

@@ -122,7 +122,7 @@ class FilteringScreen(LiveScreen):
         if not event.kept:
             self.set_filter(self._filter_before)
         self.bar.display = bool(self.bar.text)
-        self.table.focus()
+        self.set_focus(self.table)
 
     def set_filter(self, text: str) -> None:
         """Filter by a query, which is shown as if it had been typed; raises QueryError."""

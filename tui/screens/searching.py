@@ -68,7 +68,7 @@ class SearchingScreen(SavingScreen):
             bar.set_text("")
             self.pane.search("")
         bar.display = bool(bar.text)
-        self.pane.focus()
+        self.pane.screen.set_focus(self.pane)
 
     def action_hit(self, step: int) -> None:
         """Go to another hit."""

@@ -44,7 +44,7 @@ class Refused:
     seconds: float
 
 
-class Rate:
+class Allowance:
     """At most ``burst`` things at once, and one more each ``period`` seconds."""
 
     def __init__(self, burst: int, period: float) -> None:
@@ -71,7 +71,7 @@ class Door:
         self._make_secret = make_secret
         self.token = make_secret()
         self._keys: dict[str, str] = {}
-        self._attempts = Rate(10, 1.0)
+        self._attempts = Allowance(10, 1.0)
 
     def enter(self, token: str, now: float) -> Admission | Refused:
         """Exchange the token of the link, which is used up by that.

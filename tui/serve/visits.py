@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from tui.serve.door import Rate, new_secret
+from tui.serve.door import Allowance, new_secret
 from tui.serve.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class PageLine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class Offer:
     """What is served: the command, its environment, so many visits, each ``idle`` seconds without a
     key at most.
     """
@@ -145,13 +145,13 @@ def bounded(columns: int, rows: int) -> tuple[int, int]:
 class Visits:
     """All visits of a server. ``tell`` is called with a sentence when one begins or ends."""
 
-    def __init__(self, terms: Terms, tell: Callable[[str], None]) -> None:
+    def __init__(self, terms: Offer, tell: Callable[[str], None]) -> None:
         self._terms = terms
         self._tell = tell
         self._visits: dict[str, Visit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0
-        self._rate = Rate(10, 2.0)
+        self._rate = Allowance(10, 2.0)
         self._number = 0
 
     def find(self, name: str) -> Visit | None:

@@ -78,7 +78,8 @@ class QueryBar(Horizontal):
     def open(self) -> None:
         """Show the line and type into it."""
         self.display = True
-        self.input.focus()
+        # Not focus(), which waits for its turn behind keys that were typed meanwhile.
+        self.screen.set_focus(self.input)
 
     def set_text(self, text: str) -> None:
         """Put ``text`` into the line without telling anyone."""

@@ -9,8 +9,8 @@ import pytest
 from tui.serve.door import (
     ROOMS,
     Admission,
+    Allowance,
     Door,
-    Rate,
     Refused,
     is_loopback,
     is_own_page,
@@ -65,7 +65,7 @@ def test_wrong_tokens_have_to_wait_and_the_right_one_never() -> None:
 
 
 def test_a_rate_counts_no_time_that_goes_back() -> None:
-    rate = Rate(1, 10.0)
+    rate = Allowance(1, 10.0)
     assert rate.take(100.0) == 0.0
     assert rate.take(105.0) == 5.0
     assert rate.take(50.0) == 5.0
