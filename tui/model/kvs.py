@@ -50,7 +50,7 @@ def parent(key: str) -> str:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _KeyEntry:
     """An entry of a directory as it was read; ``ref`` says which version of it."""
 
     kind: str
@@ -65,7 +65,7 @@ class KvsTree:
 
     opened: set[str] = field(default_factory=lambda: {ROOT})
     errors: dict[str, str] = field(default_factory=dict)
-    _read: dict[str, dict[str, _Entry]] = field(default_factory=dict)
+    _read: dict[str, dict[str, _KeyEntry]] = field(default_factory=dict)
     _refs: dict[str, object] = field(default_factory=dict)
 
     def take(self, key: str, entries: JsonMapping, ref: object) -> None:
@@ -150,18 +150,18 @@ class KvsTree:
             self.errors.pop(inner, None)
 
 
-def _entry(obj: JsonMapping) -> _Entry:
+def _entry(obj: JsonMapping) -> _KeyEntry:
     kind, data = str(obj.get("type")), obj.get("data")
     size, target = -1, ""
     if kind == "val" and isinstance(data, str):
         size = len(data) * 3 // 4 - data[-2:].count("=")
-        return _Entry(VALUE, size, "", None)
+        return _KeyEntry(VALUE, size, "", None)
     if kind == "dir" and isinstance(data, dict):
         size = len(data)
     if kind == "symlink" and isinstance(data, dict):
         space = data.get("namespace")
         target = f"{space}::{data.get('target')}" if space else str(data.get("target"))
-    return _Entry(_KINDS.get(kind, VALUE), size, target, data)
+    return _KeyEntry(_KINDS.get(kind, VALUE), size, target, data)
 
 
 def size_text(row: KvsRow) -> str:

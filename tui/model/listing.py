@@ -56,7 +56,7 @@ def fitted(columns: Sequence[ListColumn[Row]], width: int) -> list[tuple[ListCol
     return found
 
 
-class Terms(Generic[Row]):
+class ListWords(Generic[Row]):
     """A filter as it is typed: words that must all be in a row, ``-word`` for one that must not,
     ``column:word`` for one column; with ``*`` or ``?`` a word stands for a whole cell.
     """
@@ -158,7 +158,7 @@ class Listing(Generic[Row]):
         self.revision += 1
 
     def _matching(self) -> Callable[[Row], bool] | None:
-        words = Terms(self.text, self.columns)
+        words = ListWords(self.text, self.columns)
         other = self.test
         if other is None:
             return words if words else None
@@ -170,7 +170,7 @@ class Listing(Generic[Row]):
         self.arrange()
 
     def set_text(self, text: str) -> None:
-        """Filter by ``text``, see `Terms`."""
+        """Filter by ``text``, see `ListWords`."""
         self.text = text
         self.arrange()
 

@@ -49,7 +49,7 @@ NONE: Final = Children()
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeRow:
     """One node; ``since`` is when it was drained, 0 if it is not."""
 
     rank: int
@@ -101,7 +101,7 @@ def mask(ids: str) -> int:
 
 
 def by_rank(resources: object) -> dict[int, Children]:
-    """Return what an R object (RFC 20) has on each rank; nothing for one that is none."""
+    """Return what an R object (RFC 20) has on each rank; nothing for anything else."""
     found: dict[int, Children] = {}
     execution = resources.get("execution") if isinstance(resources, dict) else None
     entries = execution.get("R_lite") if isinstance(execution, dict) else None
@@ -123,18 +123,18 @@ def host_names(resources: object, ranks: Iterable[int]) -> dict[int, str]:
     return dict(zip(sorted(ranks), map(fmt.printable, hosts), strict=False))
 
 
-class Drain(NamedTuple):
+class DrainNote(NamedTuple):
     """When a node was drained, and why."""
 
     since: float
     reason: str
 
 
-def drains(status: JsonMapping) -> dict[int, Drain]:
+def drains(status: JsonMapping) -> dict[int, DrainNote]:
     """Return who is drained, of an answer of ``resource.status``."""
-    found: dict[int, Drain] = {}
+    found: dict[int, DrainNote] = {}
     for ranks, told in (status.get("drain") or {}).items():
-        note = Drain(
+        note = DrainNote(
             float(told.get("timestamp") or 0), fmt.printable(str(told.get("reason") or ""))
         )
         found.update(dict.fromkeys(IDset(ranks), note))
@@ -146,7 +146,7 @@ def nodes(
     scheduler: JsonMapping,
     jobs: Mapping[int, int],
     lost: Mapping[int, str],
-) -> list[Node]:
+) -> list[NodeRow]:
     """Return the nodes of the answers of ``resource.status`` and ``sched.resource-status``;
     ``jobs`` has how many jobs there are on which rank, ``lost`` what is to
     be said of ranks that the tree has lost.
@@ -160,7 +160,7 @@ def nodes(
     found = []
     for rank in sorted(there):
         busy = used.get(rank, NONE)
-        note = drained.get(rank, Drain(0.0, ""))
+        note = drained.get(rank, DrainNote(0.0, ""))
         if rank in away:
             state = DOWN
         elif rank in drained:
@@ -168,7 +168,7 @@ def nodes(
         else:
             state = EXCLUDED if rank in out else UP
         found.append(
-            Node(
+            NodeRow(
                 rank,
                 hosts.get(rank, ""),
                 state,
@@ -240,7 +240,7 @@ class Occupants:
         """Return how many jobs are on each rank."""
         return {rank: len(jobs) for rank, jobs in self.on.items()}
 
-    def cells(self, node: Node) -> list[int]:
+    def cells(self, node: NodeRow) -> list[int]:
         """Return, for each core of a node in order, the job that has it: 0 for none, -1 for one
         that is not known.
         """
@@ -255,7 +255,7 @@ class Occupants:
         return found
 
 
-def totals(found: Iterable[Node]) -> dict[str, int]:
+def totals(found: Iterable[NodeRow]) -> dict[str, int]:
     """Return how many nodes are in which state; states that no node is in are left out."""
     counts = dict.fromkeys(STATES, 0)
     for node in found:
@@ -263,16 +263,16 @@ def totals(found: Iterable[Node]) -> dict[str, int]:
     return {state: number for state, number in counts.items() if number}
 
 
-def node_listing() -> Listing[Node]:
+def node_listing() -> Listing[NodeRow]:
     """Return the list of nodes, without any."""
     state_order = {state: place for place, state in enumerate(STATES)}
     columns = (
-        ListColumn[Node]("rank", "RANK", 6, lambda n: str(n.rank), lambda n: n.rank, right=True),
-        ListColumn[Node]("host", "HOST", 10, lambda n: n.host, grow=1),
-        ListColumn[Node](
+        ListColumn[NodeRow]("rank", "RANK", 6, lambda n: str(n.rank), lambda n: n.rank, right=True),
+        ListColumn[NodeRow]("host", "HOST", 10, lambda n: n.host, grow=1),
+        ListColumn[NodeRow](
             "state", "STATE", 13, lambda n: n.state_text, lambda n: state_order[n.state]
         ),
-        ListColumn[Node](
+        ListColumn[NodeRow](
             "cores",
             "CORES",
             18,
@@ -280,7 +280,7 @@ def node_listing() -> Listing[Node]:
             lambda n: -n.nused / max(1, n.ncores),
             grow=1,
         ),
-        ListColumn[Node](
+        ListColumn[NodeRow](
             "gpus",
             "GPUS",
             5,
@@ -289,8 +289,10 @@ def node_listing() -> Listing[Node]:
             right=True,
             rank=2,
         ),
-        ListColumn[Node]("jobs", "JOBS", 5, lambda n: str(n.jobs), lambda n: -n.jobs, right=True),
-        ListColumn[Node]("since", "SINCE", 12, lambda n: "", lambda n: -n.since, rank=1),
-        ListColumn[Node]("why", "REASON", 14, lambda n: n.why, grow=3),
+        ListColumn[NodeRow](
+            "jobs", "JOBS", 5, lambda n: str(n.jobs), lambda n: -n.jobs, right=True
+        ),
+        ListColumn[NodeRow]("since", "SINCE", 12, lambda n: "", lambda n: -n.since, rank=1),
+        ListColumn[NodeRow]("why", "REASON", 14, lambda n: n.why, grow=3),
     )
     return Listing(columns, lambda node: node.rank, sort="rank")
