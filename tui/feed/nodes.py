@@ -28,11 +28,16 @@ async def read_nodes(feed: Feed, table: JobTable, occupants: Occupants) -> list[
     status, scheduler, lost = await asyncio.gather(
         feed.ask("resource.status", rank=0), scheduled(feed), lost_ranks(feed)
     )
-    occupants.read(table)
+    await _update(occupants, table)
     if occupants.unknown:
         await _look_up(feed, occupants)
-        occupants.read(table)
+        await _update(occupants, table)
     return nodes(status, scheduler, occupants.counts(), lost)
+
+
+async def _update(occupants: Occupants, table: JobTable) -> None:
+    for _ in occupants.update(table):
+        await asyncio.sleep(0)  # the keys and the other views come first
 
 
 async def scheduled(feed: Feed) -> JsonObject:

@@ -18,7 +18,7 @@ from tui.model.listing import ListColumn, Listing
 from tui.model.states import RUNNING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flux.wire.json import JsonMapping
     from tui.model.table import JobTable
@@ -46,6 +46,8 @@ class Children(NamedTuple):
 
 
 NONE: Final = Children()
+AT_ONCE: Final = 500
+"""Jobs that are taken in without a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,28 +215,46 @@ class Occupants:
     unknown: list[int] = field(default_factory=list)
     """Jobs that nothing is known of yet."""
     resources: dict[int, dict[int, Children]] = field(default_factory=dict)
+    _placed: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """The ranks of each job that was taken in."""
 
     def read(self, table: JobTable) -> None:
         """Take them from the jobs that run."""
-        self.on, self.unknown = {}, []
-        running = [row for row in table.active if table.status[row] in RUNNING]
-        alive = {table.ids[row] for row in running}
-        self.resources = {job: there for job, there in self.resources.items() if job in alive}
-        for row in sorted(running):
-            jobid, parts = table.ids[row], summary(table.where[row])
-            if parts:
-                for ranks, children in parts:
-                    for rank in IDset(ranks):
-                        self._put(rank, jobid, children)
-            elif jobid in self.resources:
-                for rank, children in self.resources[jobid].items():
-                    self._put(rank, jobid, children)
-            else:
-                self.unknown.append(jobid)
+        for _ in self.update(table):
+            pass
 
-    def _put(self, rank: int, jobid: int, children: Children) -> None:
-        here = self.on.setdefault(rank, {})
-        here[jobid] = here[jobid] | children if jobid in here else children
+    def update(self, table: JobTable) -> Iterator[None]:
+        """Take in which jobs run now and did not before, and the other way round; yields now and
+        then, so that 100,000 of them can be taken in without stopping everything else.
+        """
+        ids, status = table.ids, table.status
+        running = {ids[row] for row in table.active if status[row] in RUNNING}
+        for jobid in self._placed.keys() - running:
+            for rank in self._placed.pop(jobid):
+                here = self.on[rank]
+                del here[jobid]
+                if not here:
+                    del self.on[rank]
+            self.resources.pop(jobid, None)
+        self.unknown = []
+        for number, jobid in enumerate(sorted(running - self._placed.keys()), 1):
+            self._place(table, jobid)
+            if number % AT_ONCE == 0:
+                yield
+
+    def _place(self, table: JobTable, jobid: int) -> None:
+        parts = summary(table.where[table.row_of[jobid]])
+        if parts:
+            places = [(rank, children) for ranks, children in parts for rank in IDset(ranks)]
+        elif jobid in self.resources:
+            places = list(self.resources[jobid].items())
+        else:
+            self.unknown.append(jobid)
+            return
+        for rank, children in places:
+            here = self.on.setdefault(rank, {})
+            here[jobid] = here[jobid] | children if jobid in here else children
+        self._placed[jobid] = tuple({rank for rank, _ in places})
 
     def counts(self) -> dict[int, int]:
         """Return how many jobs are on each rank."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
@@ -47,6 +48,8 @@ WIDE: Final = 140
 TALL: Final = 22
 TALLER: Final = 34
 """Cells across and down from which on there is more to see."""
+SHARE: Final = 4
+"""How many times as long as reading takes is the least pause before it is done again."""
 AT_ONCE: Final = 64
 """Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
 PERIOD: Final = 2.0
@@ -259,9 +262,11 @@ class ListingScreen(LiveScreen, Generic[Row]):
     async def _keep_reading(self) -> None:
         """Read again and again while this screen is on top and there is a connection."""
         while True:
+            begin = time.monotonic()
             if self.is_current and self.dashboard.link.up:
                 await self.read_once()
-            pause = self.period if self.known or self.trouble else 0.1
+            spent = time.monotonic() - begin
+            pause = max(self.period, SHARE * spent) if self.known or self.trouble else 0.1
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), pause)
             self._again.clear()
