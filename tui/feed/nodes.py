@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from flux.idset import IDset
 from flux.overlay import LOST
-from tui.model.nodes import Children, Node, Occupants, by_rank, nodes
-from tui.model.overlay import Broker, broker_tree
+from tui.model.nodes import Children, NodeRow, Occupants, by_rank, nodes
+from tui.model.overlay import TreeBroker, broker_tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,16 +23,21 @@ AT_ONCE: Final = 64
 """Jobs whose resources are asked for in one go."""
 
 
-async def read_nodes(feed: Feed, table: JobTable, occupants: Occupants) -> list[Node]:
+async def read_nodes(feed: Feed, table: JobTable, occupants: Occupants) -> list[NodeRow]:
     """Return all nodes, and bring up to date who is on them; raises OSError."""
     status, scheduler, lost = await asyncio.gather(
         feed.ask("resource.status", rank=0), scheduled(feed), lost_ranks(feed)
     )
-    occupants.read(table)
+    await _update(occupants, table)
     if occupants.unknown:
         await _look_up(feed, occupants)
-        occupants.read(table)
+        await _update(occupants, table)
     return nodes(status, scheduler, occupants.counts(), lost)
+
+
+async def _update(occupants: Occupants, table: JobTable) -> None:
+    for _ in occupants.update(table):
+        await asyncio.sleep(0)  # the keys and the other views come first
 
 
 async def scheduled(feed: Feed) -> JsonObject:
@@ -74,7 +79,7 @@ async def lost_ranks(feed: Feed) -> dict[int, str]:
     return {broker.rank: "lost contact" for broker in brokers if broker.status == LOST}
 
 
-async def read_tree(feed: Feed) -> list[Broker]:
+async def read_tree(feed: Feed) -> list[TreeBroker]:
     """Return the brokers in the order of the tree, each after its parent; raises OSError.
 
     What is below a broker is asked only if it is not whole.
@@ -108,15 +113,15 @@ async def _health(feed: Feed, rank: int) -> JsonObject:
         return {}
 
 
-def _ranks(chosen: Sequence[Node]) -> str:
+def _ranks(chosen: Sequence[NodeRow]) -> str:
     return IDset([node.rank for node in chosen]).encode()
 
 
-async def drain(feed: Feed, chosen: Sequence[Node], reason: str) -> None:
+async def drain(feed: Feed, chosen: Sequence[NodeRow], reason: str) -> None:
     """Take nodes out of scheduling; raises OSError."""
     await feed.ask("resource.drain", {"targets": _ranks(chosen), "reason": reason}, rank=0)
 
 
-async def undrain(feed: Feed, chosen: Sequence[Node]) -> None:
+async def undrain(feed: Feed, chosen: Sequence[NodeRow]) -> None:
     """Give nodes back to the scheduler; raises OSError."""
     await feed.ask("resource.undrain", {"targets": _ranks(chosen)}, rank=0)

@@ -7,7 +7,7 @@ import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tui.model.queues import Counts, Queue, count_all, count_by_queue, queue
+from tui.model.queues import ListedQueue, QueueCounts, count_all, count_by_queue, queue
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 QUERY = {"query_only": True, "enable": False, "reason": ""}
 
 
-async def read_queues(feed: Feed, table: JobTable, rates: Rates, now: float) -> list[Queue]:
+async def read_queues(feed: Feed, table: JobTable, rates: Rates, now: float) -> list[ListedQueue]:
     """Return all queues, the one without a name where there are none with one; raises OSError."""
     try:
         names = (await feed.ask("job-manager.queue-list")).get("queues") or []
@@ -31,7 +31,7 @@ async def read_queues(feed: Feed, table: JobTable, rates: Rates, now: float) -> 
     counts = count_by_queue(table) if names else {"": count_all(table)}
     found = []
     for name, status in zip(names or [""], states, strict=True):
-        own = counts.get(name, Counts())
+        own = counts.get(name, QueueCounts())
         rate = rates.note(name, own.over, now)
         found.append(replace(queue(name, status, config, own), rate=rate))
     rates.keep(names or [""])

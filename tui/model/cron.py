@@ -25,7 +25,7 @@ _MENTIONED: Final = re.compile(r"\bcron-(\d+)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CronRun:
     """One run of an entry's command; times are since the epoch, 0 for what has not happened."""
 
     state: str
@@ -65,10 +65,10 @@ class CronRow:
     last_run: float
     next_run: float
     rank: int
-    runs: tuple[Run, ...] = ()
+    runs: tuple[CronRun, ...] = ()
 
     @property
-    def last(self) -> Run | None:
+    def last(self) -> CronRun | None:
         """The newest run that began."""
         return next((run for run in self.runs if run.begin), None)
 
@@ -117,9 +117,9 @@ def _entry(told: JsonMapping) -> CronRow:
     )
 
 
-def _run(task: JsonMapping) -> Run:
+def _run(task: JsonMapping) -> CronRun:
     code = task.get("code")
-    return Run(
+    return CronRun(
         fmt.printable(str(task.get("state") or "")),
         code if isinstance(code, int) else None,
         int(task.get("rank") or 0),

@@ -17,7 +17,7 @@ from tui.model.chronicle import TIMED, Chronicle
 from tui.model.columns import BY_NAME
 from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
-from tui.model.events import JobEvents
+from tui.model.events import EventRing
 from tui.model.lines import TableLines
 from tui.model.notes import Kind, waits_facts
 from tui.model.query import Query, values_of
@@ -113,7 +113,7 @@ class Dashboard:
         self.heard = clock()
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()
-        self.recent = JobEvents()
+        self.recent = EventRing()
         self.loading: StateCounts | None = None
         self.grouping = True
         self.chosen_columns: tuple[Column, ...] | None = None

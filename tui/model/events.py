@@ -46,7 +46,7 @@ MESSAGE: Final = "message"
 NOTICE: Final = "notice"
 
 
-class JobEvents:
+class EventRing:
     """The newest events of all jobs; ``total`` counts those that were noted, ever."""
 
     def __init__(self) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.model import format as fmt
 from tui.model.listing import ListColumn, Listing
+from tui.model.table import collector_off
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
@@ -20,8 +21,7 @@ MOST: Final = 20_000
 _KINDS: Final = {"dir": DIRECTORY, "dirref": DIRECTORY, "symlink": LINK}
 
 
-@dataclass(frozen=True, slots=True)
-class KvsRow:
+class KvsRow(NamedTuple):
     """One key; ``size`` is in bytes, of a directory in entries, -1 if it is not known; ``target``
     is where a link leads to.
     """
@@ -49,8 +49,7 @@ def parent(key: str) -> str:
     return key.rpartition(".")[0] or ROOT
 
 
-@dataclass(slots=True)
-class _Entry:
+class _KeyEntry(NamedTuple):
     """An entry of a directory as it was read; ``ref`` says which version of it."""
 
     kind: str
@@ -65,12 +64,13 @@ class KvsTree:
 
     opened: set[str] = field(default_factory=lambda: {ROOT})
     errors: dict[str, str] = field(default_factory=dict)
-    _read: dict[str, dict[str, _Entry]] = field(default_factory=dict)
+    _read: dict[str, dict[str, _KeyEntry]] = field(default_factory=dict)
     _refs: dict[str, object] = field(default_factory=dict)
 
     def take(self, key: str, entries: JsonMapping, ref: object) -> None:
         """Take in what is in a directory, and which version of it that is."""
-        self._read[key] = {name: _entry(entries[name]) for name in sorted(entries)}
+        with collector_off():
+            self._read[key] = {name: _entry(entries[name]) for name in sorted(entries)}
         self._refs[key] = ref
         self.errors.pop(key, None)
 
@@ -109,6 +109,10 @@ class KvsTree:
 
     def rows(self) -> list[KvsRow]:
         """Return all keys that are to be seen, each directory before what is in it."""
+        with collector_off():
+            return self._rows()
+
+    def _rows(self) -> list[KvsRow]:
         found: list[KvsRow] = []
         waiting = [iter(self._rows_in(ROOT, 0))]
         while waiting:
@@ -150,18 +154,18 @@ class KvsTree:
             self.errors.pop(inner, None)
 
 
-def _entry(obj: JsonMapping) -> _Entry:
+def _entry(obj: JsonMapping) -> _KeyEntry:
     kind, data = str(obj.get("type")), obj.get("data")
     size, target = -1, ""
     if kind == "val" and isinstance(data, str):
         size = len(data) * 3 // 4 - data[-2:].count("=")
-        return _Entry(VALUE, size, "", None)
+        return _KeyEntry(VALUE, size, "", None)
     if kind == "dir" and isinstance(data, dict):
         size = len(data)
     if kind == "symlink" and isinstance(data, dict):
         space = data.get("namespace")
         target = f"{space}::{data.get('target')}" if space else str(data.get("target"))
-    return _Entry(_KINDS.get(kind, VALUE), size, target, data)
+    return _KeyEntry(_KINDS.get(kind, VALUE), size, target, data)
 
 
 def size_text(row: KvsRow) -> str:

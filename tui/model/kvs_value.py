@@ -90,7 +90,9 @@ def _hexadecimal(data: bytes) -> Iterator[Line]:
     for start in range(0, len(data), WIDE):
         part = data[start : start + WIDE]
         left, right = part[: WIDE // 2].hex(" "), part[WIDE // 2 :].hex(" ")
-        plain = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        plain = "".join(
+            chr(byte) if chr(byte).isascii() and chr(byte).isprintable() else "." for byte in part
+        )
         yield Line("stdout", f"{start:08x}", f"{left:<23}  {right:<23}  |{plain}|")
 
 

@@ -16,6 +16,8 @@ from typing import Final, Generic, TypeVar
 
 Row = TypeVar("Row")
 Key = Hashable
+END: Final = "\n"
+"""What ends a cell; no cell has it in its text."""
 _TERM: Final = re.compile(r'(-?)(?:([a-z]+):)?("[^"]*"|\S+)')
 
 
@@ -56,37 +58,39 @@ def fitted(columns: Sequence[ListColumn[Row]], width: int) -> list[tuple[ListCol
     return found
 
 
-class Terms(Generic[Row]):
+class ListWords:
     """A filter as it is typed: words that must all be in a row, ``-word`` for one that must not,
     ``column:word`` for one column; with ``*`` or ``?`` a word stands for a whole cell.
     """
 
-    def __init__(self, text: str, columns: Sequence[ListColumn[Row]]) -> None:
-        self._columns = columns
-        self._terms: list[tuple[bool, Sequence[ListColumn[Row]], str]] = []
-        by_name = {column.name: column for column in columns}
+    def __init__(self, text: str, columns: Sequence[str]) -> None:
+        self._tests: list[Callable[[str], bool]] = []
         for turned, name, word in _TERM.findall(text.lower()):
-            where: Sequence[ListColumn[Row]] = columns
-            if name in by_name:
-                where = [by_name[name]]
-            elif name:
-                word = f"{name}:{word}"
-            self._terms.append((bool(turned), where, word.strip('"')))
+            place = columns.index(name) if name in columns else -1
+            whole = f"{name}:{word}" if name and place < 0 else word
+            self._tests.append(_test(whole.strip('"'), place, bool(turned)))
 
-    def __call__(self, row: Row) -> bool:
-        """Tell whether a row matches."""
-        return all(
-            any(_found(word, column.text(row).lower()) for column in where) is not turned
-            for turned, where, word in self._terms
-        )
+    def __call__(self, cells: str) -> bool:
+        """Tell whether a row matches; ``cells`` are its cells in small letters, a line each."""
+        return all(test(cells) for test in self._tests)
 
     def __bool__(self) -> bool:
         """Tell whether anything is asked for."""
-        return bool(self._terms)
+        return bool(self._tests)
 
 
-def _found(word: str, text: str) -> bool:
-    return fnmatchcase(text, word) if "*" in word or "?" in word else word in text
+def _test(word: str, place: int, turned: bool) -> Callable[[str], bool]:
+    wild = "*" in word or "?" in word
+
+    def found(cells: str) -> bool:
+        if place < 0 and not wild:
+            return (word in cells) is not turned
+        texts = cells.split(END)
+        wanted = texts if place < 0 else texts[place : place + 1]
+        hit = any(fnmatchcase(text, word) if wild else word in text for text in wanted)
+        return hit is not turned
+
+    return found
 
 
 @dataclass(slots=True)
@@ -112,6 +116,8 @@ class Listing(Generic[Row]):
     """A filter beside that of ``text``."""
     _rows: list[Row] = field(default_factory=list)
     _place: dict[Key, int] | None = None
+    _cells: list[str] | None = None
+    """The cells of each row as a filter looks at them, once there was one."""
 
     def __len__(self) -> int:
         return len(self.shown)
@@ -119,6 +125,7 @@ class Listing(Generic[Row]):
     def replace(self, rows: Iterable[Row]) -> None:
         """Show other rows. Marks of rows that are gone go with them."""
         self._rows = list(rows)
+        self._cells = None
         if self.marks:
             self.marks &= set(map(self.key, self._rows))
         self.arrange()
@@ -127,9 +134,9 @@ class Listing(Generic[Row]):
         """Add rows at the end; returns by how many lines those that were shown have moved up
         because the oldest had to go. Only for listings without a sort column.
         """
+        first = len(self._rows)
         self._rows.extend(rows)
-        match = self._matching()
-        self.shown.extend(rows if match is None else filter(match, rows))
+        self.shown.extend(self._matching(first))
         self.total += len(rows)
         self.revision += 1
         self._place = None
@@ -138,13 +145,13 @@ class Listing(Generic[Row]):
             return 0
         before = len(self.shown)
         del self._rows[:over]
+        self._cells = None
         self.arrange()
         return before - len(self.shown)
 
     def arrange(self) -> None:
         """Filter and sort anew."""
-        match = self._matching()
-        rows = list(self._rows) if match is None else [row for row in self._rows if match(row)]
+        rows = self._matching(0)
         column = next((column for column in self.columns if column.name == self.sort), None)
         if column is not None:
             order = [(column.key(row), place) for place, row in enumerate(rows)]
@@ -157,12 +164,26 @@ class Listing(Generic[Row]):
         self._place = None
         self.revision += 1
 
-    def _matching(self) -> Callable[[Row], bool] | None:
-        words = Terms(self.text, self.columns)
-        other = self.test
-        if other is None:
-            return words if words else None
-        return (lambda row: other(row) and words(row)) if words else other
+    def _matching(self, first: int) -> list[Row]:
+        """Return the rows from a place on that the filter lets through."""
+        rows = self._rows[first:] if first else list(self._rows)
+        words = ListWords(self.text, [column.name for column in self.columns])
+        if words:
+            cells = self._texts()[first:]
+            rows = [row for row, text in zip(rows, cells, strict=True) if words(text)]
+        test = self.test
+        return rows if test is None else [row for row in rows if test(row)]
+
+    def _texts(self) -> list[str]:
+        """Return the cells of each row in small letters."""
+        known = self._cells if self._cells is not None else []
+        columns = self.columns
+        known.extend(
+            END.join([column.text(row) for column in columns]).lower()
+            for row in self._rows[len(known) :]
+        )
+        self._cells = known
+        return known
 
     def set_sort(self, column: str, reverse: bool) -> None:
         """Sort by another column, or the other way round."""
@@ -170,7 +191,7 @@ class Listing(Generic[Row]):
         self.arrange()
 
     def set_text(self, text: str) -> None:
-        """Filter by ``text``, see `Terms`."""
+        """Filter by ``text``, see `ListWords`."""
         self.text = text
         self.arrange()
 

@@ -18,7 +18,7 @@ from tui.model.listing import ListColumn, Listing
 from tui.model.states import RUNNING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flux.wire.json import JsonMapping
     from tui.model.table import JobTable
@@ -46,10 +46,12 @@ class Children(NamedTuple):
 
 
 NONE: Final = Children()
+AT_ONCE: Final = 500
+"""Jobs that are taken in without a pause."""
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeRow:
     """One node; ``since`` is when it was drained, 0 if it is not."""
 
     rank: int
@@ -101,7 +103,7 @@ def mask(ids: str) -> int:
 
 
 def by_rank(resources: object) -> dict[int, Children]:
-    """Return what an R object (RFC 20) has on each rank; nothing for one that is none."""
+    """Return what an R object (RFC 20) has on each rank; nothing for anything else."""
     found: dict[int, Children] = {}
     execution = resources.get("execution") if isinstance(resources, dict) else None
     entries = execution.get("R_lite") if isinstance(execution, dict) else None
@@ -123,18 +125,18 @@ def host_names(resources: object, ranks: Iterable[int]) -> dict[int, str]:
     return dict(zip(sorted(ranks), map(fmt.printable, hosts), strict=False))
 
 
-class Drain(NamedTuple):
+class DrainNote(NamedTuple):
     """When a node was drained, and why."""
 
     since: float
     reason: str
 
 
-def drains(status: JsonMapping) -> dict[int, Drain]:
+def drains(status: JsonMapping) -> dict[int, DrainNote]:
     """Return who is drained, of an answer of ``resource.status``."""
-    found: dict[int, Drain] = {}
+    found: dict[int, DrainNote] = {}
     for ranks, told in (status.get("drain") or {}).items():
-        note = Drain(
+        note = DrainNote(
             float(told.get("timestamp") or 0), fmt.printable(str(told.get("reason") or ""))
         )
         found.update(dict.fromkeys(IDset(ranks), note))
@@ -146,7 +148,7 @@ def nodes(
     scheduler: JsonMapping,
     jobs: Mapping[int, int],
     lost: Mapping[int, str],
-) -> list[Node]:
+) -> list[NodeRow]:
     """Return the nodes of the answers of ``resource.status`` and ``sched.resource-status``;
     ``jobs`` has how many jobs there are on which rank, ``lost`` what is to
     be said of ranks that the tree has lost.
@@ -160,7 +162,7 @@ def nodes(
     found = []
     for rank in sorted(there):
         busy = used.get(rank, NONE)
-        note = drained.get(rank, Drain(0.0, ""))
+        note = drained.get(rank, DrainNote(0.0, ""))
         if rank in away:
             state = DOWN
         elif rank in drained:
@@ -168,7 +170,7 @@ def nodes(
         else:
             state = EXCLUDED if rank in out else UP
         found.append(
-            Node(
+            NodeRow(
                 rank,
                 hosts.get(rank, ""),
                 state,
@@ -213,34 +215,52 @@ class Occupants:
     unknown: list[int] = field(default_factory=list)
     """Jobs that nothing is known of yet."""
     resources: dict[int, dict[int, Children]] = field(default_factory=dict)
+    _placed: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """The ranks of each job that was taken in."""
 
     def read(self, table: JobTable) -> None:
         """Take them from the jobs that run."""
-        self.on, self.unknown = {}, []
-        running = [row for row in table.active if table.status[row] in RUNNING]
-        alive = {table.ids[row] for row in running}
-        self.resources = {job: there for job, there in self.resources.items() if job in alive}
-        for row in sorted(running):
-            jobid, parts = table.ids[row], summary(table.where[row])
-            if parts:
-                for ranks, children in parts:
-                    for rank in IDset(ranks):
-                        self._put(rank, jobid, children)
-            elif jobid in self.resources:
-                for rank, children in self.resources[jobid].items():
-                    self._put(rank, jobid, children)
-            else:
-                self.unknown.append(jobid)
+        for _ in self.update(table):
+            pass
 
-    def _put(self, rank: int, jobid: int, children: Children) -> None:
-        here = self.on.setdefault(rank, {})
-        here[jobid] = here[jobid] | children if jobid in here else children
+    def update(self, table: JobTable) -> Iterator[None]:
+        """Take in which jobs run now and did not before, and the other way round; yields now and
+        then, so that 100,000 of them can be taken in without stopping everything else.
+        """
+        ids, status = table.ids, table.status
+        running = {ids[row] for row in table.active if status[row] in RUNNING}
+        for jobid in self._placed.keys() - running:
+            for rank in self._placed.pop(jobid):
+                here = self.on[rank]
+                del here[jobid]
+                if not here:
+                    del self.on[rank]
+            self.resources.pop(jobid, None)
+        self.unknown = []
+        for number, jobid in enumerate(sorted(running - self._placed.keys()), 1):
+            self._place(table, jobid)
+            if number % AT_ONCE == 0:
+                yield
+
+    def _place(self, table: JobTable, jobid: int) -> None:
+        parts = summary(table.where[table.row_of[jobid]])
+        if parts:
+            places = [(rank, children) for ranks, children in parts for rank in IDset(ranks)]
+        elif jobid in self.resources:
+            places = list(self.resources[jobid].items())
+        else:
+            self.unknown.append(jobid)
+            return
+        for rank, children in places:
+            here = self.on.setdefault(rank, {})
+            here[jobid] = here[jobid] | children if jobid in here else children
+        self._placed[jobid] = tuple({rank for rank, _ in places})
 
     def counts(self) -> dict[int, int]:
         """Return how many jobs are on each rank."""
         return {rank: len(jobs) for rank, jobs in self.on.items()}
 
-    def cells(self, node: Node) -> list[int]:
+    def cells(self, node: NodeRow) -> list[int]:
         """Return, for each core of a node in order, the job that has it: 0 for none, -1 for one
         that is not known.
         """
@@ -255,7 +275,7 @@ class Occupants:
         return found
 
 
-def totals(found: Iterable[Node]) -> dict[str, int]:
+def totals(found: Iterable[NodeRow]) -> dict[str, int]:
     """Return how many nodes are in which state; states that no node is in are left out."""
     counts = dict.fromkeys(STATES, 0)
     for node in found:
@@ -263,16 +283,16 @@ def totals(found: Iterable[Node]) -> dict[str, int]:
     return {state: number for state, number in counts.items() if number}
 
 
-def node_listing() -> Listing[Node]:
+def node_listing() -> Listing[NodeRow]:
     """Return the list of nodes, without any."""
     state_order = {state: place for place, state in enumerate(STATES)}
     columns = (
-        ListColumn[Node]("rank", "RANK", 6, lambda n: str(n.rank), lambda n: n.rank, right=True),
-        ListColumn[Node]("host", "HOST", 10, lambda n: n.host, grow=1),
-        ListColumn[Node](
+        ListColumn[NodeRow]("rank", "RANK", 6, lambda n: str(n.rank), lambda n: n.rank, right=True),
+        ListColumn[NodeRow]("host", "HOST", 10, lambda n: n.host, grow=1),
+        ListColumn[NodeRow](
             "state", "STATE", 13, lambda n: n.state_text, lambda n: state_order[n.state]
         ),
-        ListColumn[Node](
+        ListColumn[NodeRow](
             "cores",
             "CORES",
             18,
@@ -280,7 +300,7 @@ def node_listing() -> Listing[Node]:
             lambda n: -n.nused / max(1, n.ncores),
             grow=1,
         ),
-        ListColumn[Node](
+        ListColumn[NodeRow](
             "gpus",
             "GPUS",
             5,
@@ -289,8 +309,10 @@ def node_listing() -> Listing[Node]:
             right=True,
             rank=2,
         ),
-        ListColumn[Node]("jobs", "JOBS", 5, lambda n: str(n.jobs), lambda n: -n.jobs, right=True),
-        ListColumn[Node]("since", "SINCE", 12, lambda n: "", lambda n: -n.since, rank=1),
-        ListColumn[Node]("why", "REASON", 14, lambda n: n.why, grow=3),
+        ListColumn[NodeRow](
+            "jobs", "JOBS", 5, lambda n: str(n.jobs), lambda n: -n.jobs, right=True
+        ),
+        ListColumn[NodeRow]("since", "SINCE", 12, lambda n: "", lambda n: -n.since, rank=1),
+        ListColumn[NodeRow]("why", "REASON", 14, lambda n: n.why, grow=3),
     )
     return Listing(columns, lambda node: node.rank, sort="rank")

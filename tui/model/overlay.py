@@ -19,7 +19,7 @@ DEEPEST: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class TreeBroker:
     """One broker: ``size`` are the brokers of its subtree, itself among them; ``seconds`` is for
     how long its ``status`` has been so, -1 if that is not told; ``lines`` tells for each level
     above whether it goes on below, the last one being its own.
@@ -32,18 +32,18 @@ class Broker:
     lines: tuple[bool, ...] = ()
 
 
-def broker_tree(shape: JsonMapping, health: Mapping[int, JsonMapping]) -> list[Broker]:
+def broker_tree(shape: JsonMapping, health: Mapping[int, JsonMapping]) -> list[TreeBroker]:
     """Return the brokers of the answers of ``overlay.topology`` and, by rank, ``overlay.health``,
     each after its parent. A broker below one that is whole is whole.
     """
     top = health.get(int(shape["rank"]), {})
     status, seconds = str(top.get("status") or ""), float(top.get("duration", -1))
-    found: list[Broker] = []
+    found: list[TreeBroker] = []
     waiting: list[tuple[JsonMapping, str, float, tuple[bool, ...]]] = [(shape, status, seconds, ())]
     while waiting:
         place, status, seconds, lines = waiting.pop()
         rank = int(place["rank"])
-        found.append(Broker(rank, int(place["size"]), status, seconds, lines))
+        found.append(TreeBroker(rank, int(place["size"]), status, seconds, lines))
         told = {
             int(child["rank"]): (str(child["status"]), float(child.get("duration", -1)))
             for child in health.get(rank, {}).get("children") or ()
@@ -57,7 +57,7 @@ def broker_tree(shape: JsonMapping, health: Mapping[int, JsonMapping]) -> list[B
     return found
 
 
-def branch(broker: Broker, plain: bool) -> str:
+def branch(broker: TreeBroker, plain: bool) -> str:
     """Return the lines of the tree that lead to a broker; ``plain`` is ASCII."""
     if not broker.lines:
         return ""
@@ -66,16 +66,18 @@ def branch(broker: Broker, plain: bool) -> str:
     return above + (tee if broker.lines[-1] else corner)
 
 
-def broker_listing(plain: bool, host: Callable[[int], str]) -> Listing[Broker]:
+def broker_listing(plain: bool, host: Callable[[int], str]) -> Listing[TreeBroker]:
     """Return the list of brokers, without any; ``host`` tells on which host a rank is."""
     order = {state: place for place, state in enumerate(STATES)}
     columns = (
-        ListColumn[Broker]("broker", "BROKER", 26, lambda b: f"{branch(b, plain)}rank {b.rank}"),
-        ListColumn[Broker]("host", "HOST", 12, lambda b: host(b.rank)),
-        ListColumn[Broker](
+        ListColumn[TreeBroker](
+            "broker", "BROKER", 26, lambda b: f"{branch(b, plain)}rank {b.rank}"
+        ),
+        ListColumn[TreeBroker]("host", "HOST", 12, lambda b: host(b.rank)),
+        ListColumn[TreeBroker](
             "status", "STATUS", 10, lambda b: b.status or "-", lambda b: order.get(b.status, -1)
         ),
-        ListColumn[Broker]("since", "FOR", 8, lambda b: fmt.duration(b.seconds), right=True),
-        ListColumn[Broker]("size", "BELOW", 7, lambda b: fmt.count(b.size - 1), right=True),
+        ListColumn[TreeBroker]("since", "FOR", 8, lambda b: fmt.duration(b.seconds), right=True),
+        ListColumn[TreeBroker]("size", "BELOW", 7, lambda b: fmt.count(b.size - 1), right=True),
     )
     return Listing(columns, lambda broker: broker.rank)

@@ -22,7 +22,7 @@ KINDS: Final = (("nnodes", "node"), ("ncores", "core"), ("ngpus", "GPU"))
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class QueueCounts:
     """Jobs of a queue."""
 
     running: int = 0
@@ -37,7 +37,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class ListedQueue:
     """One queue; ``name`` is empty for the one without. ``rate`` is how many of its jobs end in a
     second, None while that is not known.
     """
@@ -48,7 +48,7 @@ class Queue:
     disable_reason: str
     started: bool
     stop_reason: str
-    counts: Counts
+    counts: QueueCounts
     rate: float | None
     limits: str
 
@@ -67,12 +67,11 @@ class Queue:
         return "; ".join(part for part in parts if part)
 
 
-def count_by_queue(table: JobTable) -> dict[str, Counts]:
+def count_by_queue(table: JobTable) -> dict[str, QueueCounts]:
     """Return how many jobs each queue has, of those that the dashboard knows."""
-    names: list[str] = getattr(table, "queue", [])
-    found: Counter[tuple[str, int]] = Counter(zip(names, table.status, strict=False))
+    found: Counter[tuple[str, int]] = Counter(zip(table.queue, table.status, strict=True))
     return {
-        name: Counts(
+        name: QueueCounts(
             sum(found[name, status] for status in RUNNING),
             sum(found[name, status] for status in PENDING),
             found[name, Status.COMPLETED],
@@ -82,10 +81,10 @@ def count_by_queue(table: JobTable) -> dict[str, Counts]:
     }
 
 
-def count_all(table: JobTable) -> Counts:
+def count_all(table: JobTable) -> QueueCounts:
     """Return how many jobs there are."""
     counts = table.counts
-    return Counts(
+    return QueueCounts(
         sum(counts[status] for status in RUNNING),
         sum(counts[status] for status in PENDING),
         counts[Status.COMPLETED],
@@ -93,10 +92,10 @@ def count_all(table: JobTable) -> Counts:
     )
 
 
-def queue(name: str, status: JsonMapping, config: JsonMapping, counts: Counts) -> Queue:
+def queue(name: str, status: JsonMapping, config: JsonMapping, counts: QueueCounts) -> ListedQueue:
     """Return a queue of what ``job-manager.queue-status`` and ``config.get`` answer."""
     default = member(config, "policy", "jobspec", "defaults", "system", "queue")
-    return Queue(
+    return ListedQueue(
         fmt.printable(name),
         bool(name) and name == default,
         bool(status["enable"]),
@@ -141,7 +140,7 @@ def member(table: object, *path: str) -> object:
     return table
 
 
-def totals(found: Sequence[Queue]) -> Mapping[str, int]:
+def totals(found: Sequence[ListedQueue]) -> Mapping[str, int]:
     """Return how many queues are open, disabled and stopped."""
     return {
         "open": sum(q.enabled and q.started for q in found),
@@ -150,22 +149,24 @@ def totals(found: Sequence[Queue]) -> Mapping[str, int]:
     }
 
 
-def queue_listing() -> Listing[Queue]:
+def queue_listing() -> Listing[ListedQueue]:
     """Return the list of queues, without any."""
     columns = (
-        ListColumn[Queue]("name", "QUEUE", 12, lambda q: q.title, grow=1),
-        ListColumn[Queue](
+        ListColumn[ListedQueue]("name", "QUEUE", 12, lambda q: q.title, grow=1),
+        ListColumn[ListedQueue](
             "submission", "SUBMISSION", 11, lambda q: "enabled" if q.enabled else "disabled"
         ),
-        ListColumn[Queue](
+        ListColumn[ListedQueue](
             "scheduling", "SCHEDULING", 11, lambda q: "started" if q.started else "stopped"
         ),
-        ListColumn[Queue]("load", "JOBS", 12, lambda q: "", lambda q: -q.counts.running, grow=2),
+        ListColumn[ListedQueue](
+            "load", "JOBS", 12, lambda q: "", lambda q: -q.counts.running, grow=2
+        ),
         _number("running", "RUN", lambda q: q.counts.running),
         _number("pending", "PEND", lambda q: q.counts.pending),
         _number("done", "DONE", lambda q: q.counts.done, rank=2),
         _number("failed", "FAIL", lambda q: q.counts.failed, rank=1),
-        ListColumn[Queue](
+        ListColumn[ListedQueue](
             "rate",
             "ENDS/S",
             6,
@@ -174,15 +175,15 @@ def queue_listing() -> Listing[Queue]:
             right=True,
             rank=3,
         ),
-        ListColumn[Queue]("limits", "LIMITS", 14, lambda q: q.limits or "-", rank=4, grow=1),
-        ListColumn[Queue]("why", "REASON", 12, lambda q: q.why, rank=0, grow=2),
+        ListColumn[ListedQueue]("limits", "LIMITS", 14, lambda q: q.limits or "-", rank=4, grow=1),
+        ListColumn[ListedQueue]("why", "REASON", 12, lambda q: q.why, rank=0, grow=2),
     )
     return Listing(columns, lambda q: q.name, sort="name")
 
 
 def _number(
-    name: str, title: str, read: Callable[[Queue], int], rank: int = 0
-) -> ListColumn[Queue]:
+    name: str, title: str, read: Callable[[ListedQueue], int], rank: int = 0
+) -> ListColumn[ListedQueue]:
     return ListColumn(
         name, title, 7, lambda q: fmt.count(read(q)), lambda q: -read(q), right=True, rank=rank
     )

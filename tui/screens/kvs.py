@@ -5,6 +5,7 @@ can be read, watched, copied, put and unlinked.
 from __future__ import annotations
 
 import asyncio
+import errno
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -394,7 +395,7 @@ class KvsScreen(ListingScreen[KvsRow]):
         async def work(text: str) -> str:
             key, equals, value = text.partition("=")
             if not equals or not key.strip():
-                raise OSError(0, "write KEY=VALUE")
+                raise OSError(errno.EINVAL, "write KEY=VALUE")
             name = await requests.put(self.feed, self.namespace, key.strip(), value)
             self.go_to(name)
             return f"put: {name}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
@@ -47,6 +48,10 @@ WIDE: Final = 140
 TALL: Final = 22
 TALLER: Final = 34
 """Cells across and down from which on there is more to see."""
+SHARE: Final = 4
+"""How many times as long as reading takes is the least pause before it is done again."""
+AT_ONCE: Final = 64
+"""Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
 PERIOD: Final = 2.0
 """Seconds between two times that a view is read."""
 SMALLEST: Final = (34, 10)
@@ -257,9 +262,11 @@ class ListingScreen(LiveScreen, Generic[Row]):
     async def _keep_reading(self) -> None:
         """Read again and again while this screen is on top and there is a connection."""
         while True:
+            begin = time.monotonic()
             if self.is_current and self.dashboard.link.up:
                 await self.read_once()
-            pause = self.period if self.known or self.trouble else 0.1
+            spent = time.monotonic() - begin
+            pause = max(self.period, SHARE * spent) if self.known or self.trouble else 0.1
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), pause)
             self._again.clear()
@@ -354,11 +361,11 @@ class ListingScreen(LiveScreen, Generic[Row]):
         self.view.following = self.follows and line < 0
         self.view.move_to(line if line >= 0 else len(self.listing) - 1)
 
-    def on_listing_view_moved(self) -> None:
+    def on_listing_view_cursor_moved(self) -> None:
         """The cursor is on another row."""
         self.moved()
 
-    def on_listing_view_chosen(self) -> None:
+    def on_listing_view_row_opened(self) -> None:
         """A double click opens too."""
         self.action_open()
 
@@ -455,18 +462,20 @@ async def each(
     """Do something to each row, several at once; raises OSError for the first that is refused,
     which says how many others were.
     """
-    limit = asyncio.Semaphore(64)
-    failures: list[str] = []
+    limit = asyncio.Semaphore(AT_ONCE)
+    refused: list[tuple[Row, OSError]] = []
 
     async def one(row: Row) -> None:
         async with limit:
             try:
                 await act(row)
             except OSError as error:
-                failures.append(f"{name(row)}: {error.strerror or error}")
+                refused.append((row, error))
 
     await asyncio.gather(*map(one, rows))
-    if failures:
-        more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
-        done = len(rows) - len(failures)
-        raise OSError(0, f"{failures[0]}{more}" + (f"; done: {done}" if done else ""))
+    if refused:
+        row, error = refused[0]
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        done = len(rows) - len(refused)
+        text = f"{name(row)}: {error.strerror or error}{more}"
+        raise OSError(error.errno, text + (f"; done: {done}" if done else ""))

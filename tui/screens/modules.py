@@ -5,6 +5,7 @@ debug flags, reload and remove.
 from __future__ import annotations
 
 import asyncio
+import errno
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -210,7 +211,7 @@ class ModulesScreen(ListingScreen[Module]):
         async def work(text: str) -> str:
             rank, size = int(text) if text.strip().isdecimal() else -1, self.dashboard.instance.size
             if not 0 <= rank < size:
-                raise OSError(0, f"there are ranks 0 to {size - 1}")
+                raise OSError(errno.EINVAL, f"there are ranks 0 to {size - 1}")
             self._go_rank(rank)
             return f"rank {rank}"
 
@@ -313,7 +314,7 @@ class ModulesScreen(ListingScreen[Module]):
             try:
                 wanted = int(text, 0)
             except ValueError:
-                raise OSError(0, f"{text} is not a number, such as 0x10 or 16") from None
+                raise OSError(errno.EINVAL, f"{text} is not a number, such as 0x10 or 16") from None
             await requests.set_debug_flags(self.feed, name, rank, wanted)
             return f"debug flags of {name}: {wanted:#x}"
 

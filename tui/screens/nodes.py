@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from tui.feed.nodes import drain, read_nodes, read_tree, undrain
 from tui.model import format as fmt
 from tui.model.intent import Intent, many
-from tui.model.nodes import Node, Occupants, node_listing, totals
+from tui.model.nodes import NodeRow, Occupants, node_listing, totals
 from tui.model.overlay import broker_listing
 from tui.screens.listing import ListingScreen, Part
 from tui.screens.narrowing import show_jobs
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tui.model.dashboard import Dashboard
     from tui.model.listing import Listing
-    from tui.model.overlay import Broker
+    from tui.model.overlay import TreeBroker
     from tui.widgets.palette import Glyphs
 
 LIST: Final = "list"
@@ -44,24 +44,24 @@ HEALTH_COLOUR: Final = {
 }
 
 
-class NodePainter(Painter[Node]):
+class NodePainter(Painter[NodeRow]):
     """Nodes in the list."""
 
     def __init__(self, dashboard: Dashboard, glyphs: Glyphs) -> None:
         self.dashboard = dashboard
         self.glyphs = glyphs
 
-    def quiet(self, row: Node) -> bool:
+    def quiet(self, row: NodeRow) -> bool:
         """Nodes of an instance that was not heard of for a while are dim."""
         return self.dashboard.stale
 
-    def colour(self, row: Node, column: str) -> str:
+    def colour(self, row: NodeRow, column: str) -> str:
         """Return the colour of a cell's text."""
         if column in ("state", "why"):
             return STATE_COLOUR.get(row.state, palette.GREEN if column == "state" else palette.DIM)
         return palette.TEXT if column in ("rank", "host") else palette.SOFT
 
-    def pieces(self, row: Node, column: str, width: int) -> Sequence[Piece] | None:
+    def pieces(self, row: NodeRow, column: str, width: int) -> Sequence[Piece] | None:
         """Draw how much of a node is in use, and since when it is drained."""
         if column == "since":
             now = self.dashboard.moment
@@ -82,17 +82,17 @@ class NodePainter(Painter[Node]):
         ]
 
 
-class BrokerPainter(Painter["Broker"]):
+class BrokerPainter(Painter["TreeBroker"]):
     """Brokers in the tree."""
 
-    def colour(self, row: Broker, column: str) -> str:
+    def colour(self, row: TreeBroker, column: str) -> str:
         """Return the colour of a cell's text."""
         if column == "status":
             return HEALTH_COLOUR.get(row.status, palette.DIM)
         return palette.TEXT if column == "broker" else palette.SOFT
 
 
-class NodesScreen(ListingScreen[Node]):
+class NodesScreen(ListingScreen[NodeRow]):
     """All nodes of the instance."""
 
     title_text = "Nodes"
@@ -134,9 +134,9 @@ class NodesScreen(ListingScreen[Node]):
         super().__init__()
         self.occupants = Occupants()
         self.layout_name = LIST
-        self.brokers: Listing[Broker] | None = None
+        self.brokers: Listing[TreeBroker] | None = None
 
-    def make_listing(self) -> Listing[Node]:
+    def make_listing(self) -> Listing[NodeRow]:
         """Return the empty list."""
         return node_listing()
 
@@ -277,17 +277,17 @@ class NodesScreen(ListingScreen[Node]):
         else:
             super().action_open()
 
-    def opened(self, row: Node) -> None:
+    def opened(self, row: NodeRow) -> None:
         """Show the jobs of a node."""
         show_jobs(self, f"ranks:{row.rank}")
 
-    def name_of(self, row: Node) -> str:
+    def name_of(self, row: NodeRow) -> str:
         """Return the host, to copy."""
         return row.host or str(row.rank)
 
     # Acting
 
-    def _label(self, node: Node) -> str:
+    def _label(self, node: NodeRow) -> str:
         return f"{node.rank} ({node.host})" if node.host else str(node.rank)
 
     def action_drain_nodes(self) -> None:

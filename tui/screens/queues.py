@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from tui.feed.queues import read_queues, set_enabled, set_started
 from tui.model.intent import Intent, many
-from tui.model.queues import Queue, queue_listing, totals
+from tui.model.queues import ListedQueue, queue_listing, totals
 from tui.model.rates import Rates
 from tui.model.states import Status
 from tui.screens.listing import ListingScreen, Part, each
@@ -36,18 +36,18 @@ PARTS = (
 )
 
 
-class QueuePainter(Painter[Queue]):
+class QueuePainter(Painter[ListedQueue]):
     """Queues in the list."""
 
     def __init__(self, dashboard: Dashboard, glyphs: Glyphs) -> None:
         self.dashboard = dashboard
         self.glyphs = glyphs
 
-    def quiet(self, row: Queue) -> bool:
+    def quiet(self, row: ListedQueue) -> bool:
         """What was read before the connection was lost is dim."""
         return self.dashboard.stale
 
-    def colour(self, row: Queue, column: str) -> str:
+    def colour(self, row: ListedQueue, column: str) -> str:
         """Return the colour of a cell's text."""
         for name, status in PARTS:
             if column == name:
@@ -61,7 +61,7 @@ class QueuePainter(Painter[Queue]):
             return palette.AMBER
         return palette.BRIGHT if column == "name" else palette.SOFT
 
-    def pieces(self, row: Queue, column: str, width: int) -> Sequence[Piece] | None:
+    def pieces(self, row: ListedQueue, column: str, width: int) -> Sequence[Piece] | None:
         """Draw what the queue's jobs do as a bar."""
         if column in ("submission", "scheduling"):
             on = row.enabled if column == "submission" else row.started
@@ -76,7 +76,7 @@ class QueuePainter(Painter[Queue]):
         return found or [(bar.plain, palette.LINE)]
 
 
-class QueuesScreen(ListingScreen[Queue]):
+class QueuesScreen(ListingScreen[ListedQueue]):
     """All queues of the instance, or the one that has no name."""
 
     title_text = "Queues"
@@ -128,7 +128,7 @@ class QueuesScreen(ListingScreen[Queue]):
         super().__init__()
         self.rates = Rates()
 
-    def make_listing(self) -> Listing[Queue]:
+    def make_listing(self) -> Listing[ListedQueue]:
         """Return the empty list."""
         return queue_listing()
 
@@ -151,7 +151,7 @@ class QueuesScreen(ListingScreen[Queue]):
             if number
         ]
 
-    def opened(self, row: Queue) -> None:
+    def opened(self, row: ListedQueue) -> None:
         """Show the jobs of a queue."""
         show_jobs(self, f'queue:"{row.name}"' if row.name else "")
 
@@ -167,7 +167,9 @@ class QueuesScreen(ListingScreen[Queue]):
         words = ("Start", "started") if on else ("Stop", "stopped")
         self._switch(chosen, on, words, set_started)
 
-    def _switch(self, chosen: list[Queue], on: bool, words: tuple[str, str], act: Switch) -> None:
+    def _switch(
+        self, chosen: list[ListedQueue], on: bool, words: tuple[str, str], act: Switch
+    ) -> None:
         verb, done = words
         if not chosen:
             self.warn(f"it is {done} already")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from textual.events import Click, Resize
 
     from tui.model.listing import Listing
-    from tui.model.nodes import Node, Occupants
+    from tui.model.nodes import NodeRow, Occupants
     from tui.widgets.palette import Glyphs
 
 GAP: Final = 2
@@ -53,7 +53,7 @@ class CoreMap(ScrollView, can_focus=True, inherit_bindings=False):
             self.twice = twice
 
     def __init__(
-        self, listing: Listing[Node], occupants: Occupants, glyphs: Glyphs, id: str | None = None
+        self, listing: Listing[NodeRow], occupants: Occupants, glyphs: Glyphs, id: str | None = None
     ) -> None:
         super().__init__(id=id)
         self.listing = listing
@@ -144,7 +144,7 @@ class CoreMap(ScrollView, can_focus=True, inherit_bindings=False):
             segments.append(Segment(" " * GAP, plain))
         return Strip(segments).adjust_cell_length(width, plain)
 
-    def _node(self, node: Node, part: int, at_cursor: bool) -> list[Segment]:
+    def _node(self, node: NodeRow, part: int, at_cursor: bool) -> list[Segment]:
         ground = palette.CURSOR if at_cursor else palette.BACKGROUND
         marked = node.rank in self.listing.marks
         colour = STATE_COLOUR.get(node.state, palette.BRIGHT if at_cursor else palette.SOFT)
@@ -169,7 +169,7 @@ class CoreMap(ScrollView, can_focus=True, inherit_bindings=False):
             segments.append(Segment(" " * missing, style(palette.TEXT, ground)))
         return segments
 
-    def _looks(self, node: Node) -> list[tuple[str, str]]:
+    def _looks(self, node: NodeRow) -> list[tuple[str, str]]:
         return looks(node, self.occupants, self.glyphs)
 
     def on_click(self, event: Click) -> None:
@@ -181,7 +181,7 @@ class CoreMap(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Picked(index, event.chain == 2))
 
 
-def looks(node: Node, occupants: Occupants, glyphs: Glyphs) -> list[tuple[str, str]]:
+def looks(node: NodeRow, occupants: Occupants, glyphs: Glyphs) -> list[tuple[str, str]]:
     """Return sign and colour of each core of a node."""
     if node.state == DOWN:
         return [(glyphs.lost, palette.RED)] * node.ncores

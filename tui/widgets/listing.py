@@ -94,10 +94,10 @@ class ListingView(ScrollView, Generic[Row], can_focus=True, inherit_bindings=Fal
     keeps the last one in sight until the cursor is moved off it.
     """
 
-    class Chosen(Message):
+    class RowOpened(Message):
         """A row was double-clicked."""
 
-    class Moved(Message):
+    class CursorMoved(Message):
         """The cursor is on another row."""
 
     def __init__(
@@ -168,7 +168,7 @@ class ListingView(ScrollView, Generic[Row], can_focus=True, inherit_bindings=Fal
         row = self.row
         before, self._key = self._key, None if row is None else self.listing.key(row)
         if self._key != before:
-            self.post_message(self.Moved())
+            self.post_message(self.CursorMoved())
 
     def _show_cursor(self) -> None:
         region = Region(0, self.cursor, 1, 1)
@@ -275,4 +275,4 @@ class ListingView(ScrollView, Generic[Row], can_focus=True, inherit_bindings=Fal
             self.move_to(index)
             self.following = False
             if event.chain == 2:
-                self.post_message(self.Chosen())
+                self.post_message(self.RowOpened())

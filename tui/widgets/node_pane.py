@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.model.dashboard import Dashboard
-    from tui.model.nodes import Children, Node, Occupants
+    from tui.model.nodes import Children, NodeRow, Occupants
     from tui.widgets.palette import Glyphs
 
 
@@ -30,7 +30,7 @@ class NodePane(Painted):
         dashboard: Dashboard,
         glyphs: Glyphs,
         occupants: Occupants,
-        node: Callable[[], Node | None],
+        node: Callable[[], NodeRow | None],
         id: str,
     ) -> None:
         super().__init__(dashboard, glyphs, id=id)
@@ -54,7 +54,7 @@ class NodePane(Painted):
             lines.append(Text("   no job is on it", palette.DIM))
         return lines + [Text("")] * (height - len(lines))
 
-    def _about(self, node: Node) -> Text:
+    def _about(self, node: NodeRow) -> Text:
         text = Text.assemble(
             (f" rank {node.rank}  ", f"bold {palette.BRIGHT}"),
             (f"{node.host}  ", palette.TEXT),

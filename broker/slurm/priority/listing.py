@@ -26,7 +26,7 @@ AT_A_TIME: Final = 1000
 """Jobs of one response."""
 
 
-class Listing:
+class PriorityListing:
     """Answers ``job-manager.priority-multifactor.list`` and ``.weights``."""
 
     def __init__(self, driver: Multifactor) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from broker.slurm.priority.candidates import ATTRIBUTES
 from broker.slurm.priority.driver import Multifactor
-from broker.slurm.priority.listing import Listing
+from broker.slurm.priority.listing import PriorityListing
 from flux.job.updates import SYSTEM
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SERVICE = "priority-multifactor"
 def flux_plugin_init(plugin: JobtapPlugin) -> None:
     """Begin."""
     driver = Multifactor(plugin)
-    listing = Listing(driver)
+    listing = PriorityListing(driver)
     plugin.set_name(SERVICE)
     for topic, handler in (
         ("job.validate", driver.validate),

@@ -13,7 +13,7 @@ from tui.model.events import (
     KEPT,
     PLAIN,
     WARNING,
-    JobEvents,
+    EventRing,
     job_event,
     job_test,
     kind_of,
@@ -29,7 +29,7 @@ def entry(name: str, **context: Any) -> dict[str, Any]:
 
 
 def test_the_newest_events_are_kept_and_given_once() -> None:
-    events = JobEvents()
+    events = EventRing()
     for number in range(3):
         events.note(number, entry("submit"))
     assert [jobid for jobid, _ in events.since(0)] == [0, 1, 2]

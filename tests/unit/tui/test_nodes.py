@@ -107,6 +107,17 @@ def test_jobs_without_a_summary_are_asked_for_and_forgotten_when_they_end() -> N
     assert (occupants.on, occupants.resources) == ({}, {})
 
 
+def test_jobs_that_come_and_go_are_taken_in_by_and_by() -> None:
+    table, occupants = JobTable(), Occupants()
+    table.load([job(jobid, f"rank{jobid % 3}/core{jobid % 4}") for jobid in range(1, 1202)])
+    assert len(list(occupants.update(table))) == 2  # pauses
+    assert sum(occupants.counts().values()) == 1201
+    assert list(occupants.update(table)) == []
+    table.load([job(jobid, "", 64) for jobid in range(1, 1201)])
+    occupants.read(table)
+    assert occupants.counts() == {1201 % 3: 1}
+
+
 def test_tree_of_brokers() -> None:
     shape = {
         "rank": 0,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tui.model.queues import Counts, count_all, limits, queue
+from tui.model.queues import QueueCounts, count_all, limits, queue
 from tui.model.rates import Rates
 from tui.model.table import JobTable
 
@@ -55,13 +55,13 @@ def test_a_queue_says_why_it_is_off() -> None:
         "start": False,
         "stop_reason": "full",
     }
-    found = queue("batch", status, CONFIG, Counts(1, 2, 3, 4))
+    found = queue("batch", status, CONFIG, QueueCounts(1, 2, 3, 4))
     assert found.title == "batch*"
     assert found.why.startswith("disabled: tonight")
     assert found.why.endswith("; stopped: full")
     assert "\x1b" not in found.why
     assert found.counts.over == 7
-    unnamed = queue("", {"enable": True, "start": True}, {}, Counts())
+    unnamed = queue("", {"enable": True, "start": True}, {}, QueueCounts())
     assert (unnamed.title, unnamed.why) == ("the queue", "")
 
 
@@ -69,7 +69,7 @@ def test_counts_of_all_jobs() -> None:
     table = JobTable()
     states = [(16, 0), (8, 0), (2, 0), (64, 1), (64, 2), (64, 4)]
     table.load([{"id": i + 1, "state": s, "result": r} for i, (s, r) in enumerate(states)])
-    assert count_all(table) == Counts(1, 2, 1, 2)
+    assert count_all(table) == QueueCounts(1, 2, 1, 2)
 
 
 def test_rates_are_means_of_the_last_seconds() -> None:
