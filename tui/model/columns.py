@@ -15,10 +15,19 @@ from tui.model.users import user_name
 if TYPE_CHECKING:
     from tui.model.table import JobTable
 
-__all__ = ["BY_NAME", "COLUMNS", "USUAL", "Column", "SortKey", "columns_from_format", "fit"]
+__all__ = [
+    "BY_NAME",
+    "COLUMNS",
+    "USUAL",
+    "Column",
+    "SortKey",
+    "columns_from_format",
+    "fit",
+    "state_key",
+]
 
 
-def _state_key(table: JobTable, row: int, _now: float) -> float:
+def state_key(table: JobTable, row: int, _now: float) -> float:
     """Running first, then pending, failed, done; the newest first but for pending, where it is the
     next to run.
     """
@@ -36,7 +45,7 @@ def _state_keys(table: JobTable, now: float) -> list[SortKey]:
         ranks[status] - ended for status, ended in zip(table.status, table.t_inactive, strict=True)
     ]
     for row in table.active:
-        found[row] = _state_key(table, row, now)
+        found[row] = state_key(table, row, now)
     return found
 
 
@@ -129,7 +138,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         4,
         95,
         lambda t, r, n: STATUS[t.status[r]].code,
-        _state_key,
+        state_key,
         keys=_state_keys,
         meaning="state or result",
     ),

@@ -172,7 +172,7 @@ def _column(piece: str, place: int, known: Mapping[str, Column]) -> Column:
     except ValueError as exc:
         raise OSError(errno.EINVAL, f"{piece}: {exc}") from None
     title = layout.header().strip()
-    width = sum(_width(part[2] or "", known, part[1] or "") for part in parsed)
+    width = sum(len(part[0]) + _width(part[2] or "", known, part[1] or "") for part in parsed)
     same = known.get(_SAME.get(first.partition(".")[0], ""))
 
     def read(table: JobTable, row: int, now: float) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_JOB_PRIORITY_MIN
 from flux.job.states import Urgency
-from tui.model.columns import BY_NAME
+from tui.model.columns import BY_NAME, state_key
 from tui.model.order import Order
 from tui.model.query import Query
 from tui.model.sets import ALONE, JobSets
@@ -92,8 +92,10 @@ class JobView:
 
     @property
     def ranked(self) -> bool:
-        """Whether better matches stand above others."""
-        return False
+        """Whether better matches stand above others: while letters are searched for, and no other
+        order is asked for.
+        """
+        return self.query.search.ranks_names and self.column.role == "state"
 
     # places
 
@@ -204,13 +206,20 @@ class JobView:
     def _keys_of(self, rows: Sequence[int], now: float) -> list[SortKey]:
         """Return the keys of all rows, right for some at least."""
         table, column = self.table, self.column
-        if column.keys is not None and len(rows) * 4 >= len(table):
+        if column.keys is not None and not self.ranked and len(rows) * 4 >= len(table):
             return column.keys(table, now)
         found: list[SortKey] = [0.0] * len(table)
-        key = column.key
+        key = self._key()
         for row in rows:
             found[row] = key(table, row, now)
         return found
+
+    def _key(self) -> Callable[[JobTable, int, float], SortKey]:
+        """Return what makes the key of a row."""
+        if not self.ranked:
+            return self.column.key
+        rank = self.query.search.rank
+        return lambda table, row, now: (rank(table.name[row]), state_key(table, row, now))
 
     def _statuses(self) -> bytearray:
         """Return the statuses of all rows, as they are counted."""
@@ -302,7 +311,7 @@ class JobView:
         if matches is not None and not matches(row):
             return _ABSENT, 0.0
         home = ALONE if self.sets is None else self.sets.number_of(row)
-        return home, self.column.key(self.table, row, now)
+        return home, self._key()(self.table, row, now)
 
     def _refile(
         self, changed: set[int], matches: Callable[[int], bool] | None, now: float

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from tui.screens.changing import ChangingScreen
+from tui.screens.columns import ChoosingScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.filtering import FilteringScreen
 from tui.screens.folding import FoldingScreen
@@ -37,7 +38,14 @@ CHOICES: Final = 8
 QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "state:done")
 
 
-class JobsScreen(FilteringScreen, FoldingScreen, PreviewingScreen, MarkingScreen, ZoomingScreen):
+class JobsScreen(
+    FilteringScreen,
+    FoldingScreen,
+    ChoosingScreen,
+    PreviewingScreen,
+    MarkingScreen,
+    ZoomingScreen,
+):
     """Job table with header, filter and progress line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,6 +86,7 @@ class JobsScreen(FilteringScreen, FoldingScreen, PreviewingScreen, MarkingScreen
             id="jobs.back",
         ),
         *FoldingScreen.FOLD_BINDINGS,
+        *ChoosingScreen.COLUMN_BINDINGS,
         *MarkingScreen.MOVE_BINDINGS,
         *PreviewingScreen.PREVIEW_BINDINGS,
         *ZoomingScreen.ZOOM_BINDINGS,

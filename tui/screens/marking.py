@@ -59,6 +59,11 @@ class MarkingScreen(ChangingScreen):
         if line.display != before:  # the table has a line more or less, once it is laid out
             self.call_after_refresh(self.show_marks)
 
+    def on_job_table_view_marked(self) -> None:
+        """The mouse marked jobs."""
+        self.table.update()
+        self.show_marks()
+
     def on_job_table_view_scrolled(self) -> None:
         """Other marks are in sight."""
         self.show_marks()
@@ -83,13 +88,8 @@ class MarkingScreen(ChangingScreen):
         """Mark the job under the cursor, or all jobs of a set, and go on; unmark them if all are
         marked.
         """
-        ids = self.dashboard.table.ids
-        jobids = {ids[row] for row in self.table.cursor_rows}
-        if jobids:
-            if jobids <= self.dashboard.marks:
-                self.dashboard.marks -= jobids
-            else:
-                self.dashboard.marks |= jobids
+        if self.table.cursor_rows:
+            self.table.mark_lines(self.table.cursor, self.table.cursor, toggle=True)
             self.table.move_by(1)
             self.show_marks()
 

@@ -68,7 +68,6 @@ class LinePainter:
         self.fitted: list[tuple[Column, int]] = []
         self.width = 0
         self.marked_in: dict[int, int] = {}
-        self._named: tuple[tuple[str, int], list[tuple[str, Sequence[int]]]] = (("", -1), [])
 
     def count_marks(self) -> None:
         """Count the marked jobs of each set, for lines that are drawn after."""
@@ -136,7 +135,13 @@ class LinePainter:
         for column, width in self.fitted[:leading]:
             text, colour = self._set_cell(column.role, line.number, members, base)
             text = cell(text, width, column.right, self.glyphs.more)
-            segments += [Segment(text, style(colour, ground, bold=column.role != "user")), gap]
+            bold = column.role != "user"
+            segments += (
+                self._searched(text, colour, ground, bold)
+                if column.role in ("name", "user")
+                else [Segment(text, style(colour, ground, bold=bold))]
+            )
+            segments.append(gap)
         room = self.width - GUTTER - sum(width + 1 for _, width in self.fitted[:leading]) - 1
         if not leading:
             name, _ = self._set_cell("name", line.number, members, base)
@@ -250,6 +255,10 @@ class LinePainter:
                 segments += self._left(column, row, width, ground, base)
             elif column.role == "name":
                 segments += self._name(column, line, width, ground, base, marked)
+            elif column.role == "user":
+                text = self._text(column, row, width)
+                colour = self._colour(column, status, base)
+                segments += self._searched(text, colour, ground, marked)
             else:
                 text = self._text(column, row, width)
                 colour = self._colour(column, status, base)
@@ -308,7 +317,16 @@ class LinePainter:
             segments.append(Segment(f"{self.glyphs.instance} ", style(palette.ACCENT, ground)))
         width = max(1, width - sum(len(segment.text) for segment in segments))
         text = self._text(column, line.row, width)
-        return [*segments, Segment(text, style(base, ground, bold=marked))]
+        return [*segments, *self._searched(text, base, ground, marked)]
+
+    def _searched(self, text: str, colour: str, ground: str, marked: bool) -> list[Segment]:
+        """Return a name, or a user's, with the letters that were searched for in another colour."""
+        plain, found = style(colour, ground, bold=marked), style(palette.AMBER, ground, bold=True)
+        segments, done = [], 0
+        for start, end in self.dashboard.view.query.search.spans(text.rstrip()):
+            segments += [Segment(text[done:start], plain), Segment(text[start:end], found)]
+            done = end
+        return [segment for segment in (*segments, Segment(text[done:], plain)) if segment.text]
 
     def _colour(self, column: Column, status: int, base: str) -> str:
         name = column.role

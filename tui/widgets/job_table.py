@@ -21,7 +21,7 @@ from tui.widgets.palette import Glyphs, style
 from tui.widgets.strips import changed_span
 
 if TYPE_CHECKING:
-    from textual.events import Click, Resize
+    from textual.events import Click, MouseDown, MouseEvent, MouseMove, Resize
 
     from tui.model.column import Column
     from tui.model.dashboard import Dashboard
@@ -99,11 +99,16 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     around it.
     """
 
+    ALLOW_SELECT = False  # the mouse marks jobs
+
     class Opened(Message):
         """A job was double-clicked."""
 
     class Moved(Message):
         """The cursor was moved."""
+
+    class Marked(Message):
+        """Other jobs are marked."""
 
     class Scrolled(Message):
         """Other lines are in sight."""
@@ -118,6 +123,9 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._pinned = False
         self._paint = LinePainter(dashboard, glyphs)
         self._columns: tuple[Column, ...] = ()
+        self._drag_from: int | None = None
+        self._dragged = False
+        self._marks_before: set[int] = set()
         self._shown: dict[int, Strip] = {}
         self._ahead: dict[int, tuple[tuple[int, int], Strip]] = {}
         # Lines drawn to find out what changed, for the painting that follows.
@@ -312,11 +320,63 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
             return "  no job matches the filter"
         return "  no jobs yet: submit some with flux mini submit, run or bulksubmit"
 
+    # The mouse
+
+    def _line_under(self, event: MouseEvent) -> int | None:
+        """Return the line under the mouse, None if there is none to point at."""
+        index, lines = event.y + self.scroll_offset.y, self.dashboard.lines
+        if not 0 <= index < len(lines) or isinstance(lines.at(index), Heading):
+            return None
+        return index
+
     def on_click(self, event: Click) -> None:
-        """Put the cursor on the clicked line; the second click opens the job."""
-        index = event.y + self.scroll_offset.y
+        """Put the cursor on the clicked line; the second click opens the job. With Ctrl it is
+        marked or unmarked, with Shift all from the cursor to it are marked.
+        """
+        index = self._line_under(event)
+        if index is None or self._dragged:
+            return
+        if event.ctrl:
+            self.mark_lines(index, index, toggle=True)
+        elif event.shift:
+            self.mark_lines(self.cursor, index)
+        self.move_to(index)
+        if event.chain == 2 and not (event.ctrl or event.shift):
+            self.post_message(self.Opened())
+
+    def on_mouse_down(self, event: MouseDown) -> None:
+        """Begin to draw the mouse over lines."""
+        self._dragged = False
+        if event.button == 1 and not (event.ctrl or event.shift):
+            self._drag_from, self._marks_before = self._line_under(event), set(self.dashboard.marks)
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """Mark the lines that the mouse is drawn over; the table scrolls at its ends."""
+        if self._drag_from is None or not event.button:
+            return
         lines = self.dashboard.lines
-        if index < len(lines) and not isinstance(lines.at(index), Heading):
+        y = max(-1, min(event.y, self.size.height))
+        index = lines.near(y + self.scroll_offset.y, y >= 0)
+        if index != self._drag_from or self._dragged:
+            self._dragged = True
+            self.dashboard.marks.clear()
+            self.dashboard.marks |= self._marks_before
+            self.mark_lines(self._drag_from, index)
             self.move_to(index)
-            if event.chain == 2:
-                self.post_message(self.Opened())
+
+    def on_mouse_up(self) -> None:
+        """End drawing the mouse over lines."""
+        self._drag_from = None
+        self.release_mouse()
+
+    def mark_lines(self, one: int, other: int, toggle: bool = False) -> None:
+        """Mark the jobs of all lines from one to the other; ``toggle`` unmarks them if all are."""
+        lines, ids, marks = self.dashboard.lines, self.dashboard.table.ids, self.dashboard.marks
+        first, last = sorted((one, min(other, len(lines) - 1)))
+        found = {ids[row] for index in range(first, last + 1) for row in lines.rows_at(index)}
+        if toggle and found <= marks:
+            marks -= found
+        else:
+            marks |= found
+        self.post_message(self.Marked())
