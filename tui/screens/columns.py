@@ -52,7 +52,7 @@ class ColumnsScreen(ModalScreen[tuple[Choice] | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle", "Show or hide", id="columns.toggle"),
+        Binding("space", "show_or_hide", "Show or hide", id="columns.toggle"),
         Binding("K,shift+up", "shift(-1)", "Further to the left", id="columns.left"),
         Binding("J,shift+down", "shift(1)", "Further to the right", id="columns.right"),
         Binding("enter", "accept", "Take these", priority=True, id="columns.accept"),
@@ -100,7 +100,7 @@ class ColumnsScreen(ModalScreen[tuple[Choice] | None]):
             (column.meaning, palette.SOFT if shown else palette.DIM),
         )
 
-    def action_toggle(self) -> None:
+    def action_show_or_hide(self) -> None:
         """Show the column or hide it."""
         at = self._options.highlighted or 0
         self._shown ^= {self._order[at]}
