@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.actions import SkipAction
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
@@ -53,11 +54,11 @@ class RecordingApp(App[None]):
     ]
 
     _OF_SCREENS: ClassVar = {
-        "wind_arrow": "left",
-        "wind_home": "home",
-        "wind_end": "end",
-        "wind_speed": "less_than_sign",
-        "wind_failure": "right_square_bracket",
+        "arrow": "left",
+        "home": "home",
+        "end": "end",
+        "speed": "less_than_sign",
+        "failure": "right_square_bracket",
     }
     """Actions whose keys a screen may have use for, with one of them."""
 
@@ -73,28 +74,29 @@ class RecordingApp(App[None]):
         return feed if isinstance(feed, Timeline) else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Have the keys that wind only where they do something."""
-        if not action.startswith("wind_"):
-            return super().check_action(action, parameters)
-        screen = self.screen
-        if self.timeline is None or not isinstance(screen, LiveScreen):
-            return False
-        if isinstance(self.focused, Input):
-            return False
-        key = self._OF_SCREENS.get(action)
-        if key is None or isinstance(screen, JobsScreen):
-            return True
-        return key not in screen._bindings.key_to_bindings  # noqa: SLF001 - not what it inherits
+        """Have the keys that wind only where there is something to wind."""
+        if action.startswith("wind_"):
+            return self.timeline is not None
+        return super().check_action(action, parameters)
 
-    def _wound(self) -> Timeline:
-        timeline = self.timeline
-        if timeline is None:
-            raise RuntimeError("nothing is wound but a recording")
+    def _wound(self, action: str) -> Timeline:
+        """Return what is to be wound. Raises SkipAction if the key is another's: of a question, of
+        a line that is typed, of the screen.
+        """
+        timeline, screen = self.timeline, self.screen
+        key = self._OF_SCREENS.get(action)
+        if (
+            timeline is None
+            or not isinstance(screen, LiveScreen)
+            or isinstance(self.focused, Input)
+            or (key in screen._bindings.key_to_bindings and not isinstance(screen, JobsScreen))  # noqa: SLF001 - all of them, not only those that are active
+        ):
+            raise SkipAction
         return timeline
 
     def action_wind_pause(self) -> None:
         """Pause, or play on; from the end that is from the beginning."""
-        timeline = self._wound()
+        timeline = self._wound("pause")
         if timeline.position >= timeline.end:
             timeline.seek(timeline.started)
             timeline.paused = False
@@ -103,25 +105,29 @@ class RecordingApp(App[None]):
 
     def action_wind_skip(self, seconds: int) -> None:
         """Go on, or back."""
-        self._wound().skip(seconds)
+        self._wound("skip").skip(seconds)
 
-    action_wind_arrow = action_wind_skip
+    def action_wind_arrow(self, seconds: int) -> None:
+        """Go on, or back."""
+        self._wound("arrow").skip(seconds)
 
     def action_wind_speed(self, step: int) -> None:
         """Play faster or slower."""
-        self._wound().faster(step)
+        self._wound("speed").faster(step)
 
     def action_wind_home(self) -> None:
         """Go to the beginning."""
-        self._wound().seek(self._wound().started)
+        timeline = self._wound("home")
+        timeline.seek(timeline.started)
 
     def action_wind_end(self) -> None:
         """Go to the end."""
-        self._wound().seek(self._wound().end)
+        timeline = self._wound("end")
+        timeline.seek(timeline.end)
 
     def action_wind_failure(self, step: int) -> None:
         """Go to the next failure, or the one before."""
-        if not self._wound().next_failure(step):
+        if not self._wound("failure").next_failure(step):
             self.notify(f"no job failed {'after' if step > 0 else 'before'} this", timeout=3)
 
     def action_record(self) -> None:

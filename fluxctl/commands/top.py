@@ -105,8 +105,9 @@ def command(
         return
     uris = [_target_uri(target) for target in targets] or [_default_uri()]
     if serve is not None:
-        if linear:
-            raise CommandError("--serve and --linear exclude one another")
+        for given, what in ((linear, "--linear"), (record, "--record")):
+            if given:
+                raise CommandError(f"--serve and {what} exclude one another")
         raise CommandError(code=serve_dashboards(ctx))
     if linear:
         if len(uris) > 1:

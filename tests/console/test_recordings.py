@@ -198,6 +198,19 @@ async def test_typing_is_not_winding_and_screens_keep_their_keys() -> None:
         assert "this is a recording already" in text_of(pilot)
 
 
+async def test_help_lists_the_keys_of_a_recording_and_takes_none_of_them() -> None:
+    app, feed = replaying()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await wound(pilot, feed)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "To the next failure" in text_of(pilot))
+        await pilot.press("space", "end")
+        await pilot.press("escape")
+        await wound(pilot, feed)
+        assert feed.paused
+        assert feed.position == feed.started
+
+
 async def test_nothing_of_a_recording_is_changed() -> None:
     app, feed = replaying()
     async with app.run_test(size=(120, 40)) as pilot:
@@ -216,7 +229,9 @@ async def test_an_instance_has_no_slider_and_no_keys_to_wind(make_app: MakeApp) 
         assert not app.screen.query(Slider)
         await pilot.press("space")
         assert len(app.dashboard.marks) == 1
-        assert app.check_action("wind_pause", ()) is False
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert "recording's beginning" not in text_of(pilot)
 
 
 @SIZES

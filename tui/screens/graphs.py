@@ -60,7 +60,7 @@ class GraphsScreen(ZoomingScreen):
         Binding("pagedown,ctrl+d", "read(10)", "Much later", show=False, id="graphs.pagedown"),
         Binding("home,g", "read_first", "The earliest moment", show=False, id="graphs.home"),
         Binding("end,G", "read_newest", "The newest moment", show=False, id="graphs.end"),
-        *ZoomingScreen.ZOOM_BINDINGS,
+        *ZoomingScreen.SHOWN_ZOOM_BINDINGS,
         Binding(
             "question_mark", "help", "Help", tooltip="This list", key_display="?", id="graphs.help"
         ),

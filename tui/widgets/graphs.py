@@ -49,6 +49,14 @@ def per_second(rate: float) -> str:
     return f"{fmt.rate(rate)}/s" if rate >= 0.095 or not rate else f"{rate * 60:.1f}/min"
 
 
+def delay(seconds: float) -> str:
+    """Return how long something took: what is less than a tenth of a second in milliseconds."""
+    if not 0 < seconds < 0.0995:
+        return fmt.duration(seconds)
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.0f}ms" if milliseconds >= 9.95 else f"{milliseconds:.1f}ms"
+
+
 def _share(fraction: float) -> str:
     return f"{fraction * 100:.0f}%"
 
@@ -84,7 +92,7 @@ WAIT: Final = GraphKind(
     "Submit to run",
     (("p50", status_colour(Status.SCHED)), ("p95", palette.SOFT)),
     lambda m: None if m.wait is None else (m.wait.median, m.wait.most - m.wait.median),
-    fmt.duration,
+    delay,
     sums=True,
 )
 LAUNCH: Final = GraphKind(
@@ -92,7 +100,7 @@ LAUNCH: Final = GraphKind(
     "Alloc to start",
     (("p50", status_colour(Status.CLEANUP)), ("p95", palette.SOFT)),
     lambda m: None if m.launch is None else (m.launch.median, m.launch.most - m.launch.median),
-    fmt.duration,
+    delay,
     sums=True,
 )
 GRAPHS: Final = (DEPTH, RATES, CORES, WAIT, LAUNCH)

@@ -151,7 +151,7 @@ UNICODE: Final = Glyphs(
     gap="·",
     ruler="│",
     cores="█░▒▚",
-    playing="▶",
+    playing="▸",
     paused="‖",
     knob="●",
 )

@@ -11,7 +11,7 @@ from tui.model.nodestrip import NodeUse, node_uses
 from tui.model.trends import Depth
 from tui.widgets import palette
 from tui.widgets.chart import Area, Stack, nice_top
-from tui.widgets.graphs import CORES, DEPTH, WAIT, Plot, gutter, per_second, time_axis
+from tui.widgets.graphs import CORES, DEPTH, WAIT, Plot, delay, gutter, per_second, time_axis
 from tui.widgets.palette import ASCII, UNICODE
 from tui.widgets.panels import node_strip
 
@@ -141,6 +141,14 @@ def test_axes_say_what_is_what() -> None:
 @pytest.mark.parametrize(("rate", "text"), [(0, "0.0/s"), (0.05, "3.0/min"), (1.25, "1.2/s")])
 def test_rates_have_a_unit(rate: float, text: str) -> None:
     assert per_second(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.00s"), (0.0042, "4.2ms"), (0.0999, "0.10s"), (0.05, "50ms"), (75, "1m15s")],
+)
+def test_short_delays_are_told_apart(seconds: float, text: str) -> None:
+    assert delay(seconds) == text
 
 
 NODES = (
