@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from tui.app import TopApp
-    from tui.model.settings import Settings
+    from tui.model.settings import TopSettings
     from tui.session import Session
 
 MOST_TARGETS = 9
@@ -214,7 +214,7 @@ def _draw_replay(name: str, query: str, sort: str, config: str | None) -> None:
     _run(app)
 
 
-def _settings(config: str | None) -> tuple[Settings, list[str], Path | None]:
+def _settings(config: str | None) -> tuple[TopSettings, list[str], Path | None]:
     """Return the settings, what is wrong with them, and their file."""
     from tui import settings_file
 

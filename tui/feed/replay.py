@@ -18,7 +18,7 @@ from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS, Timeline
 from tui.feed.recorded_lines import RecordedLines
 from tui.feed.recording import LOOKUP
-from tui.model.events import JobEvents
+from tui.model.events import EventRing
 from tui.model.notes import Kind
 from tui.model.recorded import RecordingIndex, question
 from tui.model.tape import play
@@ -183,7 +183,7 @@ class ReplayFeed(Timeline):
     def _forget_the_future(self, dashboard: Dashboard) -> None:
         self.turned_back += 1
         # Whoever lists them goes on from the number that was reached.
-        events = JobEvents()
+        events = EventRing()
         events.total = dashboard.recent.total
         dashboard.recent = events
 
