@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.completions import kvs_keys
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 @click.option(
     "--checkpoint", is_flag=True, help="Make the archive the checkpoint that a restart begins with."
 )
-@click.option("--key", metavar="NAME", help="Put what is in the archive below the key NAME.")
+@click.option(
+    "--key",
+    metavar="NAME",
+    help="Put what is in the archive below the key NAME.",
+    shell_complete=kvs_keys,
+)
 @click.option("--store", metavar="FILE", help="Make the new store FILE, for content.backing-path.")
 @click.argument("infile")
 def command(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fluxctl.command import echo, handle, python_failure
+from fluxctl.completions import job_ids
 from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.python_style import PythonCommand
 
@@ -61,7 +62,7 @@ class UpdateCommand(PythonCommand):
 @click.option(
     "--wait", "waits", is_flag=True, help="Return when the change is in the job's eventlog."
 )
-@click.argument("jobid", metavar="JOBID", type=JobIdType())
+@click.argument("jobid", metavar="JOBID", type=JobIdType(), shell_complete=job_ids)
 @click.argument("words", metavar="KEY=VALUE", nargs=-1, required=True)
 def command(
     jobid: JobID, words: tuple[str, ...], dry_run: bool, verbose: bool, waits: bool

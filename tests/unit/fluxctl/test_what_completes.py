@@ -28,8 +28,11 @@ NAMED = {
 """Names of options and arguments, and what they complete by."""
 
 OTHERWISE: dict[str, str] = {
-    "archive extract --format": "",
-    "exec --queue": "",
+    "cron dump key": "a member of the entry that is dumped",
+    "priority --format": "a format of sprio: letters",
+    "priority --sort": "letters of such a format",
+    "seg module": "a module for SEG, a name or a file",
+    "shell jobid": "any number: there is no job yet",
 }
 """Parameters of these names that name something else, and what."""
 
