@@ -88,6 +88,7 @@ class LocalInstance:
                 return 0
             _check_length(rundir, self.size)
             self.rundir = rundir
+            self._progress = StartProgress(len(ranks), rundir)
             return self._run(ranks)
         finally:
             if remove:
@@ -287,11 +288,9 @@ class LocalInstance:
             os._exit(code)
 
     def _loop(self) -> None:
-        progress = StartProgress(len(self.children))
         while any(child.running for child in self.children.values()):
             timeout = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-            wired = sum(child.wired for child in self.children.values())
-            if progress.show(wired, over=self.deadline is not None or self.aborted):
+            if self._progress.show(over=self.deadline is not None or self.aborted):
                 timeout = PERIOD if timeout is None else min(timeout, PERIOD)
             events = self.selector.select(timeout)
             for key, _ in events:
