@@ -37,7 +37,7 @@ class ListChoice(TypedDict):
     color: str
 
 
-class Row:
+class ListRow:
     """A row of a list: its fields as attributes; one that is missing, or null, is empty."""
 
     __slots__ = ("_facts",)
@@ -114,7 +114,7 @@ class ListTable:
 
         Raises CommandError for a conversion or a width that does not fit a field.
         """
-        self._print(rows, Row, choice, role)
+        self._print(rows, ListRow, choice, role)
 
     def show_objects(self, rows: Iterable[object], choice: ListChoice) -> None:
         """Print rows that have the fields as attributes; raises CommandError as `show` does."""

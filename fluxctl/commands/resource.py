@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -15,15 +14,21 @@ from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
 from fluxctl.resource_info import info
+from fluxctl.resource_status import (
+    DrainRow,
+    StatusRow,
+    drain_rows,
+    row_facts,
+    split_by_queue,
+    status_rows,
+)
 from fluxctl.standard_input import read_text
 from fluxctl.suggestions import for_a_person, queue_suggestion, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from flux.core.handle import Flux
-    from flux.hostlist import Hostlist
-    from flux.idset import IDset
     from flux.output_format import OutputFormat
     from flux.resource.list import ResourceStatus
     from flux.resource.ResourceSet import ResourceSet
@@ -156,19 +161,6 @@ def command() -> None:
     """List the resources of an instance, drain and undrain them."""
 
 
-@dataclass
-class _DrainRow:
-    timestamp: float
-    ranks: IDset
-    reason: str
-    nodelist: Hostlist
-
-    @property
-    def nnodes(self) -> int:
-        """Number of ranks."""
-        return len(self.ranks)
-
-
 @command.command("drain")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @_format_option(DRAIN_HEADINGS)
@@ -191,7 +183,7 @@ def drain(
         table = _layout(DRAIN_HEADINGS, layout or DRAIN_FORMAT)
         rows = _drained(handle(python_failure))
         if as_json:
-            print_json_lines(map(_facts, rows))
+            print_json_lines(map(row_facts, rows))
         else:
             _print_table(table, rows, header=not no_header, color=color)
         return
@@ -205,23 +197,13 @@ def drain(
         raise _rpc_failure(exc) from None
 
 
-def _facts(row: _DrainRow | _StatusRow) -> dict[str, object]:
-    """Return the fields of a row as plain values."""
-    ranks, nodes = str(row.ranks), str(row.nodelist)
-    return {**vars(row), "ranks": ranks, "nodelist": nodes, "nnodes": row.nnodes}
-
-
-def _drained(flux: Flux) -> list[_DrainRow]:
+def _drained(flux: Flux) -> list[DrainRow]:
     from flux.resource.list import resource_status
 
     try:
-        status = resource_status(flux).get()
+        return drain_rows(resource_status(flux).get())
     except OSError as exc:
         raise _rpc_failure(exc) from None
-    return [
-        _DrainRow(when, ranks, why, status.nodelist(ranks))
-        for ranks, when, why in status.drain_info()
-    ]
 
 
 @command.command("undrain")
@@ -232,40 +214,6 @@ def undrain(targets: str) -> None:
         handle(python_failure).rpc("resource.undrain", {"targets": targets}, nodeid=0).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
-
-
-@dataclass
-class _StatusRow:
-    state: str
-    ranks: IDset
-    nodelist: Hostlist
-    reason: str = ""
-    queue: str = ""
-
-    @property
-    def nnodes(self) -> int:
-        """Number of ranks."""
-        return len(self.ranks)
-
-
-def _split(
-    row: _StatusRow, answer: ResourceStatus, queues: dict[int, tuple[str, ...]] | None
-) -> list[_StatusRow]:
-    """Return a row for the ranks of each set of queues, one without ranks if there are none."""
-    if queues is None:
-        return [row]
-    from flux.idset import IDset
-
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for rank in row.ranks:
-        if rank in queues:
-            groups.setdefault(queues[rank], []).append(rank)
-    return [
-        _StatusRow(
-            row.state, IDset(ranks), answer.nodelist(IDset(ranks)), row.reason, ",".join(names)
-        )
-        for names, ranks in (groups or {(): []}).items()
-    ]
 
 
 _STATUS_STATES = ("all", "online", "avail", "offline", "exclude", "drain")
@@ -311,15 +259,15 @@ def status(
     default = STATUS_FORMAT_REASONS if verbose > 1 else STATUS_FORMAT
     answer = _status_of_input() if from_stdin else _status_of_instance()
     table = _layout(STATUS_HEADINGS, layout or default)  # after the request, as in flux-core
-    rows: list[_StatusRow] = []
+    rows: list[StatusRow] = []
     if answer is not None:
         by_queue = None
         if not from_stdin:
             by_queue = _by_queue(handle(python_failure), answer.rset, queues, table)
-        for row in _status_rows(answer, wanted, bool(verbose), "reason" in table.fields):
-            rows += _split(row, answer, by_queue)
+        for row in status_rows(answer, wanted, bool(verbose), "reason" in table.fields):
+            rows += split_by_queue(row, answer, by_queue)
     if as_json:
-        print_json_lines(map(_facts, rows))
+        print_json_lines(map(row_facts, rows))
         return
     _print_table(table, rows, header=not no_header, color=color)
 
@@ -344,23 +292,6 @@ def _status_of_input() -> ResourceStatus | None:
         return ResourceStatus(json.loads(text)) if text.strip() else None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _failure("standard input has no answer to resource.status") from None
-
-
-def _status_rows(
-    answer: ResourceStatus, wanted: list[str] | None, empty: bool, reasons: bool
-) -> Iterator[_StatusRow]:
-    """Yield the rows of the ``wanted`` states, by default of those that have ranks, all of them if
-    ``empty``; with ``reasons`` one for each reason why ranks are drained.
-    """
-    for state in wanted or ("avail", "offline", "exclude", "drain"):
-        ranks = answer[state]
-        if wanted is None and state != "avail" and not len(ranks) and not empty:
-            continue
-        if state == "drain" and reasons and len(ranks):
-            for group, _, why in answer.drain_info():
-                yield _StatusRow(state, group, answer.nodelist(group), why)
-        else:
-            yield _StatusRow(state, ranks, answer.nodelist(ranks))
 
 
 _LIST_STATES = ("all", "up", "down", "allocated", "free")
