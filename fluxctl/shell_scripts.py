@@ -79,5 +79,5 @@ function %(complete_func)s
     end
 end
 
-complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
+complete --keep-order --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
 """
