@@ -217,6 +217,10 @@ def _find_users(h: Flux) -> Found:
     return [(name, "") for name in sorted(map(get_username, found))]
 
 
+def _find_users_or_all(h: Flux) -> Found:
+    return [*_find_users(h), ("all", "everybody")]
+
+
 def _filters() -> list[str]:
     from flux.job.state_names import RESULT_FILTERS, STATE_FILTERS
 
@@ -303,6 +307,7 @@ def _find_namespaces(h: Flux) -> Found:
     return [(space["namespace"], "") for space in kvs_rpc.namespace_list(h)]
 
 
+users = _asking(_find_users_or_all)
 queues = _asking(_find_queues)
 queue_list = _listed(queues)
 nodes = _listed(_asking(_find_nodes))

@@ -63,7 +63,13 @@ def search_options(function: F) -> F:
             help="With these states or results only (default pending,running).",
             shell_complete=completions.job_filters,
         ),
-        click.option("-u", "--user", metavar="USER", help="Of a user name or id, or of all."),
+        click.option(
+            "-u",
+            "--user",
+            metavar="USER",
+            help="Of a user name or id, or of all.",
+            shell_complete=completions.users,
+        ),
         click.option("-A", "all_users", is_flag=True, help="Of all users."),
     ):
         function = option(function)

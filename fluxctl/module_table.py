@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from fluxctl.list_output import ListTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fluxctl.color import Role
 
 STATES = {0: "I", 1: "R", 2: "F", 3: "X"}
 
@@ -46,3 +51,8 @@ def module_row(mod: ListedModule) -> dict[str, object]:
         "state": STATES.get(mod["status"], "?"),
         "services": ",".join(name for name in mod["services"] if name != mod["name"]),
     }
+
+
+def module_role(row: Mapping[str, object]) -> Role:
+    """Return the color of a module: one that does not run stands out."""
+    return "" if row["state"] == "R" else "warn"

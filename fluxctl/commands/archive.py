@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
+from flux.terminal_text import terminal_line
+from fluxctl.color import Paint
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.json_output import print_json, print_json_lines
 from fluxctl.list_output import ListTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from flux.core.handle import Flux
     from flux.filearchive.objects import FileObject
     from flux.wire.json import JsonObject
+    from fluxctl.color import Role
     from fluxctl.list_output import ListChoice
 
 MAIN: Final = "main"
@@ -184,19 +187,27 @@ def list_command(
     if not raw:
         found = _objects(value, pattern)
         if long and choice["layout"] is None and not choice["as_json"]:
+            paint = Paint(choice["color"])
             for one in found:
-                echo(described(one))
+                role = _role(_facts(one))
+                echo(paint(terminal_line(described(one)), role), raw=True)
             return
         rows = (_facts(one) for one in found)
         if choice["as_json"]:
             print_json_lines(rows)
         else:
-            _FILES.show(rows, choice)
+            _FILES.show(rows, choice, _role)
         return
     for item in value if isinstance(value, list) else [value]:
         path = item.get("path", "") if isinstance(item, dict) else ""
         if pattern is None or fnmatchcase(str(path), pattern):
             print_json(item)
+
+
+def _role(row: Mapping[str, object]) -> Role:
+    """Return the color of an object: directories stand out, links stand back."""
+    roles: dict[object, Role] = {"d": "heading", "l": "faint"}
+    return roles.get(row["type"], "")
 
 
 def _facts(one: FileObject) -> dict[str, object]:

@@ -34,7 +34,13 @@ ACTIVE: Final = "active"
 @click.option("--all", "every", is_flag=True, help="Cancel all active jobs of the user.")
 @click.option("-n", "--dry-run", is_flag=True, help="Cancel nothing: tell how many it would be.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing if no job matches.")
-@click.option("-u", "--user", metavar="USER", help="Cancel the jobs of a user, or of all.")
+@click.option(
+    "-u",
+    "--user",
+    metavar="USER",
+    help="Cancel the jobs of a user, or of all.",
+    shell_complete=completions.users,
+)
 @click.option(
     "-S",
     "--states",

@@ -8,11 +8,13 @@ import sys
 import click
 
 from fluxctl.command import FluxCommand, echo
+from fluxctl.completions import words
 from fluxctl.errors import CommandError
+from fluxctl.table import COMMANDS
 
 
 @click.command(cls=FluxCommand)
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=words(lambda: sorted(COMMANDS)))
 @click.argument("words", nargs=-1, metavar="[SUB-COMMAND...]")
 def command(topic: str | None, words: tuple[str, ...]) -> None:
     """Show the manual page of a sub-command, or the list of the common ones.
@@ -45,7 +47,6 @@ def _become_man(topic: str) -> None:
 
 
 def _show_options(topic: str, words: tuple[str, ...]) -> None:
-    from fluxctl.table import COMMANDS
 
     if topic not in COMMANDS:
         raise CommandError(f"flux: no manual page for `{topic}'", bare=True)

@@ -198,7 +198,13 @@ def _check_ids(jobids: Iterable[str]) -> None:
     "-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included."
 )
 @click.option("-n", "--suppress-header", is_flag=True, help="Do not print column headings.")
-@click.option("-u", "--user", metavar="USER", help="List jobs of a user name or id, or of all.")
+@click.option(
+    "-u",
+    "--user",
+    metavar="USER",
+    help="List jobs of a user name or id, or of all.",
+    shell_complete=completions.users,
+)
 @click.option(
     "-c",
     "--count",

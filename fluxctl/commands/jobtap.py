@@ -50,7 +50,7 @@ def list_plugins(everything: bool, **choice: Unpack[ListChoice]) -> None:
     if choice["as_json"]:
         print_json_lines(rows)
         return
-    _PLUGINS.show(rows, choice)
+    _PLUGINS.show(rows, choice, lambda row: "faint" if row["builtin"] else "")
 
 
 @command.command("load", cls=PythonCommand)

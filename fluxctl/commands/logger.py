@@ -10,7 +10,10 @@ import click
 
 from flux.logline import SEVERITIES, readable_text
 from fluxctl.command import FluxCommand, handle
+from fluxctl.completions import words
 from fluxctl.errors import CommandError
+from fluxctl.standard_input import announce
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     default="info",
     metavar="LEVEL",
     help="Severity of the message (default info).",
+    shell_complete=words(lambda: SEVERITIES),
 )
 @click.option(
     "-n",
@@ -38,7 +42,8 @@ def command(severity: str, appname: str, message: tuple[str, ...]) -> None:
     Each line is an entry of its own, empty ones are skipped.
     """
     if severity not in SEVERITIES:
-        raise CommandError(f"invalid severity: Use {'|'.join(SEVERITIES)}")
+        text = f"invalid severity: Use {'|'.join(SEVERITIES)}"
+        raise CommandError(text, hint=suggestion(severity, SEVERITIES))
     if len(appname.split()) != 1 or appname.split()[0] != appname:
         raise CommandError(f"invalid appname: '{appname}' is not one word")
     with handle() as h:
@@ -51,6 +56,7 @@ def _texts(message: tuple[str, ...]) -> Iterator[str]:
     if message:
         yield readable_text(os.fsencode(" ".join(message)))
         return
+    announce("lines for the log")
     for line in sys.stdin.buffer:
         text = readable_text(line.rstrip(b"\r\n\0"))
         if text:

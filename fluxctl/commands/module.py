@@ -16,7 +16,7 @@ from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean, modules
 from fluxctl.json_output import json_option, print_json
 from fluxctl.module_files import locate, name_in_file, source_of
-from fluxctl.module_table import MODULES, ListedModule, module_row
+from fluxctl.module_table import MODULES, ListedModule, module_role, module_row
 from fluxctl.option_types import REAL
 from fluxctl.suggestions import suggestion
 
@@ -230,7 +230,7 @@ def list_modules(rank: str | None, service: str, **choice: Unpack[ListChoice]) -
     if choice["as_json"]:
         print_json(list(mods.values()))
         return
-    MODULES.show(map(module_row, mods.values()), choice)
+    MODULES.show(map(module_row, mods.values()), choice, module_role)
 
 
 @command.command("info")

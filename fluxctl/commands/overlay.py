@@ -9,6 +9,7 @@ import click
 
 from flux.overlay import STATES
 from fluxctl import completions
+from fluxctl.color import uses_color
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
@@ -89,7 +90,7 @@ def status(
     level = _level(verbose) or (3 if (pretty or ghost) and not summary else 0)
     listed = choice["as_json"] or choice["layout"] is not None
     RANKS.format_of(choice)  # before there is a connection
-    color = colored or choice["color"] == "always"
+    color = colored or uses_color(choice["color"])
     look = Look(1 if summary and level > 1 else level, hostnames, times, pretty, ghost, color)
     with handle() as h:
         try:

@@ -116,7 +116,14 @@ def _line(job: JobPriority, table: PriorityTable | None) -> str:
     help="Show these jobs only.",
     shell_complete=completions.job_ids,
 )
-@click.option("-u", "--user", "users", metavar="USER,...", help="Show jobs of these users only.")
+@click.option(
+    "-u",
+    "--user",
+    "users",
+    metavar="USER,...",
+    help="Show jobs of these users only.",
+    shell_complete=completions.users,
+)
 @click.option(
     "-p",
     "--partition",

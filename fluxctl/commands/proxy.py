@@ -7,6 +7,7 @@ import os
 import click
 
 from fluxctl.command import FluxCommand
+from fluxctl.completions import uris
 from fluxctl.errors import CommandError
 from fluxctl.target import resolve
 from fluxctl.uri_forms import reachable
@@ -16,7 +17,7 @@ from fluxctl.uri_forms import reachable
 @click.option(
     "-f", "--force", is_flag=True, help="Connect to a broker of another version, with a warning."
 )
-@click.argument("target", metavar="URI|JOBID")
+@click.argument("target", metavar="URI|JOBID", shell_complete=uris)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [ARGS...]]")
 def command(force: bool, target: str, words: tuple[str, ...]) -> int:
     """Run a shell, or COMMAND, whose FLUX_URI leads to another Flux instance.

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 import click
 
+from flux.terminal_text import terminal_line
 from fluxctl import completions
+from fluxctl.color import Paint
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, program_name, talk
 from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json, print_json_lines
@@ -241,6 +243,7 @@ def status(
     """
     queue = name if queue is None else queue
     QUEUE_STATES.format_of(choice)  # before there is a connection
+    paint = Paint(choice["color"])
     if choice["as_json"]:
         _print_status(queue)
         return
@@ -248,7 +251,7 @@ def status(
         QUEUE_STATES.show(_state_rows(queue), choice, queue_role)
         return
     if queue is not None:
-        _say_both([queue])
+        _say_both([queue], paint)
         return
     submission = _requests().admin("submit-admin", True, False)
     names = submission.get("queues")
@@ -256,15 +259,17 @@ def status(
         _report(ctx, "Job submission", submission)
         _report_scheduling(ctx, _requests().admin("alloc-admin", True, False), verbose=verbose)
         return
-    _say_both(names)
+    _say_both(names, paint)
     if verbose:
         _report_counters(ctx, _requests().admin("alloc-admin", True, False))
 
 
-def _say_both(names: list[str]) -> None:
+def _say_both(names: list[str], paint: Paint) -> None:
     for name in names:
-        for sentence in sentences(name, _requests().ask("queue-status", {"name": name})):
-            echo(sentence)
+        state = _requests().ask("queue-status", {"name": name})
+        on = (state["enable"], state["start"])
+        for sentence, well in zip(sentences(name, state), on, strict=True):
+            echo(paint(terminal_line(sentence), "" if well else "warn"), raw=True)
 
 
 def _state_rows(queue: str | None) -> list[dict[str, object]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fluxctl.command import FluxCommand, handle
+from fluxctl.completions import attributes
 from fluxctl.errors import CommandError
 
 USAGE = """\
@@ -16,7 +17,7 @@ Set broker attribute
 
 @click.command(cls=FluxCommand)
 @click.option("-e", "--expunge", is_flag=True, help="Unset the specified attribute.")
-@click.argument("words", nargs=-1, metavar="NAME [VALUE]")
+@click.argument("words", nargs=-1, metavar="NAME [VALUE]", shell_complete=attributes)
 def command(expunge: bool, words: tuple[str, ...]) -> None:
     """Set a broker attribute, or remove it with --expunge."""
     if len(words) != (1 if expunge else 2):

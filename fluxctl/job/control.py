@@ -6,7 +6,7 @@ import click
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
 from fluxctl.command import handle, talk
-from fluxctl.completions import job_states, urgencies
+from fluxctl.completions import job_states, urgencies, users
 from fluxctl.errors import CommandError
 from fluxctl.job.options import (
     JobCommand,
@@ -101,7 +101,11 @@ def _bulk(
 
 
 _USER = click.option(
-    "-u", "--user", metavar="USER", help="Set target user or 'all' (instance owner only)"
+    "-u",
+    "--user",
+    metavar="USER",
+    help="Set target user or 'all' (instance owner only)",
+    shell_complete=users,
 )
 _STATES = click.option(
     "-S",

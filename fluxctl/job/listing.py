@@ -11,7 +11,7 @@ import click
 
 from flux.job.attributes import JOB_ATTRIBUTES
 from fluxctl.command import echo, handle
-from fluxctl.completions import job_states, words
+from fluxctl.completions import job_states, users, words
 from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.job.options import (
     JobCommand,
@@ -56,6 +56,7 @@ def _show(jobs: list[dict[str, object]]) -> None:
     "--user",
     metavar="USER",
     help='Limit output to specific user. Specify "all" for all users.',
+    shell_complete=users,
 )
 @click.option("-a", "--all-user", is_flag=True, help="List all jobs of a user, regardless of state")
 @click.option(

@@ -43,6 +43,7 @@ READERS = [
     ("job namespace", "job ids, one a line,", "f1", 0),
     ("job annotate f1 key -", "the value", "5", 1),
     ("R decode", "R", "{}", 1),
+    ("logger", "lines for the log", "hello", 0),
     ("R remap", "R", "{}", 1),
     ("cron tab", "the crontab lines", "", 0),
     ("admin cleanup-push", "commands, one a line,", "true", 0),
