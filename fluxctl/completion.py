@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 VARIABLE = "_FLUX_COMPLETE"
 
+WIDEST = 30
+"""Characters of a word after which what zsh says of it stands in no column."""
+
 
 class Root(click.Group):
     """All sub-commands as click sees them, imported when asked for."""
@@ -95,11 +98,17 @@ class _Bash(_LineCompletion, BashComplete):
 
 class _Zsh(_LineCompletion, ZshComplete):
     source_template = shell_scripts.ZSH
+    width = 0
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+        items = super().get_completions(args, incomplete)
+        self.width = min(max((len(item.value) for item in items), default=0), WIDEST)
+        return items
 
     def format_completion(self, item: CompletionItem[str]) -> str:
         value = self.whole_value(item)
-        text = f"{item.value}  -- {item.help}" if item.help else item.value
-        return f"{item.type}\n{value}\n{_line(text)}"
+        text = f"{item.value:<{self.width}}  -- {_line(item.help)}" if item.help else item.value
+        return f"{item.type}\n{value}\n{text}"
 
 
 class _Fish(_LineCompletion, FishComplete):
