@@ -413,6 +413,8 @@ flux jobs -a
 flux jobs -c 10 -f failed -o '{id.f58:>12} {name:<20} {runtime!F}'
 # List those of alice that failed or ran for more than an hour
 flux jobs -c 0 --query 'user:alice (state:failed OR t>1h)'
+# Watch two jobs until both have ended
+flux jobs --watch $(flux mini submit --cc=1-2 sleep 1)
 # Hand ids to another program
 flux jobs -a --suppress-header --format='{id}' | wc -l
 """

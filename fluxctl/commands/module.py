@@ -384,6 +384,8 @@ EXAMPLES = """
 # List the modules of this broker, and of all brokers
 flux module list
 flux module list --rank=all
+# Print the names of all modules and what they are idle for, in seconds
+flux module list --no-header --format='{name:<24} {seconds}'
 # Show how much the content cache holds
 flux module stats --parse=count content
 # Load a module of one's own, with arguments, and remove it

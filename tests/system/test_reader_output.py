@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+from tests.system.watching import PATIENCE, ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,3 +232,32 @@ def test_what_is_colored(instance: Instance, words: str) -> None:
 def test_events_of_a_job_in_color(instance: Instance, jobid: str) -> None:
     shown = instance.run("job", "eventlog", "--color", jobid).stdout
     assert "\x1b[33msubmit\x1b[0;0m" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "lsattr --json",
+        "module list",
+        "dmesg --json --follow",
+        "ping --json -i0 kvs",
+        "exec --json sh -c 'while echo x; do :; done'",
+        "kvs get --watch --json a.b",
+        "event sub --json",
+    ],
+)
+def test_a_reader_that_goes_ends_a_command_without_a_word(instance: Instance, words: str) -> None:
+    arguments = [str(instance.flux), *shlex.split(words)]
+    process = subprocess.Popen(
+        arguments, env=instance.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with ending(process):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        if "event" not in words:
+            assert process.stdout.read(1)
+        process.stdout.close()
+        instance.run("logger", "something")
+        instance.run("kvs", "put", "a.b=one")
+        assert process.wait(PATIENCE) in (141, 0)
+        assert process.stderr.read() == b""
