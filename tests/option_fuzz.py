@@ -133,6 +133,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "job info": ("1", "R"),
     "job namespace": ("1",),
     "job wait": ("1",),
+    "job hostpids": ("1",),
     "job taskmap": ("1",),
     "job annotate": ("1", "key", "value"),
     "module debug": ("kvs",),

@@ -7,6 +7,7 @@ import re
 import tarfile
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from flux.testing.instance import Instance, running_instance
@@ -271,6 +272,25 @@ def test_taskmaps(instance: Instance) -> None:
     assert [row.partition(": ")[2] for row in hosts] == ["0-1", "2-3"]
     done = flux(instance, "job", "taskmap", "--hostname=1", "[[0,1,2,1]]", code=1)
     assert done.stderr == "flux-job: taskmap: can't use --hostname without a jobid\n"
+
+
+def test_processes_of_tasks(instance: Instance) -> None:
+    jobid = said(instance, "submit", "-N2", "-n4", "--taskmap=cyclic", "sleep", "600")
+    pairs = said(instance, "job", "hostpids", jobid).split(",")
+    assert len({pair.rpartition(":")[2] for pair in pairs}) == 4
+    for pair in pairs:
+        assert psutil.Process(int(pair.rpartition(":")[2])).cmdline() == ["sleep", "600"]
+    assert said(instance, "job", "hostpids", "-d ", "-r1-2", jobid).split() == pairs[1:3]
+    (row,) = said(instance, "job", "hostpids", "--json", "-r3", jobid).splitlines()
+    assert json.loads(row)["rank"] == 3
+    flux(instance, "cancel", jobid)
+    flux(instance, "job", "wait-event", "-q", jobid, "clean")
+    done = flux(instance, "job", "hostpids", jobid, code=1)
+    assert done.stderr == f"flux-job: hostpids: job {jobid} is inactive\n"
+    held = said(instance, "submit", "--urgency=hold", "true")
+    done = flux(instance, "job", "hostpids", "--timeout=0.1s", held, code=1)
+    assert done.stderr == "flux-job: hostpids: timeout waiting for the tasks to start\n"
+    flux(instance, "cancel", held)
 
 
 # Instances in instances
