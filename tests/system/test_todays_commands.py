@@ -293,6 +293,42 @@ def test_processes_of_tasks(instance: Instance) -> None:
     flux(instance, "cancel", held)
 
 
+def test_memos(instance: Instance) -> None:
+    held = said(instance, "submit", "--urgency=hold", "true")
+    flux(instance, "job", "memo", held, "a=1", "b.c=x")
+    flux(instance, "job", "memo", "--volatile", held, "v=2")
+    log = said(instance, "job", "eventlog", held)
+    assert 'memo a=1 b={"c":"x"}' in log
+    assert "v=2" not in log
+    shown = said(instance, "jobs", "-no{user.a} {user.b.c} {user.v}", held)
+    assert shown == "1 x 2"
+    done = flux(instance, "job", "memo", held, "a", code=1)
+    assert done.stderr == "flux-job: memo: a: expected KEY=VALUE\n"
+    done = flux(instance, "job", "memo", "f1", "a=b", code=1)
+    assert done.stderr == "flux-job: memo: unknown job id\n"
+    flux(instance, "cancel", held)
+
+
+def test_lookup_in_the_overlay(instance: Instance) -> None:
+    hosts = said(instance, "hostlist", "-e", "instance").split()
+    assert said(instance, "overlay", "lookup", "1") == hosts[1]
+    ranks = [str(rank) for rank, host in enumerate(hosts) if host == hosts[0]]
+    assert said(instance, "overlay", "lookup", hosts[0]) == f"{ranks[0]}-{ranks[-1]}"
+    done = flux(instance, "overlay", "lookup", "7", code=1)
+    assert done.stderr == "flux-overlay: 7 is not in this instance\n"
+
+
+def test_attaching_leaves_at_an_event(instance: Instance) -> None:
+    jobid = said(instance, "submit", "sleep", "600")
+    flux(instance, "job", "attach", "--wait-event=start", jobid, code=1)
+    flux(instance, "cancel", jobid)
+    script = f"echo hello | {instance.flux} job attach -l --stdin-ranks=1 {{}}"
+    waits = said(instance, "submit", "-n2", "cat")
+    assert said(instance, "exec", "-r0", "sh", "-c", script.format(waits)) == "1: hello"
+    done = flux(instance, "job", "attach", "-ix", waits, code=1)
+    assert done.stderr == "flux-job: invalid value --stdin-ranks=x\n"
+
+
 # Instances in instances
 
 
@@ -301,6 +337,8 @@ def test_pstree_and_shutdown(instance: Instance, tmp_path: pathlib.Path) -> None
     flux(instance, "proxy", jobid, "flux", "submit", "--wait-event=start", "sleep", "600")
     assert said(instance, "pstree").splitlines() == [".", "└── outer", "    └── sleep"]
     assert said(instance, "pstree", "-L1").splitlines() == [".", "└── outer"]
+    deep = ("flux", "--root", "getattr", "instance-level")
+    assert said(instance, "proxy", jobid, *deep) == "0"
     (found,) = json.loads(said(instance, "pstree", "--json"))["children"]
     assert (found["name"], [job["name"] for job in found["children"]]) == ("outer", ["sleep"])
     assert said(instance, "pstree", "--ascii", "-p", jobid).splitlines() == [
