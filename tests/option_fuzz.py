@@ -135,7 +135,6 @@ BASE: dict[str, tuple[str, ...]] = {
     "job namespace": ("1",),
     "job wait": ("1",),
     "job hostpids": ("1",),
-    "job memo": ("1", "a=b"),
     "job taskmap": ("1",),
     "job annotate": ("1", "key", "value"),
     "module debug": ("kvs",),

@@ -293,22 +293,6 @@ def test_processes_of_tasks(instance: Instance) -> None:
     flux(instance, "cancel", held)
 
 
-def test_memos(instance: Instance) -> None:
-    held = said(instance, "submit", "--urgency=hold", "true")
-    flux(instance, "job", "memo", held, "a=1", "b.c=x")
-    flux(instance, "job", "memo", "--volatile", held, "v=2")
-    log = said(instance, "job", "eventlog", held)
-    assert 'memo a=1 b={"c":"x"}' in log
-    assert "v=2" not in log
-    shown = said(instance, "jobs", "-no{user.a} {user.b.c} {user.v}", held)
-    assert shown == "1 x 2"
-    done = flux(instance, "job", "memo", held, "a", code=1)
-    assert done.stderr == "flux-job: memo: a: expected KEY=VALUE\n"
-    done = flux(instance, "job", "memo", "f1", "a=b", code=1)
-    assert done.stderr == "flux-job: memo: unknown job id\n"
-    flux(instance, "cancel", held)
-
-
 def test_lookup_in_the_overlay(instance: Instance) -> None:
     hosts = said(instance, "hostlist", "-e", "instance").split()
     assert said(instance, "overlay", "lookup", "1") == hosts[1]

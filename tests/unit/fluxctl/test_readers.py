@@ -25,7 +25,6 @@ NO_JSON: dict[str, str] = {
                 "job killall",
                 "job purge",
                 "job raise",
-                "job memo",
             ),
             *("job raiseall", "job submit", "job urgency", "jobtap load", "jobtap remove"),
             *("keygen", "kvs copy", "kvs dropcache", "kvs eventlog append", "kvs link"),
