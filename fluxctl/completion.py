@@ -136,6 +136,7 @@ def _root() -> Root:
             ["-V", "--version"], is_flag=True, help="Display command and component versions."
         ),
         click.Option(["-p", "--parent"], is_flag=True, help="Set environment of parent instance."),
+        click.Option(["-r", "--root"], is_flag=True, help="Set environment of root instance."),
     )
     return Root("flux", params=[*options], add_help_option=False)
 

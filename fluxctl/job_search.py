@@ -23,7 +23,7 @@ NOTHING_FOUND = 1
 WRONG_EXPRESSION = 2
 
 
-class Search(TypedDict):
+class JobSearch(TypedDict):
     """Among which jobs to look, and how many to find at most, 0 for all."""
 
     all_users: bool
@@ -87,7 +87,7 @@ def pattern_of(expressions: Sequence[str]) -> JobPattern:
 
 
 def found(
-    h: Flux, pattern: JobPattern, search: Search, attrs: Sequence[str], all_states: bool = False
+    h: Flux, pattern: JobPattern, search: JobSearch, attrs: Sequence[str], all_states: bool = False
 ) -> Iterator[JobInfo]:
     """Yield the jobs that match, in the order of ``flux jobs``, with some attributes.
 
@@ -107,7 +107,7 @@ def found(
 
 
 def _pages(
-    h: Flux, search: Search, attrs: Sequence[str], all_states: bool
+    h: Flux, search: JobSearch, attrs: Sequence[str], all_states: bool
 ) -> Iterator[list[JobInfo]]:
     from flux.job.list import JobList
 

@@ -20,6 +20,7 @@ Usage: flux [OPTIONS] COMMAND ARGS
   -v, --verbose          Be verbose about environment and command search
   -V, --version          Display command and component versions
   -p, --parent           Set environment of parent instead of current instance
+  -r, --root             Set environment of root instead of current instance
 
 """
 
@@ -116,7 +117,13 @@ def _unexpected(exc: Exception) -> int:
     return 1
 
 
-LONG_OPTIONS = {"--help": "h", "--version": "V", "--verbose": "v", "--parent": "p"}
+LONG_OPTIONS = {
+    "--help": "h",
+    "--version": "V",
+    "--verbose": "v",
+    "--parent": "p",
+    "--root": "r",
+}
 
 
 class _Usage(Exception):
@@ -126,7 +133,7 @@ class _Usage(Exception):
 def _letters(word: str) -> str:
     """Return the short options that a word of the command line stands for: ``-pv``, ``--par``."""
     if not word.startswith("--"):
-        unknown = word.strip("-hVvp") if len(word) > 1 else word
+        unknown = word.strip("-hVvpr") if len(word) > 1 else word
         if unknown:
             raise _Usage(f"unrecognized option '{'-' + unknown[0] if word != '-' else word}'")
         return word[1:]
@@ -168,6 +175,10 @@ def run(args: list[str]) -> int:
         return 0
     for _ in range(letters.count("p")):
         code = _enter_parent()
+        if code:
+            return code
+    if "r" in letters:
+        code = _enter_root()
         if code:
             return code
     if not args:
@@ -261,6 +272,17 @@ def _enter_parent() -> int:
         os.environ["FLUX_KVS_NAMESPACE"] = namespace
     else:
         os.environ.pop("FLUX_KVS_NAMESPACE", None)
+    return 0
+
+
+def _enter_root() -> int:
+    """Make the outermost of the enclosing instances the current one."""
+    before: str | None = ""
+    while os.environ.get("FLUX_URI") != before:
+        before = os.environ.get("FLUX_URI")
+        code = _enter_parent()
+        if code:
+            return code
     return 0
 
 

@@ -43,8 +43,9 @@ SUBCOMMANDS: dict[str, tuple[str, str, str]] = {
     "last": ("recent", "last", "List my most recently submitted job id(s)"),
     "timeleft": ("recent", "timeleft", "Find remaining runtime for job or enclosing instance"),
     "taskmap": ("taskmap", "taskmap", "Utility function for working with job task maps"),
+    "hostpids": ("hostpids", "hostpids", "Print host:pid pairs for tasks in JOBID"),
 }
-UNCOMMON = frozenset(("purge", "last", "timeleft", "taskmap"))
+UNCOMMON = frozenset(("purge", "last", "timeleft", "taskmap", "hostpids"))
 """Newer than the usage text of flux-core 0.29, which stays as it was recorded."""
 
 

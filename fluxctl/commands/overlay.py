@@ -184,6 +184,37 @@ def gethostbyrank(idset: str, as_json: bool) -> None:
     echo(Hostlist([hosts[rank] for rank in ranks]).encode())
 
 
+@command.command("lookup", cls=FluxCommand)
+@click.argument("target", shell_complete=completions.nodes)
+@json_option(LINES)
+def lookup(target: str, as_json: bool) -> None:
+    """Print the hosts of ranks, or the ranks of hosts, whichever TARGET names."""
+    from flux.hostlist import Hostlist
+    from flux.idset import IDset
+
+    with handle() as h:
+        try:
+            hosts = _hosts(h)
+        except OSError as exc:
+            raise CommandError(exc.strerror or str(exc)) from None
+    by_rank = target.strip("[]")[:1].isdigit()
+    try:
+        if by_rank:
+            wanted_ranks = IDset(target)
+            ranks = [rank for rank in range(len(hosts) + 1) if rank in wanted_ranks]
+        else:
+            wanted = set(Hostlist(target))
+            ranks = [rank for rank, host in enumerate(hosts) if host in wanted]
+    except ValueError:
+        raise CommandError(f"TARGET must be a valid idset or hostlist: '{target}'") from None
+    if not ranks or (by_rank and len(ranks) < wanted_ranks.count()) or ranks[-1] >= len(hosts):
+        raise CommandError(f"{target} is not in this instance")
+    if as_json:
+        print_json_lines({"rank": rank, "host": hosts[rank]} for rank in ranks)
+        return
+    echo(Hostlist([hosts[rank] for rank in ranks]).encode() if by_rank else str(IDset(ranks)))
+
+
 def _parent(h: Flux, rank: int) -> int:
     """Return the rank above ``rank``; raises CommandError if there is none."""
     size, fanout = int(h.attr_get("size") or 1), int(h.attr_get("tbon.fanout") or 2)

@@ -10,7 +10,7 @@ import click
 from fluxctl import completions
 from fluxctl.command import handle, python_failure
 from fluxctl.errors import CommandError
-from fluxctl.job_search import NOTHING_FOUND, Search, found, pattern_of, search_options
+from fluxctl.job_search import NOTHING_FOUND, JobSearch, found, pattern_of, search_options
 from fluxctl.json_output import json_option, print_json
 from fluxctl.python_style import PythonCommand
 
@@ -45,7 +45,7 @@ def command(
     layout: str | None,
     as_json: bool,
     expressions: tuple[str, ...],
-    **search: Unpack[Search],
+    **search: Unpack[JobSearch],
 ) -> int:
     """Print the ids of jobs whose name has what a regular expression matches, or whose id is in a
     range FIRST..LAST, in the order of flux jobs.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from fluxctl.command import handle, python_failure, talk
-from fluxctl.job_search import NOTHING_FOUND, Search, found, pattern_of, search_options
+from fluxctl.job_search import NOTHING_FOUND, JobSearch, found, pattern_of, search_options
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def command(
     message: str | None,
     dry_run: bool,
     expressions: tuple[str, ...],
-    **search: Unpack[Search],
+    **search: Unpack[JobSearch],
 ) -> int:
     """Cancel the jobs that `flux pgrep` finds: by a regular expression of their name, or a range
     FIRST..LAST of ids.

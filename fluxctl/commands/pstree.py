@@ -7,7 +7,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
@@ -17,6 +17,7 @@ from fluxctl.errors import CommandError
 from fluxctl.job.arguments import JOBID, JobIds
 from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import COUNT, Integer
+from fluxctl.pstree_layout import Drawing, layout_of
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
     from flux.job.JobID import JobID
     from fluxctl.instance_tree import Layout
     from fluxctl.job_tree import Connectors, TreeNode
-    from fluxctl.pstree_layout import Drawing
 
 DEFAULT_COUNT: Final = 1000
 ROOT: Final = "."
 
 
-class Shape(TypedDict):
-    """The options that say how the tree is drawn."""
+class Shape(Drawing):
+    """The options that say how the tree and its nodes are drawn."""
 
     no_combine: bool
     compact: bool
@@ -97,13 +97,6 @@ def command(
     count: int,
     filters: str | None,
     level: int | None,
-    every: bool,
-    parent_ids: bool,
-    label_format: str | None,
-    parent_format: str | None,
-    extended: bool,
-    detail_format: str | None,
-    details: str | None,
     as_json: bool,
     jobids: tuple[JobID, ...],
     **shape: Unpack[Shape],
@@ -113,19 +106,9 @@ def command(
     """
     from fluxctl.instance_tree import InstanceTree, JobChoice
     from fluxctl.job_tree import told
-    from fluxctl.pstree_layout import layout_of
 
-    drawing: Drawing = {
-        "every": every,
-        "parent_ids": parent_ids,
-        "label_format": label_format,
-        "parent_format": parent_format,
-        "extended": extended,
-        "detail_format": detail_format,
-        "details": details,
-    }
-    layout, header, attrs = layout_of(drawing)
-    names = filters or ("pending,running,inactive" if every else "running")
+    layout, header, attrs = layout_of(shape)
+    names = filters or ("pending,running,inactive" if shape["every"] else "running")
     selection = JobChoice([name for name in names.split(",") if name], count, attrs, level)
     tree = InstanceTree(selection, layout)
     h = handle(python_failure)

@@ -18,6 +18,19 @@ from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 @click.option("-v", "--verbose", count=True, help="Increase verbosity; -vvv is -E -X")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show events, whatever else is asked for")
 @click.option("-r", "--read-only", is_flag=True, help="Disable reading stdin and capturing signals")
+@click.option(
+    "-w",
+    "--wait-event",
+    metavar="NAME",
+    help="Detach at the event NAME, if it comes before the job has finished",
+)
+@click.option(
+    "-i",
+    "--stdin-ranks",
+    metavar="RANKS",
+    default="all",
+    help="Send standard input to only RANKS (default: all)",
+)
 @click.option("--debug-emulate", is_flag=True, hidden=True, help="Be the debugger of stopped tasks")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
@@ -29,6 +42,8 @@ def attach(
     verbose: int,
     quiet: bool,
     read_only: bool,
+    wait_event: str | None,
+    stdin_ranks: str,
     debug_emulate: bool,
     args: tuple[str, ...],
 ) -> None:
@@ -47,7 +62,19 @@ def attach(
         show_exec=execution,
         read_only=read_only,
         debug=debug_emulate,
+        wait_event=wait_event,
+        stdin_tasks=_checked(stdin_ranks),
     )
     code = run(handle(), parse_id(args[0]), options)
     if code:
         raise CommandError("", code)
+
+
+def _checked(ranks: str) -> str:
+    """Return the ranks of tasks, an idset or ``all``. Raises CommandError for anything else."""
+    from flux.idset import IDset
+
+    try:
+        return ranks if ranks == "all" else str(IDset(ranks))
+    except ValueError:
+        raise CommandError(f"invalid value --stdin-ranks={ranks}") from None

@@ -7,6 +7,7 @@ import re
 import tarfile
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from flux.testing.instance import Instance, running_instance
@@ -273,6 +274,45 @@ def test_taskmaps(instance: Instance) -> None:
     assert done.stderr == "flux-job: taskmap: can't use --hostname without a jobid\n"
 
 
+def test_processes_of_tasks(instance: Instance) -> None:
+    jobid = said(instance, "submit", "-N2", "-n4", "--taskmap=cyclic", "sleep", "600")
+    pairs = said(instance, "job", "hostpids", jobid).split(",")
+    assert len({pair.rpartition(":")[2] for pair in pairs}) == 4
+    for pair in pairs:
+        assert psutil.Process(int(pair.rpartition(":")[2])).cmdline() == ["sleep", "600"]
+    assert said(instance, "job", "hostpids", "-d ", "-r1-2", jobid).split() == pairs[1:3]
+    (row,) = said(instance, "job", "hostpids", "--json", "-r3", jobid).splitlines()
+    assert json.loads(row)["rank"] == 3
+    flux(instance, "cancel", jobid)
+    flux(instance, "job", "wait-event", "-q", jobid, "clean")
+    done = flux(instance, "job", "hostpids", jobid, code=1)
+    assert done.stderr == f"flux-job: hostpids: job {jobid} is inactive\n"
+    held = said(instance, "submit", "--urgency=hold", "true")
+    done = flux(instance, "job", "hostpids", "--timeout=0.1s", held, code=1)
+    assert done.stderr == "flux-job: hostpids: timeout waiting for the tasks to start\n"
+    flux(instance, "cancel", held)
+
+
+def test_lookup_in_the_overlay(instance: Instance) -> None:
+    hosts = said(instance, "hostlist", "-e", "instance").split()
+    assert said(instance, "overlay", "lookup", "1") == hosts[1]
+    ranks = [str(rank) for rank, host in enumerate(hosts) if host == hosts[0]]
+    assert said(instance, "overlay", "lookup", hosts[0]) == f"{ranks[0]}-{ranks[-1]}"
+    done = flux(instance, "overlay", "lookup", "7", code=1)
+    assert done.stderr == "flux-overlay: 7 is not in this instance\n"
+
+
+def test_attaching_leaves_at_an_event(instance: Instance) -> None:
+    jobid = said(instance, "submit", "sleep", "600")
+    flux(instance, "job", "attach", "--wait-event=start", jobid, code=1)
+    flux(instance, "cancel", jobid)
+    script = f"echo hello | {instance.flux} job attach -l --stdin-ranks=1 {{}}"
+    waits = said(instance, "submit", "-n2", "cat")
+    assert said(instance, "exec", "-r0", "sh", "-c", script.format(waits)) == "1: hello"
+    done = flux(instance, "job", "attach", "-ix", waits, code=1)
+    assert done.stderr == "flux-job: invalid value --stdin-ranks=x\n"
+
+
 # Instances in instances
 
 
@@ -281,6 +321,8 @@ def test_pstree_and_shutdown(instance: Instance, tmp_path: pathlib.Path) -> None
     flux(instance, "proxy", jobid, "flux", "submit", "--wait-event=start", "sleep", "600")
     assert said(instance, "pstree").splitlines() == [".", "└── outer", "    └── sleep"]
     assert said(instance, "pstree", "-L1").splitlines() == [".", "└── outer"]
+    deep = ("flux", "--root", "getattr", "instance-level")
+    assert said(instance, "proxy", jobid, *deep) == "0"
     (found,) = json.loads(said(instance, "pstree", "--json"))["children"]
     assert (found["name"], [job["name"] for job in found["children"]]) == ("outer", ["sleep"])
     assert said(instance, "pstree", "--ascii", "-p", jobid).splitlines() == [

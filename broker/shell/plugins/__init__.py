@@ -15,6 +15,7 @@ from broker.shell.plugins.mpi import MpiPlugin
 from broker.shell.plugins.oom import OomPlugin
 from broker.shell.plugins.output import OutputPlugin
 from broker.shell.plugins.pmi import PmiPlugin
+from broker.shell.plugins.proctable import ProctablePlugin
 from broker.shell.plugins.pty import PtyPlugin
 from broker.shell.plugins.rlimit import RlimitPlugin
 from broker.shell.plugins.stage_in import StageInPlugin
@@ -33,6 +34,7 @@ BUILTINS: tuple[type[ShellPlugin], ...] = (
     InputPlugin,
     OutputPlugin,
     PmiPlugin,
+    ProctablePlugin,
     AffinityPlugin,
     GpuBindPlugin,
     RlimitPlugin,

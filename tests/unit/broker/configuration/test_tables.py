@@ -358,3 +358,15 @@ def test_a_message_to_many_modules_is_checked_once() -> None:
     assert from_payload(b"{}\0") == Config()
     with pytest.raises(OSError, match=r"exec\.nosuch: unknown key"):
         from_payload(b'{"exec":{"nosuch":1}}\0')
+
+
+def test_a_file_of_json(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "conf.json"
+    file.write_text('{"job-manager": {"inactive-num-limit": 7}}')
+    assert load(str(file)).job_manager == JobManagerConfig(None, 7)
+    file.write_text('{"job-manager": {"inactive-num-limit": "x"}}')
+    with pytest.raises(OSError, match=f"Config file error: {file}: job-manager.inactive-num-limit"):
+        load(str(file))
+    file.write_text("[1]")
+    with pytest.raises(OSError, match="is no JSON object"):
+        load(str(file))

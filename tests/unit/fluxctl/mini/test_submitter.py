@@ -344,3 +344,28 @@ def test_who_wants_every_event_watches_each_job(handle: FakeHandle) -> None:
     handle.journal_error = 0
     assert submitter(handle, jobs(60), Settings(wait=True, verbose=2)).run() == 0
     assert (watches(handle), JOURNAL in dict(handle.sent)) == (60, False)
+
+
+# An event that is waited for, instead of the end
+
+
+@pytest.mark.parametrize("count", [3, 100])
+@pytest.mark.parametrize("journal_error", [0, errno.EPERM])
+def test_an_event_is_waited_for(handle: FakeHandle, count: int, journal_error: int) -> None:
+    handle.journal_error = journal_error
+    handle.logs["eventlog"] = ['{"timestamp":1,"name":"start"}', '{"timestamp":2,"name":"later"}']
+    run = submitter(handle, jobs(count), Settings(wait_event="start", quiet=True))
+    assert run.run() == 0
+    assert (run.tally.complete, run.tally.running) == (count, 0)
+
+
+def test_an_event_that_never_comes_is_the_end(handle: FakeHandle) -> None:
+    handle.logs["eventlog"][1] = '{"timestamp":2,"name":"finish","context":{"status":512}}'
+    run = submitter(handle, jobs(2), Settings(wait_event="nosuch", quiet=True))
+    assert (run.run(), run.tally.failed) == (2, 2)
+
+
+def test_labels_may_name_the_job(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(watch=True, quiet=True, label=True, label_jobs=True)
+    assert submitter(handle, jobs(1), settings).run() == 0
+    assert capfd.readouterr().out == "ƒ2: 0: hi\n"

@@ -1,0 +1,153 @@
+"""``flux job hostpids``: the process of each task of a job, and its host."""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from fluxctl.command import echo, handle
+from fluxctl.errors import CommandError
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.job.taskmap import placed_tasks
+from fluxctl.json_output import LINES, json_option, print_json_lines
+from fluxctl.option_types import duration
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.idset import IDset
+
+
+class _Patience:
+    """How long to wait: so many seconds from now on, or as long as it takes for None."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def left(self) -> float | None:
+        """The seconds that are left, None for no end."""
+        return None if self._end is None else max(self._end - time.monotonic(), 0.0)
+
+
+@click.command(
+    "hostpids",
+    cls=JobCommand,
+    synopsis="[OPTIONS] JOBID",
+    help="Print host:pid pairs for tasks in JOBID",
+)
+@click.option(
+    "-d", "--delimiter", metavar="STRING", default=",", help='Set output delimiter (default=",")'
+)
+@click.option("-r", "--ranks", metavar="IDSET", help="Include only task ranks in IDSET")
+@click.option("-t", "--timeout", metavar="DURATION", help="timeout after DURATION")
+@json_option(LINES)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
+@click.pass_context
+def hostpids(
+    ctx: click.Context,
+    delimiter: str,
+    ranks: str | None,
+    timeout: str | None,
+    as_json: bool,
+    args: tuple[str, ...],
+) -> None:
+    if len(args) != 1:
+        usage(ctx)
+    wanted = None if ranks is None else _idset(ranks)
+    seconds = None
+    if timeout is not None:
+        seconds = duration(timeout, f"Invalid argument for option timeout: {timeout}")
+    name, jobid, h = args[0], parse_id(args[0]), handle()
+    try:
+        pids = _pids(h, jobid, name, _Patience(seconds))
+        placed = placed_tasks(h, jobid)
+    except OSError as exc:
+        unknown = exc.errno == errno.ENOENT
+        raise CommandError(f"{name}: {'No such job' if unknown else exc.strerror}") from None
+    nodes = zip(placed.hosts, placed.nodes, strict=False)
+    hosts = {task: host for host, tasks in nodes for task in tasks}
+    rows = [
+        {"rank": task, "host": hosts.get(task, ""), "pid": pid}
+        for task, pid in sorted(pids.items())
+        if wanted is None or task in wanted
+    ]
+    if as_json:
+        print_json_lines(rows)
+    else:
+        between = delimiter.replace("\\n", "\n").replace("\\t", "\t")
+        echo(between.join(f"{row['host']}:{row['pid']}" for row in rows))
+
+
+def _idset(text: str) -> IDset:
+    from flux.idset import IDset
+
+    try:
+        return IDset(text)
+    except ValueError:
+        raise CommandError(f"error parsing --ranks={text}") from None
+
+
+def _pids(h: Flux, jobid: int, name: str, patience: _Patience) -> dict[int, int]:
+    """Return the process of each task once all are there.
+
+    Raises CommandError if the job has ended or does not start in time, OSError(ENOENT) if there is
+    no such job.
+    """
+    from flux.job.follow import EXEC, MAIN
+
+    if _await(h, jobid, MAIN, "start", patience) is None or _has_ended(h, jobid):
+        raise CommandError(f"hostpids: job {name} is inactive")
+    init = _await(h, jobid, EXEC, "shell.init", patience)
+    started = None if init is None else _await(h, jobid, EXEC, "shell.start", patience)
+    if init is None or started is None:
+        raise CommandError(f"hostpids: job {name} is inactive")
+    topic = f"{init['service']}.proctable"
+    rpc = h.rpc(topic, {}, nodeid=int(str(init["leader-rank"])))
+    try:
+        if patience.left is not None:
+            rpc.wait_for(patience.left)
+        found = rpc.get()["pids"]
+    except OSError as exc:
+        if exc.errno == errno.ETIMEDOUT:
+            raise _too_late() from None
+        raise CommandError(f"hostpids: job {name} is inactive") from None
+    return {int(task): int(pid) for task, pid in found.items()}
+
+
+def _too_late() -> CommandError:
+    return CommandError("hostpids: timeout waiting for the tasks to start")
+
+
+def _has_ended(h: Flux, jobid: int) -> bool:
+    from flux.job.list import get_job
+
+    job = get_job(h, jobid)
+    return job is not None and job.get("state") == "INACTIVE"
+
+
+def _await(
+    h: Flux, jobid: int, path: str, event: str, patience: _Patience
+) -> dict[str, object] | None:
+    """Return the context of an event of an eventlog, None if that ends without it."""
+    from flux.job.event import event_watch_async
+    from flux.job.follow import entries_of
+
+    watch = event_watch_async(h, jobid, path)
+    while True:
+        try:
+            if patience.left is not None:
+                watch.wait_for(patience.left)
+            line = watch.get_line()
+        except OSError as exc:
+            if exc.errno == errno.ETIMEDOUT:
+                raise _too_late() from None
+            raise
+        if line is None:
+            return None
+        for entry in entries_of(line):
+            if entry.name == event:
+                watch.cancel()
+                return dict(entry.context)
