@@ -206,8 +206,12 @@ class JobView:
     def _keys_of(self, rows: Sequence[int], now: float) -> list[SortKey]:
         """Return the keys of all rows, right for some at least."""
         table, column = self.table, self.column
-        if column.keys is not None and not self.ranked and len(rows) * 4 >= len(table):
-            return column.keys(table, now)
+        if column.keys is not None and len(rows) * 4 >= len(table):
+            keys = column.keys(table, now)
+            if not self.ranked:
+                return keys
+            ranks = map(self.query.search.ranks.__getitem__, table.name)
+            return list(zip(ranks, keys, strict=True))
         found: list[SortKey] = [0.0] * len(table)
         key = self._key()
         for row in rows:
@@ -218,8 +222,8 @@ class JobView:
         """Return what makes the key of a row."""
         if not self.ranked:
             return self.column.key
-        rank = self.query.search.rank
-        return lambda table, row, now: (rank(table.name[row]), state_key(table, row, now))
+        ranks = self.query.search.ranks
+        return lambda table, row, now: (ranks[table.name[row]], state_key(table, row, now))
 
     def _statuses(self) -> bytearray:
         """Return the statuses of all rows, as they are counted."""

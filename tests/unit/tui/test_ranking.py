@@ -56,7 +56,7 @@ def test_the_letters_that_match_are_known(query: str, text: str, wanted: str) ->
     ],
 )
 def test_better_matches_are_known(query: str, name: str, rank: int) -> None:
-    assert Search(parse(query)).rank(name) == rank
+    assert Search(parse(query)).ranks[name] == rank
 
 
 def test_better_matches_stand_above_those_of_more_urgent_states() -> None:
