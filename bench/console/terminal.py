@@ -49,7 +49,7 @@ SIMULATED: Final = "--setattr=system.exec.test.run_duration=0.001s"
 CURSOR: Final = "▌".encode()
 
 
-class Dashboard:
+class TopProcess:
     """A dashboard on a pseudo-terminal; ``written`` is what it was sent since it was last
     cleared.
     """
@@ -124,9 +124,9 @@ class Dashboard:
 
 
 @contextlib.contextmanager
-def dashboard(instance: Instance, *arguments: str) -> Iterator[Dashboard]:
+def dashboard(instance: Instance, *arguments: str) -> Iterator[TopProcess]:
     """Run a dashboard for a while."""
-    top = Dashboard(instance, *arguments)
+    top = TopProcess(instance, *arguments)
     try:
         yield top
     finally:

@@ -22,7 +22,7 @@ _LONGEST: Final = 512
 """Characters of a name that are looked at."""
 
 
-class Search:
+class NameSearch:
     """What a query has to say of names: letters that were typed, and regular expressions."""
 
     def __init__(self, tree: Node) -> None:
