@@ -19,7 +19,7 @@ import psutil
 
 from bench import (
     commands,
-    dashboard,
+    console,
     job_submit,
     jobs,
     kvs,
@@ -49,7 +49,7 @@ PARTS = (
     kvs,
     memory,
     store,
-    dashboard,
+    console,
 )
 PACKAGES = ("pyzmq", "uvloop", "orjson", "click", "textual", "rich", "psutil")
 

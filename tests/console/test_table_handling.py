@@ -124,7 +124,8 @@ async def test_the_wheel_scrolls_and_leaves_the_cursor(make_app: MakeApp) -> Non
         table = table_of(app)
         before = table.cursor
         for _ in range(3):
-            await pilot._post_mouse_events([MouseScrollDown], "#table", offset=(5, 3))  # noqa: SLF001
+            turn = pilot._post_mouse_events  # noqa: SLF001 - it has no name for the wheel
+            await turn([MouseScrollDown], "#table", offset=(5, 3))
         await until(pilot, lambda: table.scroll_offset.y > 0)
         assert table.cursor == before
         app.repaint()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from tui.model.table import JobTable
 
-SortKey = float | str | tuple[int, "float | str"]
+SortKey = float | str | tuple[int, "SortKey"]
 
 MIN_SEPARATION: Final = 1
 

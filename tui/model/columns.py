@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from tui.model import format as fmt
 from tui.model import reasons
 from tui.model.column import Column, SortKey, fit
-from tui.model.format_columns import columns_of_format
 from tui.model.jobid import f58
 from tui.model.states import DONE, PENDING, STATUS
 from tui.model.users import user_name
@@ -330,4 +329,7 @@ def columns_from_format(text: str) -> tuple[Column, ...]:
     our own columns are fields too. Raises OSError if it cannot be read or names what the table does
     not know.
     """
+    # What reads formats is not loaded for those who have none.
+    from tui.model.format_columns import columns_of_format
+
     return columns_of_format(text, BY_NAME)

@@ -1,4 +1,6 @@
-"""When the work that is there will be done, judged by how long jobs of the same name took."""
+"""When the work that is there will be done, judged by how long jobs of the same name took, numbers
+in it apart.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_JOB_PRIORITY_MIN
 from flux.job.states import Urgency
+from tui.model.sets import alike
 from tui.model.states import RUNNING, Status
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ _UNKNOWN: Final = 0.1
 
 
 class RunTimes:
-    """How long jobs of each name ran, seconds."""
+    """How long jobs of each name ran, seconds; names that differ in numbers only are one."""
 
     def __init__(self) -> None:
         self._mean: dict[str, tuple[int, float]] = {}
@@ -34,7 +37,7 @@ class RunTimes:
     def add(self, table: JobTable, rows: Iterable[int]) -> None:
         """Take in jobs that came to an end of their own."""
         for row in rows:
-            name = table.name[row]
+            name = alike(table.name[row])
             number, mean = self._mean.pop(name, (0, 0.0))
             number = min(number + 1, _MEMORY)
             seconds = table.runtime(row, table.t_inactive[row])
@@ -53,7 +56,7 @@ class RunTimes:
             runs = table.status[row] in RUNNING
             if runs or _can_run(table, row):
                 elapsed = table.runtime(row, now) if runs else 0.0
-                known = self._mean.get(table.name[row])
+                known = self._mean.get(alike(table.name[row]))
                 # One that runs far longer than those before it is not of their kind.
                 mean = None if known is None or elapsed > 2 * known[1] + 1 else known[1]
                 (running if runs else waiting).add(max(1, table.ntasks[row]), mean, elapsed)

@@ -11,7 +11,7 @@ from flux.job.query.match import depends_on_time, predicate
 from flux.job.query.syntax import QueryError, parse
 from flux.waitstatus import return_code_of
 from tui.model import reasons
-from tui.model.ranking import Search
+from tui.model.ranking import NameSearch
 from tui.model.states import RUNNING, status_of
 from tui.model.table import JobTable
 from tui.model.users import user_name
@@ -33,14 +33,14 @@ class Query:
     text: str
     tree: Node
     live: bool
-    search: Search
+    search: NameSearch
 
     @staticmethod
     def parse(text: str) -> Query:
         """Read ``text``, a term of which may be unfinished; raises `QueryError`."""
         tree = parse(text)
         predicate(tree, RowReader(JobTable(), 0.0), typing=True)
-        return Query(text.strip(), tree, depends_on_time(tree), Search(tree))
+        return Query(text.strip(), tree, depends_on_time(tree), NameSearch(tree))
 
     def compile(self, table: JobTable, now: float) -> Test | None:
         """Return the test of one row at time ``now``, or None if everything matches."""

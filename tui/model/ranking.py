@@ -22,7 +22,7 @@ _LONGEST: Final = 512
 """Characters of a name that are looked at."""
 
 
-class Search:
+class NameSearch:
     """What a query has to say of names: letters that were typed, and regular expressions."""
 
     def __init__(self, tree: Node) -> None:
@@ -33,22 +33,12 @@ class Search:
             if isinstance(it, Term) and it.op == "~" and NAMES.get(it.field.lower()) == "name"
             if (found := _compiled(it.value)) is not None
         )
-        self._ranks: dict[str, int] = {}
+        self.ranks = _Ranks(self._letters)
 
     @property
     def ranks_names(self) -> bool:
         """Whether some names match better than others."""
         return any(self._letters)
-
-    def rank(self, name: str) -> int:
-        """Return how well a name matches all that was typed: as well as the worst of it does."""
-        found = self._ranks.get(name)
-        if found is None:
-            if len(self._ranks) > 10_000:
-                self._ranks.clear()
-            found = max((_rank(letters, name) for letters in self._letters if letters), default=0)
-            self._ranks[name] = found
-        return found
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return which letters of a name, or of a user's, matched: where they begin and end, in
@@ -62,6 +52,21 @@ class Search:
             if found is not None:
                 places.update(range(*found.span()))
         return _joined(sorted(places))
+
+
+class _Ranks(dict[str, int]):
+    """How well each name matches all letters that were typed: as well as the worst of them does.
+    Found once for each name.
+    """
+
+    def __init__(self, letters: tuple[str, ...]) -> None:
+        super().__init__()
+        self._letters = letters
+
+    def __missing__(self, name: str) -> int:
+        found = max((_rank(letters, name) for letters in self._letters if letters), default=0)
+        self[name] = found
+        return found
 
 
 def _positive(tree: Node) -> Iterator[Term | Word]:

@@ -44,11 +44,16 @@ def pattern(name: str) -> str:
     return _DIGITS.sub("*", name)
 
 
+def alike(name: str) -> str:
+    """Return what a name has in common with those that differ in numbers only."""
+    return name.translate(_NO_DIGITS)
+
+
 def likeness(names: Sequence[str]) -> list[str]:
-    """Return what names have in common with those that differ in numbers only: what is left
-    without digits. As one text, for that is many times faster; a name has no line breaks.
+    """Return `alike` of many names. As one text, for that is many times faster; a name has no line
+    breaks.
     """
-    return "\n".join(names).translate(_NO_DIGITS).split("\n")
+    return alike("\n".join(names)).split("\n")
 
 
 class _Kinds(dict[tuple[int, str, str, int], int]):
@@ -172,7 +177,7 @@ class JobSets:
         table = self.table
         return self._kinds[
             table.userid[row],
-            table.name[row].translate(_NO_DIGITS),
+            alike(table.name[row]),
             table.queue[row],
             table.ntasks[row],
         ]

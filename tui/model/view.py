@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tui.model.order import Place
 
 FEW: Final = 400
-"""Up to this many changed rows are moved one by one; beyond it one merge is cheaper."""
+"""Up to this many changed rows are moved, however many there are."""
 HELD: Final = len(Status)
 """Where counts have jobs that wait for resources but are held; they are not among those that can
 run.
@@ -173,7 +173,7 @@ class JobView:
             self.reverse = reverse
             self.revision += 1
             if self.members:
-                self.top.items = self._arranged()
+                self.top = self._arranged()
 
     def set_query(self, query: Query, now: float) -> None:
         """Show the jobs that match ``query`` instead."""
@@ -206,8 +206,12 @@ class JobView:
     def _keys_of(self, rows: Sequence[int], now: float) -> list[SortKey]:
         """Return the keys of all rows, right for some at least."""
         table, column = self.table, self.column
-        if column.keys is not None and not self.ranked and len(rows) * 4 >= len(table):
-            return column.keys(table, now)
+        if column.keys is not None and len(rows) * 4 >= len(table):
+            keys = column.keys(table, now)
+            if not self.ranked:
+                return keys
+            ranks = map(self.query.search.ranks.__getitem__, table.name)
+            return list(zip(ranks, keys, strict=True))
         found: list[SortKey] = [0.0] * len(table)
         key = self._key()
         for row in rows:
@@ -218,8 +222,8 @@ class JobView:
         """Return what makes the key of a row."""
         if not self.ranked:
             return self.column.key
-        rank = self.query.search.rank
-        return lambda table, row, now: (rank(table.name[row]), state_key(table, row, now))
+        ranks = self.query.search.ranks
+        return lambda table, row, now: (ranks[table.name[row]], state_key(table, row, now))
 
     def _statuses(self) -> bytearray:
         """Return the statuses of all rows, as they are counted."""
@@ -265,7 +269,7 @@ class JobView:
             self.members[number] = members = Members(Order(self._place, rows))
             members.counts = _count(self._counted, rows, len(table))
         self.top = Order(self._place_at_top, top)
-        self.top.items = self._arranged()
+        self.top = self._arranged()
 
     def _file(self, rows: Sequence[int], sets: array[int] | None) -> None:
         """Note where the matching rows are: in their sets, if there are any."""
@@ -277,13 +281,17 @@ class JobView:
         for row in rows:
             home[row] = ALONE if sets is None else sets[row]
 
-    def _arranged(self) -> list[int]:
+    def _arranged(self) -> Order:
         """Return what is at the top in order, once sets are where their first jobs are."""
-        items = [item for item in self.top.items if item >= 0]
-        for number, members in self.members.items():
+        order = Order(self._place_at_top, [item for item in self.top if item >= 0])
+        for members in self.members.values():
             members.place = self._place(self._lead(members))
-            items.append(item_of(number))
-        return sorted(items, key=self._place_at_top) if self.members else items
+        if len(self.members) * 16 < len(order):
+            order.splice((), map(item_of, self.members))
+        else:
+            order.items.extend(map(item_of, self.members))
+            order.items.sort(key=self._place_at_top)
+        return order
 
     # filing what changed
 
@@ -300,8 +308,7 @@ class JobView:
         self._counted.extend(bytes(missing))
         matches = self.query.compile(self.table, now)
         self.revision += 1
-        refile = self._refile if len(changed) <= FEW else self._merge
-        for number in refile(changed, matches, now):
+        for number in self._refile(changed, matches, now):
             self._place_set(number)
 
     def _moved(
@@ -316,44 +323,26 @@ class JobView:
     def _refile(
         self, changed: set[int], matches: Callable[[int], bool] | None, now: float
     ) -> set[int]:
-        """Move rows one by one; returns the sets whose jobs are others, or elsewhere."""
-        touched = set()
+        """Move rows, an order at a time; returns the sets whose jobs are others, or elsewhere."""
+        gone: dict[int, list[int]] = {}
+        new: dict[int, list[int]] = {}
+        moved = []
         for row in changed:
             before, (after, key) = self._home[row], self._moved(row, matches, now)
-            if before == after and key == self._keys[row]:
-                self._recount(row, before, after)
-                continue
-            if before != _ABSENT:
-                self._order(before).remove(row)
-                touched.add(before)
+            if before != after or key != self._keys[row]:
+                moved.append((row, after, key))
+                if before != _ABSENT:
+                    # Found by the key it has now, before any key changes.
+                    gone.setdefault(before, []).append(self._order(before).index(row))
             self._recount(row, before, after)
+        for row, after, key in moved:
             self._home[row], self._keys[row] = after, key
             if after != _ABSENT:
-                self._order(after).add(row)
-                touched.add(after)
-        touched.discard(ALONE)
-        return touched
-
-    def _merge(
-        self, changed: set[int], matches: Callable[[int], bool] | None, now: float
-    ) -> set[int]:
-        """Move many rows, an order at a time; returns the sets whose jobs are others, or
-        elsewhere.
-        """
-        leaving: dict[int, set[int]] = {}
-        coming: dict[int, list[int]] = {}
-        for row in changed:
-            before, (after, key) = self._home[row], self._moved(row, matches, now)
-            self._recount(row, before, after)
-            leaving.setdefault(before, set()).add(row)
-            coming.setdefault(after, []).append(row)
-            self._home[row], self._keys[row] = after, key
-        touched = leaving.keys() | coming.keys()
-        touched.discard(_ABSENT)
+                new.setdefault(after, []).append(row)
+        touched = gone.keys() | new.keys()
         for number in touched:
-            self._order(number).replace(leaving.get(number, set()), coming.get(number, ()))
-        touched.discard(ALONE)
-        return touched
+            self._order(number).splice(gone.get(number, ()), new.get(number, ()))
+        return touched - {ALONE}
 
     def _order(self, home: int) -> Order:
         if home == ALONE:

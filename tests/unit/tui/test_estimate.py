@@ -86,3 +86,10 @@ def test_only_jobs_that_ran_to_their_end_count_as_done() -> None:
     )
     dashboard.settle()
     assert dashboard.throughput.per_second(NOW, 10) == pytest.approx(0.2)
+
+
+def test_names_that_differ_in_numbers_are_of_one_kind() -> None:
+    others = [waiting(f"sim-{number}.dat") for number in range(20)]
+    jobs = [ended("sim-900.dat", 10), *[running("sim-901.dat", 5)] * 2, *others]
+    assert left(*jobs) == pytest.approx((2 * 5 + 20 * 10) / 2)
+    assert left(ended("other", 10), *jobs[1:]) is None

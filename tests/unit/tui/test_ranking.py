@@ -6,7 +6,7 @@ import pytest
 
 from flux.job.query.syntax import parse
 from tui.model.dashboard import Dashboard
-from tui.model.ranking import BEGINNING, ELSEWHERE, PART, SCATTERED, WHOLE, Search
+from tui.model.ranking import BEGINNING, ELSEWHERE, PART, SCATTERED, WHOLE, NameSearch
 
 NOW = 1_000_000.0
 
@@ -14,7 +14,7 @@ NOW = 1_000_000.0
 def marked(query: str, text: str) -> str:
     """Return a text with brackets around the letters that are found in it."""
     found, done = "", 0
-    for start, end in Search(parse(query)).spans(text):
+    for start, end in NameSearch(parse(query)).spans(text):
         found += f"{text[done:start]}[{text[start:end]}]"
         done = end
     return found + text[done:]
@@ -56,7 +56,7 @@ def test_the_letters_that_match_are_known(query: str, text: str, wanted: str) ->
     ],
 )
 def test_better_matches_are_known(query: str, name: str, rank: int) -> None:
-    assert Search(parse(query)).rank(name) == rank
+    assert NameSearch(parse(query)).ranks[name] == rank
 
 
 def test_better_matches_stand_above_those_of_more_urgent_states() -> None:
