@@ -382,7 +382,7 @@ async def test_a_file_that_cannot_be_written_is_said_so(make_app: MakeApp, tmp_p
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         screen = await open_job(pilot)
-        for name, words in (("", "this is a directory"), ("no/such/place", "No such file")):
+        for name, words in (("", "not a file"), ("no/such/place", "there is no directory")):
             await pilot.press("w")
             await until(pilot, lambda: isinstance(app.screen, PromptScreen))
             await pilot.press("ctrl+u", *str(tmp_path / name), "enter")
