@@ -87,7 +87,7 @@ class JobSummary(Painted):
             ("user", user_name(table.userid[row]) or "-"),
             ("waited", fmt.duration(table.waited(row, now))),
             ("ran", fmt.duration(table.runtime(row, now))),
-            ("status", ending(table.waitstatus[row]) if table.waitstatus[row] >= 0 else "-"),
+            self._end(table.waitstatus[row]),
             ("left", self._left(row, now)),
             ("tasks", str(table.ntasks[row] or "-")),
             ("nodes", str(table.nnodes[row] or "-")),
@@ -97,6 +97,12 @@ class JobSummary(Painted):
             ("priority", str(table.priority[row]) if table.priority[row] >= 0 else "-"),
             ("submitted", fmt.clock(table.t_submit[row], now)),
         ]
+
+    def _end(self, waitstatus: int) -> tuple[str, str]:
+        """Return how the tasks ended, in as few words as there is room for."""
+        words = ending(waitstatus) if waitstatus >= 0 else "-"
+        code = words.removeprefix("exit code ")
+        return ("exit", code) if code != words else ("killed", words) if words != "-" else ("", "-")
 
     def _left(self, row: int, now: float) -> str:
         """Return how long a job may run on."""
