@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual.events import MouseScrollDown, MouseScrollUp
 
 from tests.console.driving import loaded, shows, text_of, until
 from tests.console.test_snapshots import SIZES
@@ -292,6 +293,32 @@ async def test_the_job_it_waits_for_is_a_key_away(make_app: MakeApp, feed: Synth
         await read(pilot)
         await pilot.press("o")
         await until(pilot, lambda: "this job waits for no other" in text_of(pilot))
+
+
+async def test_the_job_it_waits_for_is_a_click_away(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    parent = {**waiting_job(), "id": PARENT, "name": "parent", "dependencies": [], "state": 8}
+    feed.jobs = [parent, waiting_job()]
+    feed.entries = {}
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot, "slash", *"name:child", "enter")
+        await pilot.click("#why", offset=(5, 1))
+        await pilot.pause()
+        assert app.screen is screen
+        await pilot.click("#why", offset=(5, 2))
+        await until(pilot, lambda: getattr(app.screen, "jobid", 0) == PARENT)
+
+
+async def test_the_wheel_pauses_and_follows(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        pane = (await open_job(pilot)).pane
+        pane.post_message(MouseScrollUp(pane, 5, 5, 0, 0, 0, False, False, False))
+        await until(pilot, lambda: not pane.following)
+        await until(pilot, lambda: pane.scroll_offset.y < pane.max_scroll_y)
+        for _ in range(4):
+            pane.post_message(MouseScrollDown(pane, 5, 5, 0, 0, 0, False, False, False))
+        await until(pilot, lambda: pane.following)
 
 
 async def test_a_read_only_dashboard_offers_nothing_that_changes(

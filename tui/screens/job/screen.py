@@ -253,6 +253,10 @@ class JobScreen(PagesScreen):
         else:
             self.app.push_screen(JobScreen(card.parent).bind(self.session))
 
+    def on_why_panel_followed(self) -> None:
+        """Its line in the card was clicked."""
+        self.action_open_parent()
+
     def action_nodes(self) -> None:
         """Show the nodes."""
         with contextlib.suppress(KeyError):
