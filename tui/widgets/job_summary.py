@@ -42,6 +42,8 @@ class JobSummary(Painted):
         self.stored = Stored()
         self.rows = 3
         self.with_command = True
+        self.note = ""
+        """What is told before all else."""
 
     def lines(self, width: int) -> list[Text]:
         """Return the lines."""
@@ -52,6 +54,8 @@ class JobSummary(Painted):
             text = f" job {f58(self.jobid)} is not in the list of this instance"
             return [Text(text, palette.RED)]
         lines = [self._heading(row), *self._facts(row, width)]
+        if self.note:
+            lines.insert(0, Text(self.note, palette.SOFT))
         return [*lines, self._command()] if self.with_command else lines
 
     def _heading(self, row: int) -> Text:

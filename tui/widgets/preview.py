@@ -77,11 +77,13 @@ class PreviewPane(Vertical):
         """The last lines of the job's output."""
         return self.query_one(LogView)
 
-    def show(self, jobid: int | None) -> None:
+    def show(self, jobid: int | None, note: str = "") -> None:
         """Show a job, none for None: what is known of it now, and the rest when the cursor rests
-        there.
+        there. ``note`` is told before all else.
         """
+        self.query_one(JobSummary).note = note
         if jobid == self.jobid:
+            self.live_update()
             return
         self.stop()
         self.jobid = jobid
