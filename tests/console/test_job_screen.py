@@ -21,8 +21,8 @@ from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.prompt import PromptScreen
 from tui.widgets import palette
+from tui.widgets.life_bar import LifeBar
 from tui.widgets.log_view import LogView, Stamps
-from tui.widgets.timeline import Timeline
 from tui.widgets.why_panel import WhyPanel
 
 if TYPE_CHECKING:
@@ -139,9 +139,9 @@ async def test_output_and_events_stand_side_by_side_and_one_can_have_all(make_ap
         assert shown == ["output", "eventlog"]
         await pilot.press("z")
         assert [view.id for view in screen.query(LogView) if view.display] == ["output"]
-        assert not screen.query_one(Timeline).display
+        assert not screen.query_one(LifeBar).display
         await pilot.press("z")
-        assert screen.query_one(Timeline).display
+        assert screen.query_one(LifeBar).display
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: not screen.view_of("eventlog").display)
         await pilot.click("#tabs", offset=(15, 0))

@@ -34,7 +34,7 @@ _LOOK: Final = {"headline": f"bold {BRIGHT}", "cause": SOFT, "link": ACCENT, **L
 class WhyPanel(Painted):
     """Shows a card; ``keys`` has the keys that help, by the remedy, and is asked each time."""
 
-    class Followed(Message):
+    class LinkClicked(Message):
         """The job that this one waits for was clicked."""
 
     def __init__(
@@ -97,7 +97,7 @@ class WhyPanel(Painted):
         place = event.get_content_offset(self)
         shown = self.lines(self.content_size.width)
         if place is not None and place.y < len(shown) and shown[place.y].plain.startswith(_LINK):
-            self.post_message(self.Followed())
+            self.post_message(self.LinkClicked())
 
     def _help(self, card: Card) -> Text | None:
         """Return the keys that help this job; None if there are none."""
