@@ -22,7 +22,7 @@ AND_WAIT: Final = ("sh", "-c", '"$@"; printf "\\nEnter goes back to flux top: ";
 """What runs a program whose last words shall be read before the dashboard comes back."""
 
 
-class Terminal(Protocol):
+class HasTerminal(Protocol):
     """An application with a terminal: it is ``away`` while that is somebody else's, and must not
     draw.
     """
@@ -57,7 +57,7 @@ def _command(names: Sequence[str], otherwise: str) -> list[str]:
         return [chosen]
 
 
-async def run_outside(app: Terminal, words: Sequence[str], env: Mapping[str, str]) -> int:
+async def run_outside(app: HasTerminal, words: Sequence[str], env: Mapping[str, str]) -> int:
     """Give the terminal to a program until it ends; returns its exit code. The connections go on
     meanwhile.
 

@@ -173,7 +173,6 @@ _BY_CODE: Final[Mapping[int, str]] = {
 }
 _BY_EXCEPTION: Final[Mapping[str, str]] = {
     "timeout": "the job reached its time limit",
-    "cancel": "the job was canceled",
     "exec": "the tasks could not be started, or a node was lost",
     "alloc": "the scheduler refused it: these resources can never be had here",
     "dependency": "what it depended on did not come to pass",

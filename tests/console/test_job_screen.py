@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual.events import MouseScrollDown, MouseScrollUp
 
 from tests.console.driving import loaded, shows, text_of, until
 from tests.console.test_snapshots import SIZES
@@ -20,8 +21,8 @@ from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.prompt import PromptScreen
 from tui.widgets import palette
+from tui.widgets.life_bar import LifeBar
 from tui.widgets.log_view import LogView, Stamps
-from tui.widgets.timeline import Timeline
 from tui.widgets.why_panel import WhyPanel
 
 if TYPE_CHECKING:
@@ -138,9 +139,9 @@ async def test_output_and_events_stand_side_by_side_and_one_can_have_all(make_ap
         assert shown == ["output", "eventlog"]
         await pilot.press("z")
         assert [view.id for view in screen.query(LogView) if view.display] == ["output"]
-        assert not screen.query_one(Timeline).display
+        assert not screen.query_one(LifeBar).display
         await pilot.press("z")
-        assert screen.query_one(Timeline).display
+        assert screen.query_one(LifeBar).display
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: not screen.view_of("eventlog").display)
         await pilot.click("#tabs", offset=(15, 0))
@@ -294,6 +295,32 @@ async def test_the_job_it_waits_for_is_a_key_away(make_app: MakeApp, feed: Synth
         await until(pilot, lambda: "this job waits for no other" in text_of(pilot))
 
 
+async def test_the_job_it_waits_for_is_a_click_away(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    parent = {**waiting_job(), "id": PARENT, "name": "parent", "dependencies": [], "state": 8}
+    feed.jobs = [parent, waiting_job()]
+    feed.entries = {}
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot, "slash", *"name:child", "enter")
+        await pilot.click("#why", offset=(5, 1))
+        await pilot.pause()
+        assert app.screen is screen
+        await pilot.click("#why", offset=(5, 2))
+        await until(pilot, lambda: getattr(app.screen, "jobid", 0) == PARENT)
+
+
+async def test_the_wheel_pauses_and_follows(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        pane = (await open_job(pilot)).pane
+        pane.post_message(MouseScrollUp(pane, 5, 5, 0, 0, 0, False, False, False))
+        await until(pilot, lambda: not pane.following)
+        await until(pilot, lambda: pane.scroll_offset.y < pane.max_scroll_y)
+        for _ in range(4):
+            pane.post_message(MouseScrollDown(pane, 5, 5, 0, 0, 0, False, False, False))
+        await until(pilot, lambda: pane.following)
+
+
 async def test_a_read_only_dashboard_offers_nothing_that_changes(
     make_app: MakeApp, feed: SyntheticFeed
 ) -> None:
@@ -382,7 +409,7 @@ async def test_a_file_that_cannot_be_written_is_said_so(make_app: MakeApp, tmp_p
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         screen = await open_job(pilot)
-        for name, words in (("", "this is a directory"), ("no/such/place", "No such file")):
+        for name, words in (("", "not a file"), ("no/such/place", "there is no directory")):
             await pilot.press("w")
             await until(pilot, lambda: isinstance(app.screen, PromptScreen))
             await pilot.press("ctrl+u", *str(tmp_path / name), "enter")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tui.model.logs import Line
 
@@ -33,6 +33,21 @@ _ERROR_KINDS: Final = frozenset({"stderr", "exception", "emerg", "alert", "crit"
 def is_error(line: Line) -> bool:
     """Tell whether a line tells of something that went wrong: by what it is, or by its words."""
     return line.kind in _ERROR_KINDS or ERROR.search(line.text[:_LONGEST]) is not None
+
+
+_STEMS: Final = (
+    *("err", "fail", "fatal", "except", "trace", "panic", "segf", "abort", "kill", "cannot"),
+    "denied",
+)
+"""Without any of these in it, in small letters, no text has one of the words of `ERROR`."""
+
+
+def may_have_error(lines: Sequence[Line]) -> bool:
+    """Tell whether any of many lines may tell of something wrong, much sooner than one by one."""
+    if not _ERROR_KINDS.isdisjoint({line.kind for line in lines}):
+        return True
+    text = "\n".join([line.text for line in lines]).lower()
+    return any(stem in text for stem in _STEMS)
 
 
 def spans(line: Line) -> Iterator[Span]:

@@ -113,7 +113,10 @@ def _failed(
     table = dashboard.table
     kind, _, note = table.exception.get(row, ("", 0, ""))
     ended = table.waitstatus[row]
-    parts = [Part("headline", reasons.why_failed(table, row))]
+    why = reasons.why_failed(table, row)
+    if status == Status.CANCELED:  # which the title says already
+        why = why.removeprefix("canceled: ")
+    parts = [Part("headline", why)]
     usual = meaning(kind, ended if ended >= 0 else None)
     if usual and usual != note:
         parts.append(Part("cause", usual + _limit(table.t_run[row], table.expiration[row], kind)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from textual.screen import Screen
 
 from tui.feed.base import Timeline
-from tui.outside import Terminal
+from tui.outside import HasTerminal
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.slider import Slider
 
@@ -54,7 +54,7 @@ CHANGING: Final = frozenset(
 """Actions that change something, which a read-only dashboard does not have."""
 
 
-class Top(Terminal, Protocol):
+class Top(HasTerminal, Protocol):
     """What screens know of the application."""
 
     glyphs: Glyphs

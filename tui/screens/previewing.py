@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 
+from tui.model.example import example
+from tui.model.lines import SetLine
 from tui.screens.helping import helping_keys
 from tui.screens.marking import MarkingScreen
 from tui.widgets.pane_divider import PaneDivider
@@ -53,6 +55,7 @@ class PreviewingScreen(MarkingScreen):
 
     _wanted = True
     _share = 1 / 3
+    _example: tuple[tuple[int, int], int, str] | None = None
 
     def make_preview(self) -> Iterator[Widget]:
         """Make the preview, and the line at its left."""
@@ -61,9 +64,10 @@ class PreviewingScreen(MarkingScreen):
 
     def _keys(self) -> dict[Remedy, tuple[str, str]]:
         """Return the keys that help the job under the cursor: while jobs are marked, they are for
-        those.
+        those, and on a set for all of it.
         """
-        return {} if self.dashboard.marks else helping_keys(self)
+        others = self.dashboard.marks or isinstance(self.table.cursor_line, SetLine)
+        return {} if others else helping_keys(self)
 
     @property
     def preview(self) -> PreviewPane | None:
@@ -93,12 +97,23 @@ class PreviewingScreen(MarkingScreen):
         pane = self.preview
         if pane is None or not self.composed:
             return
-        row = self.table.cursor_row
-        jobid = None if row is None else self.dashboard.table.ids[row]
-        if jobid != pane.jobid:
-            pane.show(jobid)
-        else:
-            pane.live_update()
+        row, note = self._at_cursor()
+        pane.show(None if row is None else self.dashboard.table.ids[row], note)
+
+    def _at_cursor(self) -> tuple[int | None, str]:
+        """Return the row of the job under the cursor; of a set one that is worth a look, and what
+        to say of the others.
+        """
+        line = self.table.cursor_line
+        if not isinstance(line, SetLine):
+            self._example = None
+            return self.table.cursor_row, ""
+        # A set may hold 100,000 jobs: they are looked through once a second.
+        key = line.number, int(self.dashboard.clock())
+        if self._example is None or self._example[0] != key:
+            rows = self.table.cursor_rows
+            self._example = (key, *example(self.dashboard.table, rows)) if rows else None
+        return self._example[1:] if self._example is not None else (None, "")
 
     def on_job_table_view_moved(self) -> None:
         """The cursor was moved."""

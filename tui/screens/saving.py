@@ -87,7 +87,7 @@ class SavingScreen(LiveScreen):
         pane = self.pane
         file = self.growing.pop(pane.id or "", None)
         if file is not None:
-            self.app.notify(f"{file.path} grows no more: {_lines(file.written)}", timeout=4)
+            self.app.notify(f"{_shown(file.path)} grows no more: {_lines(file.written)}", timeout=4)
             return
         what = f"Write {_lines(len(pane.content))}"
         if pane.kept:
@@ -114,13 +114,13 @@ class SavingScreen(LiveScreen):
             # Whoever answered has been told of a file that is there.
             await written_file.write(path, _pieces(pane, lines), over=path.exists())
         except OSError as error:
-            self.app.notify(f"{path}: {error.strerror}", severity="error")
+            self.app.notify(f"{_shown(path)}: {error.strerror}", severity="error")
             return
         file.written = len(lines)
         grows = " and grows with what comes: w stops it" if self.grows(pane) else ""
         if self.grows(pane):
             self.growing[pane.id or ""] = file
-        self.app.notify(f"{path} has {_lines(file.written)}{grows}", timeout=6)
+        self.app.notify(f"{_shown(path)} has {_lines(file.written)}{grows}", timeout=6)
 
     def grow_files(self) -> None:
         """Write what has come to the files that grow; called after each update of the panes."""
@@ -137,7 +137,9 @@ class SavingScreen(LiveScreen):
                 self.app.run_worker(self._grow(name, file, kept), exit_on_error=False)
             elif not file.pane.live:
                 del self.growing[name]
-                self.app.notify(f"{file.path} is complete: {_lines(file.written)}", timeout=6)
+                self.app.notify(
+                    f"{_shown(file.path)} is complete: {_lines(file.written)}", timeout=6
+                )
 
     async def _grow(self, name: str, file: GrowingFile, lines: list[Line]) -> None:
         try:
@@ -145,7 +147,7 @@ class SavingScreen(LiveScreen):
             file.written += len(lines)
         except OSError as error:
             self.growing.pop(name, None)
-            self.app.notify(f"{file.path}: {error.strerror}", severity="error")
+            self.app.notify(f"{_shown(file.path)}: {error.strerror}", severity="error")
         finally:
             file.busy = False
 
@@ -179,7 +181,15 @@ def _no_file(text: str) -> str:
 def _taken(text: str) -> str:
     """Return what speaks against a name for a file."""
     path = written_file.place(text)
-    return f"File exists: {path}" if path.exists() else ""
+    return f"File exists: {_shown(path)}" if path.exists() else ""
+
+
+def _shown(path: Path) -> str:
+    """Return a path as short as it can be from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
 
 
 def _pieces(pane: LogView, lines: Sequence[Line]) -> Iterator[str]:

@@ -42,6 +42,8 @@ class JobSummary(Painted):
         self.stored = Stored()
         self.rows = 3
         self.with_command = True
+        self.note = ""
+        """What is told before all else."""
 
     def lines(self, width: int) -> list[Text]:
         """Return the lines."""
@@ -52,6 +54,8 @@ class JobSummary(Painted):
             text = f" job {f58(self.jobid)} is not in the list of this instance"
             return [Text(text, palette.RED)]
         lines = [self._heading(row), *self._facts(row, width)]
+        if self.note:
+            lines.insert(0, Text(self.note, palette.SOFT))
         return [*lines, self._command()] if self.with_command else lines
 
     def _heading(self, row: int) -> Text:
@@ -87,7 +91,7 @@ class JobSummary(Painted):
             ("user", user_name(table.userid[row]) or "-"),
             ("waited", fmt.duration(table.waited(row, now))),
             ("ran", fmt.duration(table.runtime(row, now))),
-            ("status", ending(table.waitstatus[row]) if table.waitstatus[row] >= 0 else "-"),
+            self._end(table.waitstatus[row]),
             ("left", self._left(row, now)),
             ("tasks", str(table.ntasks[row] or "-")),
             ("nodes", str(table.nnodes[row] or "-")),
@@ -97,6 +101,12 @@ class JobSummary(Painted):
             ("priority", str(table.priority[row]) if table.priority[row] >= 0 else "-"),
             ("submitted", fmt.clock(table.t_submit[row], now)),
         ]
+
+    def _end(self, waitstatus: int) -> tuple[str, str]:
+        """Return how the tasks ended, in as few words as there is room for."""
+        words = ending(waitstatus) if waitstatus >= 0 else "-"
+        code = words.removeprefix("exit code ")
+        return ("exit", code) if code != words else ("killed", words) if words != "-" else ("", "-")
 
     def _left(self, row: int, now: float) -> str:
         """Return how long a job may run on."""

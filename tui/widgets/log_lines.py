@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, chop_cells
 
 from tui.model import format as fmt
-from tui.model.highlight import is_error
+from tui.model.highlight import is_error, may_have_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tui.model.logs import Line
 
 NARROWEST: Final = 8
 """Cells of text below which lines are not wrapped: there would be one letter in a row."""
+_BLOCK: Final = 1000
+"""Lines that are looked through at once."""
 
 
 class LogLines:
@@ -111,10 +113,15 @@ class LogLines:
             return
         row = self._ends[first - 1] if first else 0
         for line in self.shown[first:] if first else self.shown:
-            text = line.text
-            short = len(text) <= self._wrap and text.isascii()
-            row += 1 if short else len(self.pieces(text))
+            row += self._height(line.text)
             self._ends.append(row)
+
+    def _height(self, text: str) -> int:
+        """Return how many rows a text takes."""
+        length, width = len(text), self._wrap
+        if not text.isascii() or (self._by_words and length > width):
+            return len(self.pieces(text))
+        return max(1, -(-length // width))
 
     @property
     def rows(self) -> int:
@@ -168,11 +175,26 @@ class LogLines:
         something wrong, beginning anew at the other end; None if none does.
         """
         number = len(self.shown)
-        for place in range(1, number + 1):
-            candidate = (index + place * step) % number
-            if is_error(self.shown[candidate]):
-                return candidate
+        if not number:
+            return None
+        first = index + 1 if step > 0 else index - 1
+        for place in _blocks(first % number, number, step):
+            block = self.shown[place.start : place.stop]
+            if may_have_error(block):
+                order = place if step > 0 else reversed(place)
+                for candidate in order:
+                    if is_error(self.shown[candidate]):
+                        return candidate
         return None
+
+
+def _blocks(first: int, number: int, step: int) -> Iterator[range]:
+    """Return all of ``number`` places in blocks, from ``first`` on round the end and back."""
+    spans = [(first, number), (0, first)] if step > 0 else [(0, first + 1), (first + 1, number)]
+    for start, stop in spans:
+        starts = range(start, stop, _BLOCK)
+        for begin in starts if step > 0 else reversed(starts):
+            yield range(begin, min(begin + _BLOCK, stop))
 
 
 def _width(text: str) -> int:

@@ -28,7 +28,7 @@ from tui.widgets.palette import Glyphs, style
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from textual.events import MouseScrollUp, Resize
+    from textual.events import MouseScrollDown, MouseScrollUp, Resize
     from textual.selection import Selection
 
     from tui.model.logs import Line
@@ -212,6 +212,10 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         """Scrolling back with the wheel stops following."""
         self.following = False
         self._retitle()
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Scrolling to the end with the wheel follows it again."""
+        self.call_after_refresh(self.scrolled_by_hand)
 
     def move_by(self, lines: int) -> None:
         """Scroll by some lines."""

@@ -15,9 +15,9 @@ from textual.containers import Vertical
 from tui.feed.job import JobFollowing
 from tui.model.why_card import why_card
 from tui.widgets.job_summary import JobSummary
+from tui.widgets.life_bar import LifeBar
 from tui.widgets.log_view import LogView
 from tui.widgets.palette import LINE_COLOUR
-from tui.widgets.timeline import Timeline
 from tui.widgets.why_panel import WhyPanel
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class PreviewPane(Vertical):
         """Lay out the parts."""
         yield JobSummary(self.dashboard, self.glyphs)
         yield WhyPanel(self.dashboard, self.glyphs, self._keys)
-        yield Timeline(self.dashboard, self.glyphs)
+        yield LifeBar(self.dashboard, self.glyphs)
         output = LogView("Output", self.glyphs, LINE_COLOUR, wrap=True)
         output.can_focus = False  # keys are the table's
         yield output
@@ -77,11 +77,13 @@ class PreviewPane(Vertical):
         """The last lines of the job's output."""
         return self.query_one(LogView)
 
-    def show(self, jobid: int | None) -> None:
+    def show(self, jobid: int | None, note: str = "") -> None:
         """Show a job, none for None: what is known of it now, and the rest when the cursor rests
-        there.
+        there. ``note`` is told before all else.
         """
+        self.query_one(JobSummary).note = note
         if jobid == self.jobid:
+            self.live_update()
             return
         self.stop()
         self.jobid = jobid
@@ -116,7 +118,7 @@ class PreviewPane(Vertical):
         if following is not None:
             self.output.extend(following.take().output)
         self.query_one(JobSummary).update()
-        self.query_one(Timeline).show(self.jobid, logs.story if logs is not None else None)
+        self.query_one(LifeBar).show(self.jobid, logs.story if logs is not None else None)
         card = None
         if self.jobid is not None:
             raised = logs.story.raised if logs is not None else None

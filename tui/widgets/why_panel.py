@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
+from textual.message import Message
 
 from flux.job.why import Remedy
 from tui.model import format as fmt
@@ -18,17 +19,23 @@ from tui.widgets.palette import ACCENT, BRIGHT, DIM, LINE_COLOUR, SOFT, status_c
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from textual.events import Click
+
     from tui.model.dashboard import Dashboard
     from tui.model.why_card import Card
     from tui.widgets.palette import Glyphs
 
 MOST_ROWS: Final = 3
 """Rows that one part of the card may take."""
+_LINK: Final = "-> "
 _LOOK: Final = {"headline": f"bold {BRIGHT}", "cause": SOFT, "link": ACCENT, **LINE_COLOUR}
 
 
 class WhyPanel(Painted):
     """Shows a card; ``keys`` has the keys that help, by the remedy, and is asked each time."""
+
+    class LinkClicked(Message):
+        """The job that this one waits for was clicked."""
 
     def __init__(
         self,
@@ -72,7 +79,7 @@ class WhyPanel(Painted):
         return [*found, keys] if keys is not None else found
 
     def _part(self, part: Part, width: int) -> list[Text]:
-        lead = "err " if part.kind == "stderr" else "-> " if part.kind == "link" else ""
+        lead = "err " if part.kind == "stderr" else _LINK if part.kind == "link" else ""
         look = _LOOK.get(part.kind, SOFT)
         rows = textwrap.wrap(
             fmt.printable(part.text),
@@ -84,6 +91,13 @@ class WhyPanel(Painted):
             Text.assemble((" " * len(lead) if place else lead, DIM), (row, look))
             for place, row in enumerate(rows)
         ]
+
+    def on_click(self, event: Click) -> None:
+        """A click on the other job goes there."""
+        place = event.get_content_offset(self)
+        shown = self.lines(self.content_size.width)
+        if place is not None and place.y < len(shown) and shown[place.y].plain.startswith(_LINK):
+            self.post_message(self.LinkClicked())
 
     def _help(self, card: Card) -> Text | None:
         """Return the keys that help this job; None if there are none."""

@@ -99,6 +99,18 @@ def test_the_next_error_is_looked_for_round_the_end() -> None:
     assert [log.next_error(start, -1) for start in (4, 3, 1)] == [3, 1, 3]
 
 
+def test_the_next_error_is_found_among_very_many_lines() -> None:
+    log = LogLines()
+    log.extend(lines(*(f"line {number}" for number in range(5000))))
+    assert log.next_error(2500, 1) is None
+    assert log.next_error(2500, -1) is None
+    log.extend(lines("it FAILED"))
+    log.extend(lines(*(f"terror {number}" for number in range(3000))))
+    log.extend(lines("panic"))
+    assert [log.next_error(start, 1) for start in (0, 4999, 5000, 8001)] == [5000, 5000, 8001, 5000]
+    assert [log.next_error(start, -1) for start in (0, 5000, 8001)] == [8001, 8001, 5000]
+
+
 def test_control_characters_are_made_visible_before_they_are_measured() -> None:
     log = LogLines()
     log.extend(lines("a\x1b[2J"))

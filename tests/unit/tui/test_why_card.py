@@ -91,7 +91,7 @@ def test_a_job_that_was_canceled_tells_by_whom() -> None:
     found = card(job, raised=raised)
     assert found is not None
     assert found.title == "why it was canceled"
-    assert texts(found)[0] == "canceled: not needed"
+    assert texts(found)[0] == "not needed"
     assert texts(found)[-1].startswith("raised by alice at ")
     assert texts(found)[-1].endswith(", fatal")
 

@@ -26,9 +26,9 @@ from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.header import Banner
 from tui.widgets.job_summary import JobSummary
 from tui.widgets.job_table import JobTableView
+from tui.widgets.life_bar import LifeBar
 from tui.widgets.query_bar import QueryBar
 from tui.widgets.tab_line import TabLine
-from tui.widgets.timeline import Timeline
 from tui.widgets.title import TitleBar
 from tui.widgets.why_panel import WhyPanel
 
@@ -98,7 +98,7 @@ class JobScreen(PagesScreen):
         with Horizontal(id="head", classes="around"):
             yield JobSummary(model, glyphs, self.jobid, id="summary")
             yield WhyPanel(model, glyphs, lambda: helping_keys(self), id="why")
-        yield Timeline(model, glyphs, id="timeline", classes="around")
+        yield LifeBar(model, glyphs, id="timeline", classes="around")
         yield TabLine(model, glyphs, TABS, self._current, id="tabs")
         with Horizontal(id="panes"):
             yield from self.make_panes()
@@ -148,7 +148,7 @@ class JobScreen(PagesScreen):
         logs = self.following.lines
         for kind in (TitleBar, Banner, JobSummary):
             self.query_one(kind).update()
-        self.query_one(Timeline).show(self.jobid, logs.story)
+        self.query_one(LifeBar).show(self.jobid, logs.story)
         self.query_one(WhyPanel).show(
             why_card(self.dashboard, self.jobid, logs.story.raised, logs.last_errors)
         )
@@ -252,6 +252,10 @@ class JobScreen(PagesScreen):
             self.notify("this job waits for no other", timeout=3)
         else:
             self.app.push_screen(JobScreen(card.parent).bind(self.session))
+
+    def on_why_panel_link_clicked(self) -> None:
+        """Its line in the card was clicked."""
+        self.action_open_parent()
 
     def action_nodes(self) -> None:
         """Show the nodes."""

@@ -23,7 +23,7 @@ _SHORT: Final = {"depend": "dep", "priority": "prio", "queued": "wait", "cleanup
 """Names of phases where there is little room."""
 
 
-class Timeline(Painted):
+class LifeBar(Painted):
     """Three lines: names and durations, the bar, the times of day and what happened."""
 
     def __init__(
