@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import tomli
-
 from flux.job.query.fields import nearest
 from flux.toml_positions import key_lines
 from tui.model.columns import BY_NAME, columns_from_format
@@ -126,6 +124,8 @@ def read_settings(text: str, file: str) -> tuple[TopSettings, list[str]]:
 
     Raises OSError (EINVAL) if it is not TOML.
     """
+    import tomli  # most have no file of settings
+
     try:
         tables = tomli.loads(text)
     except (ValueError, RecursionError) as error:
