@@ -74,7 +74,9 @@ def test_colours_stand_in_the_themes_only() -> None:
     found = [
         path.name
         for path in [*folder.rglob("*.py"), *folder.rglob("*.tcss")]
+        # A picture has the window around the terminal as well.
         if path.name not in ("themes.py", "settings_text.py")
+        and path.parent.name != "pictures"
         and literal.search(path.read_text(encoding="utf-8"))
     ]
     assert found == []
