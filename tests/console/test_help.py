@@ -14,7 +14,7 @@ MakeApp = Callable[..., TopApp]
 
 async def test_two_columns_by_groups_where_there_is_room(make_app: MakeApp) -> None:
     app = make_app()
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with app.run_test(size=(120, 120)) as pilot:
         await loaded(pilot)
         await pilot.press("question_mark")
         await until(pilot, lambda: "Jobs  " in text_of(pilot) and "Everywhere" in text_of(pilot))

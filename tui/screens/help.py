@@ -138,9 +138,11 @@ class HelpScreen(ModalScreen[None]):
         ]
 
     def _has(self, owner: DOMNode, binding: Binding) -> bool:
-        """Tell whether an action can be done now: a read-only dashboard lacks some."""
+        """Tell whether there is such an action: a read-only dashboard lacks some. What cannot be
+        done just now is listed too.
+        """
         name, _, _ = binding.action.partition("(")
-        return owner.check_action(name, ()) is not False
+        return name not in self._changing or owner.check_action(name, ()) is not False
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the list."""
