@@ -113,6 +113,7 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
     def _new_session(self, feed: Feed, name: str = "", parent: Session | None = None) -> Session:
         dashboard = Dashboard(self._clock)
         dashboard.read_only = self._read_only
+        dashboard.show_format(self.settings.columns)
         return Session(feed, dashboard, name, parent)
 
     def on_mount(self) -> None:

@@ -79,5 +79,6 @@ def choices_in(text: str) -> list[FluxWord]:
     found = []
     for kind, word, words in zip(lines[::3], lines[1::3], lines[2::3], strict=False):
         if kind == "plain" and word.isprintable():
-            found.append(FluxWord(word, "" if words == "_" else words))
+            about = "" if words == "_" else words.removeprefix(f"{word} -- ")
+            found.append(FluxWord(word, about))
     return found[:MOST]

@@ -114,15 +114,32 @@ class OwnCommandsApp(CommandingApp):
             there = ", ".join(self.settings.views) or "none yet: :save-view NAME makes one"
             raise ValueError(f"no view {name}; there are {there}")
         screen = self.jobs_screen()
+        if view.columns:
+            self.dashboard.show_format(view.columns)
+        if view.group is not None:
+            self.dashboard.set_grouping(view.group)
         if view.sort:
             self.sort_by(view.sort)
         screen.set_filter(view.query)
 
+    def do_columns(self, rest: str) -> None:
+        """Show the columns of an output format, without one those that tell jobs apart."""
+        self.dashboard.show_format(rest)
+        self.jobs_screen().live_update()
+
+    def do_group(self, rest: str) -> None:
+        """Show each set of like jobs as one line, or every job by itself."""
+        if rest not in ("on", "off"):
+            raise ValueError("it is written :group on or :group off")
+        self.dashboard.set_grouping(rest == "on")
+        self.jobs_screen().live_update()
+
     def sort_by(self, column: str) -> None:
         """Sort by a column; with ``-`` before it in the other order. Raises ValueError."""
         name = column.removeprefix("-")
-        if name not in BY_NAME:
-            raise ValueError(f"no column {name}; there are {', '.join(BY_NAME)}")
+        known = dict.fromkeys((*BY_NAME, *(shown.name for shown in self.dashboard.columns)))
+        if name not in known:
+            raise ValueError(f"no column {name}; there are {', '.join(known)}")
         self.jobs_screen().sort_by(name, column.startswith("-"))
 
     def do_save_view(self, rest: str) -> None:
@@ -130,9 +147,17 @@ class OwnCommandsApp(CommandingApp):
         if not _VIEW_NAME.match(rest):
             raise ValueError("names of views are of letters, digits, and . _ -, at most 32")
         view = self.dashboard.view
-        sort = ("-" if view.reverse else "") + view.column.name
+        # By a field of its columns alone: those are not there when it is read.
+        by_own = view.column.name not in BY_NAME
+        sort = "" if by_own else ("-" if view.reverse else "") + view.column.name
         before = self.settings.views.get(rest, SavedView(rest))
-        saved = dataclasses.replace(before, query=view.query.text, sort=sort)
+        saved = dataclasses.replace(
+            before,
+            query=view.query.text,
+            sort=sort,
+            columns=self.dashboard.format,
+            group=self.dashboard.grouping,
+        )
         path = self.settings_path or settings_file.default_path()
         settings_file.save_view(path, saved)
         self.settings_path = path

@@ -38,7 +38,7 @@ _LEFT_OUT: Final = (
 )
 
 
-class Offer(NamedTuple):
+class PaletteLine(NamedTuple):
     """One line of the palette: what it is called, what it does, what to call then."""
 
     name: str
@@ -98,11 +98,11 @@ class DashboardCommands(Provider):
             if score > 0:
                 yield Hit(score, _line(shown, offer), offer.act, text=offer.name)
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[PaletteLine]:
         """Return all of it: actions of the screen first."""
         return [*self._actions(), *self._views(), *self._own(), *self._commands(), *self._themes()]
 
-    def _actions(self) -> Iterator[Offer]:
+    def _actions(self) -> Iterator[PaletteLine]:
         """Return the actions that have a key here; moving about is not among them."""
         seen = set()
         for active in self.screen.active_bindings.values():
@@ -116,34 +116,36 @@ class DashboardCommands(Provider):
             key = self.top.get_key_display(binding)
             # For the screen below: the palette is closed by then.
             act = partial(self.top.run_action, binding.action, active.node)
-            yield Offer(fmt.printable(meaning), key, partial(_later, self.top, act))
+            yield PaletteLine(fmt.printable(meaning), key, partial(_later, self.top, act))
 
-    def _views(self) -> Iterator[Offer]:
+    def _views(self) -> Iterator[PaletteLine]:
         for view in VIEWS:
             about = f"{view.key.upper()}  :{view.name}"
-            yield Offer(view.summary, about, partial(self.top.run_line, view.name))
+            yield PaletteLine(view.summary, about, partial(self.top.run_line, view.name))
         for name in self.top.settings.views:
-            yield Offer(f"View {name}", f":view {name}", partial(self.top.run_line, f"view {name}"))
+            yield PaletteLine(
+                f"View {name}", f":view {name}", partial(self.top.run_line, f"view {name}")
+            )
 
-    def _own(self) -> Iterator[Offer]:
+    def _own(self) -> Iterator[PaletteLine]:
         for name, own in self.top.settings.commands.items():
             about = fmt.printable(own.description or own.command)
-            yield Offer(f"Run {name}", about, partial(self.top.action_own_command, name))
+            yield PaletteLine(f"Run {name}", about, partial(self.top.action_own_command, name))
 
-    def _commands(self) -> Iterator[Offer]:
+    def _commands(self) -> Iterator[PaletteLine]:
         for verb in VERBS.values():
             shown = f":{verb.name} {verb.argument}".strip()
             act: Callable[[], object] = partial(self.top.run_line, verb.name)
             if verb.argument:
                 act = partial(self.top.action_command_line, f"{verb.name} ")
-            yield Offer(verb.summary, shown, act)
+            yield PaletteLine(verb.summary, shown, act)
 
-    def _themes(self) -> Iterator[Offer]:
+    def _themes(self) -> Iterator[PaletteLine]:
         for name in self.top.colour_themes:
-            yield Offer(f"Theme {name}", f":theme {name}", partial(self.top.wear, name))
+            yield PaletteLine(f"Theme {name}", f":theme {name}", partial(self.top.wear, name))
 
 
-def _line(name: Content, offer: Offer) -> Content:
+def _line(name: Content, offer: PaletteLine) -> Content:
     """Return a name with what there is to say of it at the right."""
     gap = " " * max(2, ROOM - cell_len(offer.name))
     return Content.assemble(name, gap, (offer.about, palette.DIM))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CHUNK: Final = 65536
 LONGEST_LINE: Final = 65536
 """Letters after which a line is broken that has no end."""
+LOOK: Final = 0.25
+"""Seconds after which a command that has the terminal is looked at: it may have been stopped."""
 PATIENCE: Final = 1.0
 """Seconds that a process has to end after each signal, before the next is sent."""
 
@@ -160,14 +162,44 @@ async def output_of(words: Sequence[str], env: Mapping[str, str], seconds: float
 async def in_the_terminal(words: Sequence[str], env: Mapping[str, str]) -> int:
     """Run a command that has the terminal for itself, and return its exit code.
 
+    Ctrl+C is for the command alone: it has a process group of its own, for those around us would
+    end by it. Ctrl+Z does nothing: there is no shell to go back to.
+
     Raises OSError if it cannot be started.
     """
-    before = signal.getsignal(signal.SIGINT)
-    # Ctrl+C is for the command. Not SIG_IGN: that would be handed on to it.
-    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    process = await asyncio.create_subprocess_exec(*words, env=dict(env), process_group=0)
     try:
-        process = await asyncio.create_subprocess_exec(*words, env=dict(env))
-        code = await process.wait()
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        terminal = -1
+    before = _give(terminal, process.pid)
+    try:
+        while process.returncode is None:
+            # It may have been stopped before the terminal was its own, or by Ctrl+Z.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGCONT)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(process.wait()), LOOK)
     finally:
-        signal.signal(signal.SIGINT, before)
+        if before:
+            _give(terminal, before)
+        if terminal >= 0:
+            os.close(terminal)
+    code = process.returncode or 0
     return code if code >= 0 else 128 - code
+
+
+def _give(terminal: int, group: int) -> int:
+    """Make a process group the one that the terminal listens to; return the one before it, 0 if
+    there is no terminal.
+    """
+    # A process in the background is stopped for this unless it does not listen.
+    mine = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    try:
+        before = os.tcgetpgrp(terminal)
+        os.tcsetpgrp(terminal, group)
+    except OSError:
+        return 0
+    finally:
+        signal.signal(signal.SIGTTOU, mine)
+    return before

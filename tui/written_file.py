@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +39,7 @@ async def write(path: Path, pieces: Iterable[str], over: bool) -> int:
     Raises OSError: EEXIST if there is a file already, or why it cannot be written; there is no
     part of it then.
     """
-    unfinished = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    unfinished = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = os.open(unfinished, flags, 0o666)
     try:

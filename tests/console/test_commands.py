@@ -222,6 +222,43 @@ async def test_a_view_is_saved_and_there_from_then_on(make_app: MakeApp) -> None
     assert saved.views["bad"].query == "state:failed"
 
 
+async def test_columns_and_grouping_are_shown_and_saved(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await typed(pilot, "columns {id} {name} {ntasks}")
+        await until(pilot, lambda: "RANKS" not in text_of(pilot))
+        await typed(pilot, "group off")
+        assert not app.dashboard.grouping
+        await typed(pilot, "save-view lean")
+        await typed(pilot, "columns")
+        await typed(pilot, "group on")
+        assert app.dashboard.chosen_columns is None
+        await typed(pilot, "lean")
+        assert [column.name.strip("{}") for column in app.dashboard.columns] == [
+            "id",
+            "name",
+            "ntasks",
+        ]
+        assert not app.dashboard.grouping
+        await typed(pilot, "columns {nope}")
+        assert "nope" in app.message.text
+        assert app.dashboard.format == "{id} {name} {ntasks}"
+        await typed(pilot, "group maybe")
+        assert "it is written :group on" in app.message.text
+    again = make_app(settings=settings_file.chosen(None)[0])
+    assert again.settings.views["lean"].columns == "{id} {name} {ntasks}"
+
+
+async def test_columns_of_the_settings_are_there_from_the_beginning(make_app: MakeApp) -> None:
+    settings, problems = read_settings('columns = "{id} {name}"', "top.toml")
+    assert problems == []
+    app = make_app(settings=settings)
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        assert [column.name.strip("{}") for column in app.dashboard.columns] == ["id", "name"]
+
+
 async def test_a_name_of_a_view_goes_there(app: TopApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)

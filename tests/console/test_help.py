@@ -14,7 +14,7 @@ MakeApp = Callable[..., TopApp]
 
 async def test_two_columns_by_groups_where_there_is_room(make_app: MakeApp) -> None:
     app = make_app()
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with app.run_test(size=(120, 120)) as pilot:
         await loaded(pilot)
         await pilot.press("question_mark")
         await until(pilot, lambda: "Jobs  " in text_of(pilot) and "Everywhere" in text_of(pilot))
@@ -38,7 +38,7 @@ async def test_one_column_where_there_is_not(make_app: MakeApp) -> None:
 
 
 async def test_keys_are_those_that_the_user_gave(make_app: MakeApp) -> None:
-    settings, _ = read_settings('[keys]\njobs.cancel = "f7"', "top.toml")
+    settings, _ = read_settings('[keys]\njobs.cancel = "f20"', "top.toml")
     app = make_app(settings=settings)
     async with app.run_test(size=(120, 60)) as pilot:
         await loaded(pilot)
@@ -46,7 +46,7 @@ async def test_keys_are_those_that_the_user_gave(make_app: MakeApp) -> None:
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         assert isinstance(app.screen, HelpScreen)
         rows = {meaning: keys for keys, meaning in app.screen.rows()}
-        assert rows["Cancel the marked jobs or this one"] == "f7"
+        assert rows["Cancel the marked jobs or this one"] == "f20"
 
 
 async def test_a_read_only_dashboard_lists_no_keys_that_it_lacks(make_app: MakeApp) -> None:

@@ -54,12 +54,12 @@ async def test_a_theme_of_ones_own_is_worn(configured: Callable[[str], TopApp]) 
 
 
 async def test_mistakes_are_told_and_the_rest_is_used(configured: Callable[[str], TopApp]) -> None:
-    app = configured('theme = "light"\n[keys]\njobs.cancel = "s"\njobs.mark = "z"\n')
+    app = configured('theme = "light"\n[keys]\njobs.cancel = "s"\njobs.mark = "f20"\n')
     async with app.run_test(size=(160, 40)) as pilot:
         await loaded(pilot)
         assert "top.toml:3: keys.jobs.cancel: s is the key of jobs.sort" in app.message.text
         assert app.theme == "light"
-        await pilot.press("z")
+        await pilot.press("f20")
         assert len(app.dashboard.marks) == 1
 
 
@@ -71,9 +71,9 @@ async def test_a_file_that_changes_is_read_again(
     async with app.run_test(size=(120, 40)) as pilot:
         await loaded(pilot)
         assert app.settings_path is not None
-        app.settings_path.write_text('theme = "high-contrast"\n[keys]\njobs.mark = "z"')
+        app.settings_path.write_text('theme = "high-contrast"\n[keys]\njobs.mark = "f20"')
         await until(pilot, lambda: app.theme == "high-contrast")
-        await pilot.press("z")
+        await pilot.press("f20")
         assert len(app.dashboard.marks) == 1
         app.settings_path.write_text("theme = ")
         await until(pilot, lambda: "top.toml:1: invalid value" in app.message.text)

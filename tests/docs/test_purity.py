@@ -38,6 +38,8 @@ ACTING = {
         "flux.filearchive.source",
         "flux.filearchive.unpacking",
         "flux.seg.record",
+        "tui.history_file",
+        "tui.settings_file",
     ),
     "runs the code of others": ("flux.seg.loader",),
     "reads the limits of its process": ("fluxctl.mini.rlimits",),

@@ -33,8 +33,12 @@ VERBS: Final[dict[str, Verb]] = {
         Verb("mark", "QUERY", "Mark the jobs that match", "query"),
         Verb("unmark", "", "Unmark all jobs"),
         Verb("sort", "[-]COLUMN", "Sort the jobs, by - in the other order", "column"),
+        Verb(
+            "columns", "[FORMAT]", "Show these columns, as flux jobs -o; the usual without", "field"
+        ),
+        Verb("group", "on|off", "Show sets of like jobs as one line, or every job", "switch"),
         Verb("view", "NAME", "Look at the jobs as a saved view says", "view"),
-        Verb("save-view", "NAME", "Save filter and order as a view, in the settings", "view"),
+        Verb("save-view", "NAME", "Save filter, order and columns in the settings", "view"),
         Verb("theme", "NAME", "Change the colours", "theme"),
         Verb("set", "SETTING VALUE", "Change a setting until the end", "setting"),
         Verb("reload", "", "Read the settings again"),
@@ -186,7 +190,9 @@ def complete(
         "setting": SETTINGS,
         "format": FORMATS,
         "copy": COPIES,
+        "switch": ("on", "off"),
+        "field": [f"{{{name}}}" for name in BY_NAME],
     }.get(verb.kind, names.get(verb.kind, ()))
-    if len(begun.split(" ")) > 2:
+    if len(begun.split(" ")) > 2 and verb.kind != "field":
         known_words = ()
     return start, [word for word in known_words if word.startswith(text[start:])]

@@ -14,7 +14,7 @@ from flux.job.describe import (
 )
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
 from tui.model.chronicle import TIMED, Chronicle
-from tui.model.columns import BY_NAME
+from tui.model.columns import BY_NAME, columns_from_format
 from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
 from tui.model.events import EventRing
@@ -119,6 +119,7 @@ class Dashboard:
         self.loading: StateCounts | None = None
         self.grouping = True
         self.chosen_columns: tuple[Column, ...] | None = None
+        self.format = ""
         self._to_unfold: list[int] = []
         self.trends = Trends()
         self.chronicle: Chronicle | None = Chronicle(self.trends)
@@ -366,6 +367,13 @@ class Dashboard:
         """Show these columns, None for those that tell jobs apart."""
         self.chosen_columns = None if columns is None else tuple(columns)
         self.revision += 1
+
+    def show_format(self, text: str) -> None:
+        """Show the columns of an output format, of an empty one those that tell jobs apart; raises
+        OSError if it cannot be read.
+        """
+        self.set_columns(columns_from_format(text) if text else None)
+        self.format = text
 
     def set_sort(self, name: str, reverse: bool) -> None:
         """Sort by a column that is shown, or any that there is."""

@@ -7,11 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import tomli
-
 from flux.job.query.fields import nearest
 from flux.toml_positions import key_lines
-from tui.model.columns import BY_NAME
+from tui.model.columns import BY_NAME, columns_from_format
 from tui.model.format import printable
 from tui.model.query import Query, QueryError
 from tui.model.themes import BUILT_IN, REVERSE, ROLES, derived, is_colour
@@ -126,6 +124,8 @@ def read_settings(text: str, file: str) -> tuple[TopSettings, list[str]]:
 
     Raises OSError (EINVAL) if it is not TOML.
     """
+    import tomli  # most have no file of settings
+
     try:
         tables = tomli.loads(text)
     except (ValueError, RecursionError) as error:
@@ -176,7 +176,7 @@ class _Reader:
             read_only=self._flag(top, ("read-only",), False),
             query=self._query(top, ("query",)),
             sort=self._sort(top, ("sort",)),
-            columns=self._words(top, ("columns",)),
+            columns=self._columns(top, ("columns",)),
             keys=self._keys(),
             themes=themes,
             views=self._each("views", self._view),
@@ -261,6 +261,16 @@ class _Reader:
             return ""
         return text
 
+    def _columns(self, table: dict[str, object], path: Path) -> str:
+        text = self._words(table, path)
+        try:
+            if text:
+                columns_from_format(text)
+        except OSError as error:
+            self._wrong(path, str(error.strerror or error))
+            return ""
+        return text
+
     # Tables
 
     def _table(self, name: str) -> dict[str, object]:
@@ -293,7 +303,7 @@ class _Reader:
             name,
             self._query(table, (*path, "query")),
             self._sort(table, (*path, "sort")),
-            self._words(table, (*path, "columns")),
+            self._columns(table, (*path, "columns")),
             self._flag(table, (*path, "group"), False) if "group" in table else None,
         )
 

@@ -22,7 +22,7 @@ _TOLD: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class JobEnd:
+class EndOfJob:
     """A job that ended; ``why`` is empty for one that was completed."""
 
     jobid: int
@@ -36,7 +36,7 @@ class JobEnd:
 class News:
     """Jobs to tell of at once."""
 
-    jobs: tuple[JobEnd, ...]
+    jobs: tuple[EndOfJob, ...]
 
     @property
     def bad(self) -> bool:
@@ -81,7 +81,7 @@ class Watching:
     def __init__(self, since: float) -> None:
         self.watched: set[int] = set()
         self._since = since
-        self._waiting: dict[int, JobEnd] = {}
+        self._waiting: dict[int, EndOfJob] = {}
         self._told: dict[int, None] = {}
         self._last = 0.0
 
@@ -129,7 +129,7 @@ class Watching:
             del self._told[next(iter(self._told))]
         why = "" if status is Status.COMPLETED else reasons.why_failed(table, row)
         runtime = table.runtime(row, now) if table.t_run[row] else 0.0
-        self._waiting[jobid] = JobEnd(jobid, table.name[row], status, runtime, why)
+        self._waiting[jobid] = EndOfJob(jobid, table.name[row], status, runtime, why)
 
     def news(self, now: float, every: float) -> News | None:
         """Return what there is to tell, at most once in ``every`` seconds."""

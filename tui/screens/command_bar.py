@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.cells import set_cell_size
@@ -86,7 +87,7 @@ class CommandBar(ModalScreen[str | None]):
         self._typed, self._chosen = text, None
         found = self._known(text)
         if found is None:
-            self.run_worker(self._ask(text), exclusive=True, group="words", exit_on_error=False)
+            self.run_worker(self._ask(text), group="words", exit_on_error=False)
         else:
             self._start, self._choices = found
         self._show()
@@ -94,6 +95,9 @@ class CommandBar(ModalScreen[str | None]):
     async def _ask(self, text: str) -> None:
         """Find out what a word may become, unless more is typed meanwhile."""
         self._choices = []
+        await asyncio.sleep(PAUSE)
+        if self._typed != text or self._chosen is not None:
+            return
         found = await self._asked(text)
         if self._typed == text and self._chosen is None:
             self._start, self._choices = found

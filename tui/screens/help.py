@@ -13,7 +13,6 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
-from tui.screens.live import CHANGING
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -44,7 +43,9 @@ _ON_JOBS: Final = frozenset(
 
 
 class HelpScreen(ModalScreen[None]):
-    """Lists the bindings of ``about``, and the filter language where it applies."""
+    """Lists the bindings of ``about``, and the filter language where it applies; ``changing`` are
+    actions that change something.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q", "dismiss_help", "Close", id="help.close"),
@@ -54,8 +55,11 @@ class HelpScreen(ModalScreen[None]):
         Binding("pageup", "scroll(-12)", "Page up", show=False, id="help.pageup"),
     ]
 
-    def __init__(self, about: Screen[None], filters: bool = False) -> None:
+    def __init__(
+        self, about: Screen[None], filters: bool = False, changing: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__()
+        self._changing = changing
         self._about = about
         self._filters = filters
 
@@ -98,8 +102,15 @@ class HelpScreen(ModalScreen[None]):
         """
         found: dict[str, list[tuple[str, str]]] = {title: [] for title in TITLES}
         for owner, action, keys, meaning in self._listed():
-            found[_group(owner, action)].append((keys, meaning))
+            found[self._group(owner, action)].append((keys, meaning))
         return [(title, rows) for title, rows in found.items() if rows]
+
+    def _group(self, owner: str, action: str) -> str:
+        if owner == "app":
+            return EVERYWHERE
+        if action.startswith(_MOVING):
+            return MOVE
+        return JOBS if action in self._changing or action in _ON_JOBS else LOOK
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the keys of each binding, as people read them, and its meaning; one row for each
@@ -127,9 +138,11 @@ class HelpScreen(ModalScreen[None]):
         ]
 
     def _has(self, owner: DOMNode, binding: Binding) -> bool:
-        """Tell whether an action can be done now: a read-only dashboard lacks some."""
+        """Tell whether there is such an action: a read-only dashboard lacks some. What cannot be
+        done just now is listed too.
+        """
         name, _, _ = binding.action.partition("(")
-        return owner.check_action(name, ()) is not False
+        return name not in self._changing or owner.check_action(name, ()) is not False
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the list."""
@@ -138,14 +151,6 @@ class HelpScreen(ModalScreen[None]):
     def action_dismiss_help(self) -> None:
         """Close."""
         self.dismiss()
-
-
-def _group(owner: str, action: str) -> str:
-    if owner == "app":
-        return EVERYWHERE
-    if action.startswith(_MOVING):
-        return MOVE
-    return JOBS if action in CHANGING or action in _ON_JOBS else LOOK
 
 
 def _block(

@@ -165,7 +165,7 @@ class LiveScreen(Screen[None]):
         """List all keys."""
         from tui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self, self.has_filter))
+        self.app.push_screen(HelpScreen(self, self.has_filter, CHANGING))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Take away the actions on jobs from a read-only dashboard."""

@@ -83,7 +83,7 @@ class OutputScreen(SearchingScreen, LiveScreen):
 
     def _start(self) -> None:
         self._ended = ""
-        self.run_worker(self._follow(), exclusive=True, group="command", exit_on_error=False)
+        self.run_worker(self._follow(), group="command", exit_on_error=False)
         self.live_update()
 
     async def _follow(self) -> None:

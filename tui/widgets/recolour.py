@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tui.model.themes import ColourTheme
 
+MOST_STYLES: Final = 8192
+"""Styles whose colours are remembered."""
 _SIGNS: Final = {colour: role for role, colour in DARK_COLOURS.items()}
 _GROUND: Final = Color.parse(DARK_COLOURS["background"]).triplet
 _VARIABLES: Final = ("line", "dim", "soft", "bright", "cursor")
@@ -59,6 +61,8 @@ class Recolour(LineFilter):
                 continue
             worn = styles.get(style)
             if worn is None:
+                if len(styles) >= MOST_STYLES:  # places of text are in styles, for the mouse
+                    styles.clear()
                 worn = styles[style] = self._worn(style)
             found.append(Segment(text, worn, control))
         return found

@@ -98,7 +98,7 @@ def test_the_instance_is_that_of_the_screen(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_choices_are_read_from_the_answer_to_a_shell() -> None:
-    text = "plain\nget\nPrint it\nplain\nls\n_\nfile\nx\n_\nplain\nb\x1bad\n_"
+    text = "plain\nget\nget -- Print it\nplain\nls\n_\nfile\nx\n_\nplain\nb\x1bad\n_"
     assert choices_in(text) == [FluxWord("get", "Print it"), FluxWord("ls")]
 
 

@@ -52,6 +52,8 @@ def test_the_notifications_in_the_default_file_are_the_defaults() -> None:
         ("ascii = 1", "f:1: ascii: must be true or false"),
         ('query = "sate:x"', "f:1: query: no field sate; did you mean state?"),
         ('sort = "-nme"', "f:1: sort: no column nme; did you mean name?"),
+        ('columns = "{nope}"', "f:1: columns: "),
+        ('[views.a]\ncolumns = "{id"', "f:2: views.a.columns: "),
         ("views = 1", "f:1: views: must be a table, [views]"),
         ("[views]\nx = 1", "f:2: views.x: must be a table, [views.NAME]"),
         ('[views."a b"]', "f:1: views.a b: names are of letters"),

@@ -30,7 +30,7 @@ from tui.model.themes import (
     is_colour,
 )  # fmt: skip
 from tui.widgets import palette
-from tui.widgets.recolour import Recolour, apart, textual_theme
+from tui.widgets.recolour import MOST_STYLES, Recolour, apart, textual_theme
 
 if TYPE_CHECKING:
     from tui.model.themes import ColourTheme
@@ -74,7 +74,9 @@ def test_colours_stand_in_the_themes_only() -> None:
     found = [
         path.name
         for path in [*folder.rglob("*.py"), *folder.rglob("*.tcss")]
+        # A picture has the window around the terminal as well.
         if path.name not in ("themes.py", "settings_text.py")
+        and path.parent.name != "pictures"
         and literal.search(path.read_text(encoding="utf-8"))
     ]
     assert found == []
@@ -133,6 +135,16 @@ def test_what_is_recoloured_stays_as_it_is() -> None:
         for sign in DARK_COLOURS.values():
             once = recoloured(filter_, Style(color=sign))
             assert recoloured(filter_, once) == once
+
+
+def test_styles_that_never_end_are_not_all_remembered() -> None:
+    light = Recolour(LIGHT, "truecolor")
+    for place in range(MOST_STYLES + 10):
+        style = Style(color=palette.DIM) + Style.from_meta({"offset": (0, place)})
+        worn = recoloured(light, style)
+    assert worn.color == Color.parse(LIGHT.colours["dim"])
+    assert worn.meta == {"offset": (0, MOST_STYLES + 9)}
+    assert len(light._styles) <= MOST_STYLES  # noqa: SLF001 - memory shows nowhere else
 
 
 def test_a_colour_that_is_the_sign_of_another_role_is_one_beside_it() -> None:

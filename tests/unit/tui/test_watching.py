@@ -10,7 +10,7 @@ from tui.model import states
 from tui.model.query import Query
 from tui.model.states import Status
 from tui.model.table import JobTable
-from tui.model.watching import JobEnd, News, Watching
+from tui.model.watching import EndOfJob, News, Watching
 from tui.notifying import desktop_notification
 
 if TYPE_CHECKING:
@@ -111,16 +111,16 @@ def test_what_happens_meanwhile_is_told_together(table: JobTable) -> None:
 
 
 def test_one_job_is_told_with_its_name_and_reason() -> None:
-    ended = JobEnd(1 << 24, "a\x1b[31m", Status.FAILED, 63.0, "exit 3")
+    ended = EndOfJob(1 << 24, "a\x1b[31m", Status.FAILED, 63.0, "exit 3")
     news = News((ended,))
     assert news.text().endswith("a\\u001b[31m failed after 1m03s: exit 3")
     assert news.environment()["FLUX_JOB_STATUS"] == "failed"
     assert news.environment()["FLUX_JOB_COUNT"] == "1"
-    assert not News((JobEnd(1, "a", Status.COMPLETED, 1.0, ""),)).bad
+    assert not News((EndOfJob(1, "a", Status.COMPLETED, 1.0, ""),)).bad
 
 
 def test_a_hundred_thousand_jobs_fit_the_environment_of_a_command() -> None:
-    jobs = tuple(JobEnd(number, "a", Status.FAILED, 1.0, "") for number in range(100_000))
+    jobs = tuple(EndOfJob(number, "a", Status.FAILED, 1.0, "") for number in range(100_000))
     environment = News(jobs).environment()
     assert environment["FLUX_JOB_COUNT"] == "100000"
     assert sum(map(len, environment.values())) < 100_000
