@@ -70,7 +70,10 @@ class Stage:
             self._seen.append((at, self._tmux("capture-pane", "-p", "-e", ";", *_CURSOR)))
 
     def close(self) -> None:
-        """End the shell and what runs in it."""
+        """End the recording, the shell and what runs in it."""
+        self._ended.set()
+        if self._camera.is_alive():
+            self._camera.join()
         self._tmux("kill-server")
 
     @property
@@ -86,6 +89,14 @@ class Stage:
                 raise TimeoutError(f"the terminal did not show {texts}:\n{self.screen}")
             time.sleep(0.05)
 
+    def until_prompt(self, prompt: str, seconds: float = 60.0) -> None:
+        """Wait until a shell waits for a line; raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        while self.screen.rstrip("\n").rpartition("\n")[2].rstrip() != prompt:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"there was no prompt:\n{self.screen}")
+            time.sleep(0.05)
+
     def rest(self, seconds: float) -> None:
         """Leave the audience time to look."""
         time.sleep(seconds)
@@ -99,7 +110,7 @@ class Stage:
     def write(self, line: str, pause: float = 0.045) -> None:
         """Type a line as a person does, and Enter."""
         for letter in line:
-            self._tmux("send-keys", "-l", letter)
+            self._tmux("send-keys", "-l", "\\;" if letter == ";" else letter)
             time.sleep(pause)
         time.sleep(0.4)
         self._tmux("send-keys", "Enter")
