@@ -10,7 +10,7 @@ import pytest
 from tests.console.chromium import MISSING, PROGRAM, chromium, until
 from tests.console.tmux import MISSING as NO_TMUX
 from tests.console.tmux import PROGRAM as TMUX
-from tui.pictures.film import Frame, Look, Scene, Stretch, draw
+from tui.pictures.film import Appearance, Frame, Scene, Stretch, draw
 from tui.pictures.stage import Stage
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 async def test_it_plays_as_an_image(tmp_path: Path) -> None:
     def frame(ink: str) -> Frame:
-        return Frame(((Stretch(0, 20, " " * 20, Look(ink, ink)),),), 0.4)
+        return Frame(((Stretch(0, 20, " " * 20, Appearance(ink, ink)),),), 0.4)
 
     picture = draw([frame("#ff0000"), frame("#00ff00")], (20, 1), Scene("plays"))
     (tmp_path / "film.svg").write_text(picture)

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from tui.pictures.film import Frame, Look, Stretch, TextLine
+from tui.pictures.film import Appearance, Frame, Stretch, TextLine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +125,7 @@ def frame_lines(captured: str) -> tuple[TextLine, ...]:
     lines = stretches(text)
     shown, column, row = map(int, cursor.split())
     if shown and row < len(lines):
-        block = Stretch(column, 1, " ", Look(INK, INK))
+        block = Stretch(column, 1, " ", Appearance(INK, INK))
         lines[row] = (*(part for part in lines[row] if part.column != column), block)
     return tuple(lines)
 
@@ -150,12 +150,12 @@ def stretches(text: str) -> list[TextLine]:
     return found
 
 
-def look_of(style: Style | None) -> Look:
+def look_of(style: Style | None) -> Appearance:
     """Return how characters of that style look."""
     if style is None:
-        return Look(INK)
+        return Appearance(INK)
     ink = style.color.get_truecolor(_THEME).hex if style.color else INK
     ground = style.bgcolor.get_truecolor(_THEME, foreground=False).hex if style.bgcolor else ""
     if style.reverse:
         ink, ground = ground or _THEME.background_color.hex, ink
-    return Look(ink, ground, bool(style.bold), bool(style.italic), bool(style.underline))
+    return Appearance(ink, ground, bool(style.bold), bool(style.italic), bool(style.underline))

@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tui.pictures.film import CELL, Frame, Look, Scene, Stretch, draw, gathered
+from tui.pictures.film import CELL, Appearance, Frame, Scene, Stretch, draw, gathered
 
-INK = Look("#cdd4e0")
+INK = Appearance("#cdd4e0")
 SCENE = Scene('a "title" & more')
 
 
-def line(text: str, look: Look = INK) -> tuple[Stretch, ...]:
+def line(text: str, look: Appearance = INK) -> tuple[Stretch, ...]:
     return (Stretch(0, len(text), text, look),)
 
 
@@ -68,7 +68,7 @@ def test_nothing_comes_from_elsewhere() -> None:
 
 
 def test_looks_are_kept_and_cells_stay_in_their_columns() -> None:
-    loud = Look("#ff0000", "#00ff00", bold=True, italic=True, underline=True)
+    loud = Appearance("#ff0000", "#00ff00", bold=True, italic=True, underline=True)
     parts = (Stretch(2, 6, "  ab  ", INK), Stretch(8, 3, "\u4f60x", loud))
     picture = draw([Frame((parts,), 1.0)], (12, 1), SCENE)
     spans = [element for element in parsed(picture).iter() if element.tag.endswith("tspan")]
