@@ -63,6 +63,7 @@ bench: dev
 
 screenshots: dev
 	$(BIN)/python -m tui.screenshots screenshots
+	$(BIN)/python -m tui.pictures.story screenshots/session.svg
 
 docs: dev
 	$(BIN)/python docs/generate.py

@@ -84,7 +84,7 @@ def serve_dashboards(ctx: click.Context) -> int:
             "machine by ssh and run flux top there"
         )
     from tui.serve.server import Server
-    from tui.serve.visits import Offer
+    from tui.serve.visits import ServeTerms
     from tui.terminal_app import SERVED
 
     dropped = ("COLUMNS", "LINES", "FLUX_TOP_ASCII", "TMUX", "STY", "TERM_PROGRAM")
@@ -93,7 +93,7 @@ def serve_dashboards(ctx: click.Context) -> int:
     environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
     environment[SERVED] = "1"
     command = [*_flux(), "top", *same_options(ctx), "--", *ctx.params["targets"]]
-    terms = Offer(command, environment, ctx.params["serve_sessions"], idle)
+    terms = ServeTerms(command, environment, ctx.params["serve_sessions"], idle)
     server = Server(
         terms,
         lambda text: print(text, flush=True),

@@ -25,6 +25,7 @@ from tui.app import TopApp
 from tui.feed.live import LiveFeed
 from tui.model.states import DONE
 from tui.screens.job import JobScreen
+from tui.views import JOBS, VIEWS
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-SIZES: Final = ((160, 50), (80, 24))
+SIZES: Final = ((120, 40), (80, 24), (200, 60))
 PROGRAMS: Final = {
     "align": 'sleep 0.$1; echo "aligned $1 reads"',
     "reduce": "sleep 0.2; echo total $(( $1 * 7 ))",
@@ -108,22 +109,30 @@ async def take_all(directory: Path) -> None:
         async with app.run_test(size=size) as pilot:
             await until(pilot, functools.partial(_filled, app))
             await pilot.pause(4.0)
+            end = f"{size[0]}x{size[1]}.svg"
             for name, keys in _PICTURES:
-                await picture(pilot, keys, directory / f"{name}-{size[0]}x{size[1]}.svg")
+                await picture(pilot, keys, directory / f"{name}-{end}")
+            for view in VIEWS:
+                if view.name != JOBS:
+                    app.show_view(JOBS)
+                    app.show_view(view.name)
+                    await pilot.pause(1.5)
+                    keys = _KEYS_IN_VIEWS.get(view.name, ())
+                    await picture(pilot, keys, directory / f"{view.name}-{end}")
 
 
 def _filled(app: TopApp) -> bool:
     return app.dashboard.link.up and app.dashboard.total(DONE) > 205
 
 
+_KEYS_IN_VIEWS: Final = {"nodes": ("m",)}
 _PICTURES: Final = (
     ("jobs", ()),
     ("filter", ("slash", *"state:active -n:merge", "enter")),
     ("job", ("escape", "slash", *"n:train", "enter", "enter")),
     ("job-failed", ("escape", "slash", "ctrl+u", *"n:solve", "enter", "enter")),
     ("cancel", ("escape", "slash", "ctrl+u", *"state:active n:merge", "enter", "a", "c")),
-    ("log", ("escape", "u", "escape", "d")),
-    ("help", ("escape", "question_mark")),
+    ("help", ("escape", "u", "escape", "question_mark")),
 )
 
 

@@ -11,6 +11,7 @@ import click
 
 from fluxctl import completions
 from fluxctl.errors import CommandError
+from fluxctl.hopeless import refuse_hopeless
 from fluxctl.option_groups import with_options
 from fluxctl.serving import SERVE_OPTIONS, ServingCommand, serve_dashboards
 from fluxctl.suggestions import suggestion
@@ -39,6 +40,7 @@ DEFAULT_SORT = "state"
 @click.argument("targets", metavar="[TARGET]...", nargs=-1, shell_complete=completions.uris)
 @click.option("--read-only", is_flag=True, help="Only look: no cancel, no kill.")
 @click.option("--linear", is_flag=True, help="Print changes as lines instead of drawing.")
+@click.option("--json", "as_json", is_flag=True, help="With --linear: an object of JSON a line.")
 @click.option(
     "--filter",
     "query",
@@ -76,6 +78,7 @@ def command(
     targets: tuple[str, ...],
     read_only: bool,
     linear: bool,
+    as_json: bool,
     query: str,
     sort: str,
     config: str | None,
@@ -97,13 +100,13 @@ def command(
         _about_settings(config, print_config, print_keys)
         return
     _check(query, sort)
-    if len(targets) > MOST_TARGETS:
-        raise CommandError(f"{len(targets)} instances: no more than {MOST_TARGETS} have keys")
+    if as_json and not linear:
+        raise CommandError("--json goes with --linear; flux jobs --json lists jobs")
     if replay is not None:
         _check_replay(targets, linear, record, serve)
         _draw_replay(replay, query, sort, config)
         return
-    uris = [_target_uri(target) for target in targets] or [_default_uri()]
+    uris = _uris(targets)
     if serve is not None:
         for given, what in ((linear, "--linear"), (record, "--record")):
             if given:
@@ -112,7 +115,7 @@ def command(
     if linear:
         if len(uris) > 1:
             raise CommandError("--linear prints the changes of one instance")
-        _linear(uris[0], query, record)
+        _linear(uris[0], query, record, as_json)
         return
     named = list(zip(uris, map(name_of, targets), strict=False)) or [(uris[0], "")]
     _draw(named, (read_only, query, sort), config, record)
@@ -286,6 +289,18 @@ def _check(query: str, sort: str) -> None:
         raise CommandError(f"--filter: {error}") from None
 
 
+def _uris(targets: tuple[str, ...]) -> list[str]:
+    """Return the URIs of all targets, by default of FLUX_URI; raises CommandError for one that
+    cannot be reached however long it is waited for.
+    """
+    if len(targets) > MOST_TARGETS:
+        raise CommandError(f"{len(targets)} instances: no more than {MOST_TARGETS} have keys")
+    uris = [_target_uri(target) for target in targets] or [_default_uri()]
+    for uri in uris:
+        refuse_hopeless(uri)
+    return uris
+
+
 def _default_uri() -> str:
     uri = os.environ.get("FLUX_URI")
     if not uri:
@@ -306,7 +321,7 @@ def _target_uri(target: str) -> str:
     return reachable(resolve(target))
 
 
-def _linear(uri: str, query: str, record: str | None) -> None:
+def _linear(uri: str, query: str, record: str | None, as_json: bool) -> None:
     import asyncio
     import time
 
@@ -321,7 +336,10 @@ def _linear(uri: str, query: str, record: str | None) -> None:
         _record(session, record, lambda text: print(f"flux-top: {text}", file=sys.stderr))
         # So that what ends it ends the recording in an orderly way.
         signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
-    asyncio.run(run_linear(session.feed, session.dashboard, lambda line: print(line, flush=True)))
+    writing = run_linear(
+        session.feed, session.dashboard, lambda line: print(line, flush=True), as_json=as_json
+    )
+    asyncio.run(writing)
 
 
 EXAMPLES = """
@@ -336,6 +354,8 @@ mkdir -p ~/.config/flux && flux top --print-config >~/.config/flux/top.toml
 flux top --check-config
 # Write what changes as lines, for a log
 flux top --linear
+# The same for a program: wait for the first job that fails
+flux top --linear --json | jq -n 'first(inputs | select(.state == "failed"))'
 # Serve the dashboard, for looking only, to a browser of this machine (or through ssh -L)
 flux top --read-only --serve=8765
 # Record a night without a terminal, and look at it in the morning

@@ -31,6 +31,7 @@ class Page:
         self._browser = browser
         self.session = session
         self.context = context
+        self._loaded = False
         self.received = b""
         """What WebSockets brought: all that a terminal was sent."""
         self.requests: list[str] = []
@@ -48,11 +49,15 @@ class Page:
                 self.received += base64.b64decode(frame["payloadData"])
         elif method == "Network.requestWillBeSent":
             self.requests.append(what["request"]["url"])
+        elif method == "Page.loadEventFired":
+            self._loaded = True
         elif method == "Log.entryAdded":
             self.refused.append(what["entry"]["text"])
 
     async def go(self, url: str) -> None:
+        self._loaded = False
         await self.call("Page.navigate", url=url)
+        await until(lambda: self._loaded)
 
     async def until(self, text: str, since: int = 0) -> None:
         """Wait until the terminal was sent ``text``."""

@@ -164,6 +164,48 @@ def test_nothing_that_users_wrote_is_obeyed(instance: Instance) -> None:
     assert "gotcha" in shown
 
 
+def test_nothing_of_users_is_obeyed_in_any_view(instance: Instance) -> None:
+    """Values and names of keys, reasons of drained nodes, annotations, events, variables, cron."""
+    jobid = run_job(instance, "hostile-job", "sh", "-c", "sleep inf", HOSTILE)
+    handle = Flux(instance.uri)
+    instance.run("kvs", "put", f"aaa=text {HOSTILE}")
+    instance.run("kvs", "put", f"aab{HOSTILE.replace('.', '')}=1")
+    handle.rpc("job-manager.memo", {"id": jobid, "memo": {"x": HOSTILE, HOSTILE: {"y": 1}}}).get()
+    instance.run("cron", "interval", "--name", f"cron {HOSTILE}", "10d", "true", HOSTILE)
+    instance.run("resource", "drain", "0", f"reason {HOSTILE}")
+    try:
+        with dashboard(instance, (160, 50)) as top:
+            top.until("hostile-job")
+            for key, shown in (
+                ("\x1bOR", "reason h"),  # nodes
+                ("\x1bOS", "SCHEDULING"),
+                ("\x1b[15~", "sched-simple"),
+                ("\x1b[17~", "cron h"),
+                ("\x1b[18~", "aab"),  # keys
+                ("\x1b[19~", "EVENT"),
+                ("\x1b[21~", "Queue depth"),
+                ("I", "flux top"),
+            ):
+                top.press(key, shown)
+                if shown == "aab":
+                    top.press("\r", "text h")
+                top.press("\x1bOQ", "hostile-job")
+            top.press("\r", "Output")
+            for tab in "2345678":
+                os.write(top.descriptor, tab.encode())
+                for _ in range(4):
+                    top.read()
+    finally:
+        instance.run("resource", "undrain", "0")
+        cancel(handle, jobid)
+        handle.close()
+    shown_at_all = top.written.decode("utf-8", "replace")
+    assert OBEYED.findall(shown_at_all) == []
+    assert "\x1b[2J" not in shown_at_all.replace("\x1b[2J", "", 1)
+    assert "\x1b]0;title" not in shown_at_all
+    assert shown_at_all.count("gotcha") > 5
+
+
 def test_lines_have_nothing_to_obey_either(instance: Instance) -> None:
     run_job(instance, HOSTILE, "true")
     done = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -174,3 +175,44 @@ def test_the_command_line_loads_no_dashboard() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_linear_prints_objects_for_programs(instance: Instance) -> None:
+    with background(instance, "top", "--linear", "--json") as top:
+        while (told := json.loads(line(top)))["type"] != "summary":
+            assert told["type"] == "connection"
+        jobid = instance.run("mini", "submit", "--job-name=object", "true").stdout.strip()
+        while (told := json.loads(line(top))) and told.get("state") != "completed":
+            assert told["type"] == "job"
+        assert (told["jobid"], told["name"]) == (jobid, "object")
+        assert told["runtime"] >= 0
+        top.send_signal(signal.SIGINT)
+        _, errors = top.communicate(timeout=PATIENCE)
+        assert (top.returncode, errors) == (130, "")
+
+
+def test_a_reader_that_goes_ends_it_without_a_word(instance: Instance) -> None:
+    for arguments in (["--linear"], ["--linear", "--json"]):
+        with background(instance, "top", *arguments) as top:
+            assert line(top)
+            assert top.stdout is not None
+            top.stdout.close()
+            while top.poll() is None:
+                instance.run("mini", "run", "true")
+            assert top.stderr is not None
+            assert (top.returncode, top.stderr.read()) == (141, "")
+
+
+def test_objects_are_for_lines_only(instance: Instance) -> None:
+    done = instance.run("top", "--json")
+    assert done.returncode == 1
+    assert done.stderr == "flux-top: --json goes with --linear; flux jobs --json lists jobs\n"
+
+
+def test_what_cannot_be_reached_is_said_at_once(instance: Instance, tmp_path: Path) -> None:
+    done = instance.run("top", "--linear", "foo://x")
+    assert done.returncode == 1
+    assert done.stderr.startswith("flux-top: foo://x: no connector for the foo scheme")
+    done = instance.run("top", "--linear", f"local://{tmp_path}")
+    assert done.returncode == 1
+    assert "that is no socket of a broker" in done.stderr

@@ -26,7 +26,7 @@ _FONTS: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',m
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """How characters are drawn: colours as ``#rrggbb``, no ``ground`` where that of the terminal is
     seen.
     """
@@ -45,7 +45,7 @@ class Stretch:
     column: int
     cells: int
     text: str
-    look: Look
+    look: Appearance
 
 
 TextLine = tuple[Stretch, ...]
@@ -153,7 +153,7 @@ class _Film:
     def __init__(self, width: float) -> None:
         self._width = width
         self._lines: dict[TextLine, int] = {}
-        self._looks: dict[Look, int] = {}
+        self._looks: dict[Appearance, int] = {}
 
     def frame(self, frame: Frame, place: int) -> str:
         uses = "".join(
@@ -166,8 +166,8 @@ class _Film:
     def _number(self, line: TextLine) -> int:
         return self._lines.setdefault(line, len(self._lines))
 
-    def _class(self, look: Look) -> str:
-        ink = Look(look.ink, "", look.bold, look.italic, look.underline)
+    def _class(self, look: Appearance) -> str:
+        ink = Appearance(look.ink, "", look.bold, look.italic, look.underline)
         return f"k{self._looks.setdefault(ink, len(self._looks))}"
 
     def definitions(self) -> str:

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from tui.pictures.film import Frame, Look, Stretch, TextLine
+from tui.pictures.film import Appearance, Frame, Stretch, TextLine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,10 @@ class Stage:
             self._seen.append((at, self._tmux("capture-pane", "-p", "-e", ";", *_CURSOR)))
 
     def close(self) -> None:
-        """End the shell and what runs in it."""
+        """End the recording, the shell and what runs in it."""
+        self._ended.set()
+        if self._camera.is_alive():
+            self._camera.join()
         self._tmux("kill-server")
 
     @property
@@ -86,6 +89,14 @@ class Stage:
                 raise TimeoutError(f"the terminal did not show {texts}:\n{self.screen}")
             time.sleep(0.05)
 
+    def until_prompt(self, prompt: str, seconds: float = 60.0) -> None:
+        """Wait until a shell waits for a line; raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        while self.screen.rstrip("\n").rpartition("\n")[2].rstrip() != prompt:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"there was no prompt:\n{self.screen}")
+            time.sleep(0.05)
+
     def rest(self, seconds: float) -> None:
         """Leave the audience time to look."""
         time.sleep(seconds)
@@ -99,7 +110,7 @@ class Stage:
     def write(self, line: str, pause: float = 0.045) -> None:
         """Type a line as a person does, and Enter."""
         for letter in line:
-            self._tmux("send-keys", "-l", letter)
+            self._tmux("send-keys", "-l", "\\;" if letter == ";" else letter)
             time.sleep(pause)
         time.sleep(0.4)
         self._tmux("send-keys", "Enter")
@@ -114,7 +125,7 @@ def frame_lines(captured: str) -> tuple[TextLine, ...]:
     lines = stretches(text)
     shown, column, row = map(int, cursor.split())
     if shown and row < len(lines):
-        block = Stretch(column, 1, " ", Look(INK, INK))
+        block = Stretch(column, 1, " ", Appearance(INK, INK))
         lines[row] = (*(part for part in lines[row] if part.column != column), block)
     return tuple(lines)
 
@@ -139,12 +150,12 @@ def stretches(text: str) -> list[TextLine]:
     return found
 
 
-def look_of(style: Style | None) -> Look:
+def look_of(style: Style | None) -> Appearance:
     """Return how characters of that style look."""
     if style is None:
-        return Look(INK)
+        return Appearance(INK)
     ink = style.color.get_truecolor(_THEME).hex if style.color else INK
     ground = style.bgcolor.get_truecolor(_THEME, foreground=False).hex if style.bgcolor else ""
     if style.reverse:
         ink, ground = ground or _THEME.background_color.hex, ink
-    return Look(ink, ground, bool(style.bold), bool(style.italic), bool(style.underline))
+    return Appearance(ink, ground, bool(style.bold), bool(style.italic), bool(style.underline))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from tui.serve.door import Door
-from tui.serve.visits import Offer, Visits
+from tui.serve.visits import ServeTerms, Visits
 from tui.serve.web import Site
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Server:
     """
 
     def __init__(
-        self, terms: Offer, show: Callable[[str], None], tell: Callable[[str], None]
+        self, terms: ServeTerms, show: Callable[[str], None], tell: Callable[[str], None]
     ) -> None:
         self._door = Door()
         self._visits = Visits(terms, lambda text: tell(f"{time.strftime('%H:%M:%S')} {text}"))

@@ -22,7 +22,7 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-class Terminal:
+class ServedTerminal:
     """A pseudo-terminal with a program on it."""
 
     def __init__(self, master: int, process: asyncio.subprocess.Process) -> None:
@@ -35,7 +35,7 @@ class Terminal:
     @classmethod
     async def start(
         cls, command: list[str], environment: dict[str, str], size: tuple[int, int]
-    ) -> Terminal:
+    ) -> ServedTerminal:
         """Start ``command`` on a terminal of ``size`` columns and rows; raises OSError."""
         master, slave = os.openpty()
         try:

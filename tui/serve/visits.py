@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tui.serve.door import Allowance, new_secret
-from tui.serve.terminal import Terminal
+from tui.serve.terminal import ServedTerminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class PageLine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ServeTerms:
     """What is served: the command, its environment, so many visits, each ``idle`` seconds without a
     key at most.
     """
@@ -85,7 +85,7 @@ class Full(Exception):
 class Visit:
     """A dashboard, and the page that shows it, if any."""
 
-    def __init__(self, name: str, terminal: Terminal, now: float) -> None:
+    def __init__(self, name: str, terminal: ServedTerminal, now: float) -> None:
         self.name = name
         self.terminal = terminal
         self.line: PageLine | None = None
@@ -145,7 +145,7 @@ def bounded(columns: int, rows: int) -> tuple[int, int]:
 class Visits:
     """All visits of a server. ``tell`` is called with a sentence when one begins or ends."""
 
-    def __init__(self, terms: Offer, tell: Callable[[str], None]) -> None:
+    def __init__(self, terms: ServeTerms, tell: Callable[[str], None]) -> None:
         self._terms = terms
         self._tell = tell
         self._visits: dict[str, Visit] = {}
@@ -169,7 +169,7 @@ class Visits:
         self._starting += 1
         try:
             terms = self._terms
-            terminal = await Terminal.start(terms.command, terms.environment, bounded(*size))
+            terminal = await ServedTerminal.start(terms.command, terms.environment, bounded(*size))
         except OSError as error:
             self._tell(f"{terms.command[0]}: {error.strerror}")
             raise

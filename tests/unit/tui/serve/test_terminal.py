@@ -11,7 +11,7 @@ import pytest
 
 from tests.system.watching import PATIENCE, still_there, tree
 from tui.serve import terminal as module
-from tui.serve.terminal import Terminal
+from tui.serve.terminal import ServedTerminal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,21 +20,21 @@ PLAIN = {"PATH": os.environ["PATH"]}
 
 
 @pytest.fixture
-async def started() -> AsyncIterator[list[Terminal]]:
+async def started() -> AsyncIterator[list[ServedTerminal]]:
     """Terminals that end with the test."""
-    terminals: list[Terminal] = []
+    terminals: list[ServedTerminal] = []
     yield terminals
     for one in terminals:
         await one.end()
 
 
-async def start(started: list[Terminal], script: str) -> Terminal:
-    terminal = await Terminal.start(["sh", "-c", script], PLAIN, (120, 40))
+async def start(started: list[ServedTerminal], script: str) -> ServedTerminal:
+    terminal = await ServedTerminal.start(["sh", "-c", script], PLAIN, (120, 40))
     started.append(terminal)
     return terminal
 
 
-async def read_until(terminal: Terminal, text: str) -> str:
+async def read_until(terminal: ServedTerminal, text: str) -> str:
     """Read until ``text`` comes, or the end."""
     found = ""
     async with asyncio.timeout(PATIENCE):
@@ -46,14 +46,14 @@ async def read_until(terminal: Terminal, text: str) -> str:
     return found
 
 
-async def test_a_program_has_a_terminal_of_that_size(started: list[Terminal]) -> None:
+async def test_a_program_has_a_terminal_of_that_size(started: list[ServedTerminal]) -> None:
     terminal = await start(started, "test -t 0 && test -t 2 && stty size </dev/tty; exit 3")
     assert "40 120" in await read_until(terminal, "40 120")
     assert await terminal.read() == b""
     assert await terminal.read() == b""
 
 
-async def test_a_change_of_size_is_told(started: list[Terminal]) -> None:
+async def test_a_change_of_size_is_told(started: list[ServedTerminal]) -> None:
     terminal = await start(
         started, "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done"
     )
@@ -62,7 +62,9 @@ async def test_a_change_of_size_is_told(started: list[Terminal]) -> None:
     assert "22 77" in await read_until(terminal, "22 77")
 
 
-async def test_much_is_typed_while_the_program_takes_its_time(started: list[Terminal]) -> None:
+async def test_much_is_typed_while_the_program_takes_its_time(
+    started: list[ServedTerminal],
+) -> None:
     terminal = await start(started, "stty raw -echo; echo ready; sleep 0.2; head -c 300000 | wc -c")
     await read_until(terminal, "ready")
     async with asyncio.timeout(PATIENCE):
@@ -70,7 +72,7 @@ async def test_much_is_typed_while_the_program_takes_its_time(started: list[Term
     assert "300000" in await read_until(terminal, "300000")
 
 
-async def test_it_ends_a_program_and_what_waits_for_it(started: list[Terminal]) -> None:
+async def test_it_ends_a_program_and_what_waits_for_it(started: list[ServedTerminal]) -> None:
     terminal = await start(started, "echo ready; exec sleep inf")
     await read_until(terminal, "ready")
     reading = asyncio.create_task(terminal.read())
@@ -88,7 +90,7 @@ async def test_it_ends_a_program_and_what_waits_for_it(started: list[Terminal]) 
     ids=["stubborn", "stopped"],
 )
 async def test_it_ends_whatever_the_program_does(
-    started: list[Terminal], monkeypatch: pytest.MonkeyPatch, script: str
+    started: list[ServedTerminal], monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     monkeypatch.setattr(module, "GRACE", 0.2)
     terminal = await start(started, script)
@@ -100,12 +102,12 @@ async def test_it_ends_whatever_the_program_does(
 
 async def test_what_cannot_be_started_is_said() -> None:
     with pytest.raises(FileNotFoundError):
-        await Terminal.start(["/no/such/program"], PLAIN, (80, 24))
+        await ServedTerminal.start(["/no/such/program"], PLAIN, (80, 24))
 
 
 async def test_the_program_hears_of_the_end_of_the_terminal() -> None:
     """Even if nobody is left to tell it: the kernel does."""
-    terminal = await Terminal.start(
+    terminal = await ServedTerminal.start(
         ["sh", "-c", "trap 'exit 0' HUP; echo ready; while :; do sleep 0.01; done"], PLAIN, (80, 24)
     )
     await read_until(terminal, "ready")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.watching import PATIENCE
 from tui.serve import visits as module
-from tui.serve.visits import ABSENCE, RESET, Ending, Full, Offer, Visit, Visits, bounded
+from tui.serve.visits import ABSENCE, RESET, Ending, Full, ServeTerms, Visit, Visits, bounded
 
 ECHO = "stty raw -echo; echo ready; exec cat"
 
@@ -51,7 +51,7 @@ def serving(
     script: str = ECHO, sessions: int = 2, idle: float = 1000.0
 ) -> tuple[Visits, list[str]]:
     told: list[str] = []
-    terms = Offer(["sh", "-c", script], {"PATH": os.environ["PATH"]}, sessions, idle)
+    terms = ServeTerms(["sh", "-c", script], {"PATH": os.environ["PATH"]}, sessions, idle)
     return Visits(terms, told.append), told
 
 
@@ -145,7 +145,7 @@ async def test_idle_visits_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_what_cannot_be_started_takes_no_place() -> None:
     told: list[str] = []
-    visits = Visits(Offer(["/no/such/program"], {}, 1, 1.0), told.append)
+    visits = Visits(ServeTerms(["/no/such/program"], {}, 1, 1.0), told.append)
     for _ in range(2):
         with pytest.raises(FileNotFoundError):
             await visits.begin((80, 24))
