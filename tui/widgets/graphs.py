@@ -67,7 +67,7 @@ DEPTH: Final = GraphKind(
     (
         ("running", status_colour(Status.RUN)),
         ("queued", status_colour(Status.SCHED)),
-        ("held back", status_colour(Status.DEPEND)),
+        ("not ready", status_colour(Status.DEPEND)),
     ),
     lambda m: None if m.depth is None else (m.depth.running, m.depth.queued, m.depth.blocked),
     jobs,
