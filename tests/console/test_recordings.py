@@ -89,11 +89,11 @@ async def test_a_recording_that_cannot_be_made_is_told(
         assert app.dashboard.tape is None
 
 
-def replaying(**options: object) -> tuple[TopApp, ReplayFeed]:
+def replaying() -> tuple[TopApp, ReplayFeed]:
     """An application that shows the recording of a day, paused at its beginning."""
     feed = ReplayFeed(str(DAY))
     feed.paused = True
-    app = TopApp(feed, clock=feed.clock, glyphs=palette.UNICODE, read_only=True, **options)  # type: ignore[arg-type]
+    app = TopApp(feed, clock=feed.clock, glyphs=palette.UNICODE, read_only=True)
     return app, feed
 
 
