@@ -188,7 +188,7 @@ class RecordingIndex:
             # Jobs that are read anew after a lost connection have ended once.
             if table.status[row] in _FAILED and time >= self.started and jobid not in self._failed:
                 self._failed.add(jobid)
-                self.failures.append(min(self.now, time))
+                self.failures.append(self.now)  # when it was told, and can be seen
 
     def _play(self, line: int, note: JsonObject) -> None:
         try:
