@@ -19,7 +19,7 @@ from tui.feed.base import ANSWER_SECONDS, Playback
 from tui.feed.recorded_lines import RecordedLines
 from tui.feed.recording import LOOKUP
 from tui.model.events import EventRing
-from tui.model.notes import Kind
+from tui.model.notes import NoteKind
 from tui.model.recorded import RecordingIndex, question
 from tui.model.tape import play
 
@@ -175,7 +175,7 @@ class ReplayFeed(Playback):
             if moment < self.position:
                 self._forget_the_future(dashboard)
             self.position = state.time
-            state.standing().restore(dashboard)
+            state.state().restore(dashboard)
             self._line = state.line
         self._play_to(dashboard, moment)
 
@@ -276,7 +276,7 @@ class ReplayFeed(Playback):
             if number >= last:
                 break
             for _, note in self._notes(number, number + 1):
-                if note["k"] == Kind.OPEN:
+                if note["k"] == NoteKind.OPEN:
                     now = {}
                 elif isinstance(note.get("entries"), list):
                     log = now.setdefault(str(note["path"]), [])
