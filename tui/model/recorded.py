@@ -169,8 +169,8 @@ class RecordingIndex:
                     self.now = float(second)
                     self._account()
             self.now = time
-            if int(time) >= first:
-                self._account()
+        if int(time) >= first or scout.table.finished:
+            self._account()
         scout.table.changed.clear()
 
     def _account(self) -> None:
