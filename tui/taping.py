@@ -9,7 +9,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from tui.feed.base import Timeline
+from tui.feed.base import Playback
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 
@@ -68,40 +68,40 @@ class RecordingApp(App[None]):
         raise NotImplementedError
 
     @property
-    def timeline(self) -> Timeline | None:
+    def playback(self) -> Playback | None:
         """The recording on the screen, None for an instance."""
         feed = self.session.feed
-        return feed if isinstance(feed, Timeline) else None
+        return feed if isinstance(feed, Playback) else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Have the keys that wind only where there is something to wind."""
         if action.startswith("wind_"):
-            return self.timeline is not None
+            return self.playback is not None
         return super().check_action(action, parameters)
 
-    def _wound(self, action: str) -> Timeline:
+    def _wound(self, action: str) -> Playback:
         """Return what is to be wound. Raises SkipAction if the key is another's: of a question, of
         a line that is typed, of the screen.
         """
-        timeline, screen = self.timeline, self.screen
+        playback, screen = self.playback, self.screen
         key = self._OF_SCREENS.get(action)
         if (
-            timeline is None
+            playback is None
             or not isinstance(screen, LiveScreen)
             or isinstance(self.focused, Input)
             or (key in screen._bindings.key_to_bindings and not isinstance(screen, JobsScreen))  # noqa: SLF001 - all of them, not only those that are active
         ):
             raise SkipAction
-        return timeline
+        return playback
 
     def action_wind_pause(self) -> None:
         """Pause, or play on; from the end that is from the beginning."""
-        timeline = self._wound("pause")
-        if timeline.position >= timeline.end:
-            timeline.seek(timeline.started)
-            timeline.paused = False
+        playback = self._wound("pause")
+        if playback.position >= playback.end:
+            playback.seek(playback.started)
+            playback.paused = False
         else:
-            timeline.paused = not timeline.paused
+            playback.paused = not playback.paused
 
     def action_wind_skip(self, seconds: int) -> None:
         """Go on, or back."""
@@ -117,13 +117,13 @@ class RecordingApp(App[None]):
 
     def action_wind_home(self) -> None:
         """Go to the beginning."""
-        timeline = self._wound("home")
-        timeline.seek(timeline.started)
+        playback = self._wound("home")
+        playback.seek(playback.started)
 
     def action_wind_end(self) -> None:
         """Go to the end."""
-        timeline = self._wound("end")
-        timeline.seek(timeline.end)
+        playback = self._wound("end")
+        playback.seek(playback.end)
 
     def action_wind_failure(self, step: int) -> None:
         """Go to the next failure, or the one before."""
@@ -135,7 +135,7 @@ class RecordingApp(App[None]):
         from tui import recordings
 
         session = self.session
-        if self.timeline is not None:
+        if self.playback is not None:
             self.notify("this is a recording already", severity="warning")
             return
         ended = recordings.end(session)

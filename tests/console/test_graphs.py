@@ -133,7 +133,7 @@ async def test_the_cursor_reads_a_moment(make_app: MakeApp) -> None:
         assert f"queued {wave // 2}" in text_of(pilot)
         await pilot.press("home")
         assert graphs(app).pointed == NOW - 60
-        assert "held back -" not in text_of(pilot)
+        assert "not ready -" not in text_of(pilot)
         await pilot.press("minus", "home", "end")
         assert graphs(app).pointed is None
         await pilot.press("left", "escape")

@@ -51,6 +51,10 @@ def test_recording_without_a_screen(instance: Instance, tmp_path: Path, name: st
         pass
     assert feed.index.ended
     assert len(feed.failures) == 1
+    seconds = feed.index.trends.rings[0]
+    assert sum(map(sum, seconds.launches.values())) == 1
+    assert sum(seconds.failed) >= 1  # those before are told by the job list
+    assert any(seconds.polled)
     feed.lines.close()
 
 

@@ -89,11 +89,11 @@ async def test_a_recording_that_cannot_be_made_is_told(
         assert app.dashboard.tape is None
 
 
-def replaying(**options: object) -> tuple[TopApp, ReplayFeed]:
+def replaying() -> tuple[TopApp, ReplayFeed]:
     """An application that shows the recording of a day, paused at its beginning."""
     feed = ReplayFeed(str(DAY))
     feed.paused = True
-    app = TopApp(feed, clock=feed.clock, glyphs=palette.UNICODE, read_only=True, **options)  # type: ignore[arg-type]
+    app = TopApp(feed, clock=feed.clock, glyphs=palette.UNICODE, read_only=True)
     return app, feed
 
 
@@ -196,6 +196,31 @@ async def test_typing_is_not_winding_and_screens_keep_their_keys() -> None:
         app.repaint()
         await pilot.pause()
         assert "this is a recording already" in text_of(pilot)
+
+
+def events_shown(app: TopApp) -> int:
+    screen = app.screen
+    assert isinstance(screen, JobScreen)
+    return len(screen.following.lines.events)
+
+
+async def test_a_job_is_shown_as_it_was_then() -> None:
+    app, feed = replaying()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await wound(pilot, feed)
+        await pilot.press("right_square_bracket")
+        await wound(pilot, feed)
+        assert "exit code 3" in text_of(pilot)
+        await pilot.press("g", "enter")
+        await until(pilot, lambda: isinstance(app.screen, JobScreen))
+        await until(pilot, lambda: "step 6" in text_of(pilot))
+        later = events_shown(app)
+        await pilot.press("comma")
+        await wound(pilot, feed)
+        await until(pilot, lambda: 0 < events_shown(app) < later)
+        assert "step 6" not in text_of(pilot)
+        await pilot.press("full_stop")
+        await until(pilot, lambda: "step 6" in text_of(pilot))
 
 
 async def test_help_lists_the_keys_of_a_recording_and_takes_none_of_them() -> None:

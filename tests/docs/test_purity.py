@@ -72,6 +72,7 @@ ACTING = {
         "flux.aio_calls",
         "flux.content",
         "flux.filearchive.stored",
+        "tui.feed.recording",
     ),
     "waits on the reactor of a handle": (
         "flux.core.awaiting",

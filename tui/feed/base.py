@@ -84,7 +84,7 @@ class Feed(Protocol):
         """End the connection."""
 
 
-class Timeline:
+class Playback:
     """A feed of what was, that can be wound: all times are the recording's, in seconds since the
     epoch, or lengths in seconds.
     """
@@ -92,6 +92,8 @@ class Timeline:
     position: float
     speed: float
     paused: bool
+    turned_back: int
+    """How often it has gone back in time."""
 
     @property
     def started(self) -> float:

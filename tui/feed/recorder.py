@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux import __version__
 from flux.wire import json
-from tui.model.notes import Kind
+from tui.model.notes import NoteKind
 from tui.model.tape import header, jobs_of, state_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Recorder:
 
     def note(self, kind: str, facts: JsonMapping) -> None:
         """Write down something that was told now."""
-        if facts.get("new") and kind == Kind.JOBS:
+        if facts.get("new") and kind == NoteKind.JOBS:
             self._jobs = iter(())  # those that were not written yet are no more
         if self.recording:
             self._write({"t": round(self._dashboard.clock(), 3), "k": kind, **facts})
@@ -80,9 +80,9 @@ class Recorder:
         now = time.monotonic()
         if bool(asked) != self._silent:
             self._silent = bool(asked)
-            self.note(Kind.SILENT, {"since": asked, "heard": heard})
+            self.note(NoteKind.SILENT, {"since": asked, "heard": heard})
         if now - self._told >= TIME_SECONDS:
-            self.note(Kind.TIME, {})
+            self.note(NoteKind.TIME, {})
         if now - self._flushed >= FLUSH_SECONDS:
             self._flush()
 
@@ -90,7 +90,7 @@ class Recorder:
         """End the recording, in an orderly way: all that is known is in it."""
         while self.recording and self._write_jobs():
             pass
-        self.note(Kind.END, {})
+        self.note(NoteKind.END, {})
         self._flush(last=True)
         self._release()
 

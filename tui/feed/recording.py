@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flux.job.follow import Entries
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
-from tui.model.notes import Kind
+from tui.model.notes import NoteKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -36,14 +36,14 @@ class RecordedFeed:
 
     async def job_entries(self, jobid: int) -> AsyncGenerator[JobItem]:
         """Give a job's eventlogs."""
-        self.recorder.note(Kind.OPEN, {"id": jobid})
+        self.recorder.note(NoteKind.OPEN, {"id": jobid})
         async with aclosing(self.inner.job_entries(jobid)) as items:
             async for item in items:
                 if isinstance(item, Entries):
                     told: JsonObject = {"entries": [dict(entry) for entry in item.entries]}
                 else:
                     told = {"errno": item.error.errno, "error": _reason(item.error)}
-                self.recorder.note(Kind.ENTRIES, {"id": jobid, "path": item.path, **told})
+                self.recorder.note(NoteKind.ENTRIES, {"id": jobid, "path": item.path, **told})
                 yield item
 
     async def log(self) -> AsyncGenerator[list[str]]:
@@ -51,7 +51,7 @@ class RecordedFeed:
         first = True
         async with aclosing(self.inner.log()) as batches:
             async for lines in batches:
-                self.recorder.note(Kind.LOG, {"lines": lines, "new": first})
+                self.recorder.note(NoteKind.LOG, {"lines": lines, "new": first})
                 first = False
                 yield lines
 
@@ -90,7 +90,7 @@ class RecordedFeed:
         self, topic: str, payload: JsonMapping | None, rank: int, told: JsonMapping
     ) -> None:
         asked = {"topic": topic, "payload": payload or {}, "rank": rank}
-        self.recorder.note(Kind.ANSWER, {**asked, **told})
+        self.recorder.note(NoteKind.ANSWER, {**asked, **told})
 
     async def listen(
         self,
@@ -103,14 +103,14 @@ class RecordedFeed:
         asked = {"topic": topic, "payload": payload or {}, "rank": rank}
         async with aclosing(self.inner.listen(topic, payload, rank, cancel)) as answers:
             async for answer in answers:
-                self.recorder.note(Kind.STREAMED, {**asked, "answer": answer})
+                self.recorder.note(NoteKind.STREAMED, {**asked, "answer": answer})
                 yield answer
 
     async def events(self, prefix: str) -> AsyncGenerator[tuple[str, JsonObject]]:
         """Give event messages."""
         async with aclosing(self.inner.events(prefix)) as messages:
             async for topic, payload in messages:
-                self.recorder.note(Kind.EVENT, {"topic": topic, "payload": payload})
+                self.recorder.note(NoteKind.EVENT, {"topic": topic, "payload": payload})
                 yield topic, payload
 
     async def look(self, uri: str = "") -> Look:

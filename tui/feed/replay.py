@@ -15,11 +15,11 @@ from flux.job.event import EventLogEvent
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.wire import json
 from flux.wire.message import NODEID_ANY
-from tui.feed.base import ANSWER_SECONDS, Timeline
+from tui.feed.base import ANSWER_SECONDS, Playback
 from tui.feed.recorded_lines import RecordedLines
 from tui.feed.recording import LOOKUP
 from tui.model.events import EventRing
-from tui.model.notes import Kind
+from tui.model.notes import NoteKind
 from tui.model.recorded import RecordingIndex, question
 from tui.model.tape import play
 
@@ -40,7 +40,7 @@ BLOCK: Final = 1 << 21
 """Bytes looked through for a job's events in one go."""
 
 
-class ReplayFeed(Timeline):
+class ReplayFeed(Playback):
     """Plays the recording in the file ``path``, or what the descriptor ``pipe`` gives. Raises
     OSError if it cannot be read, or is none. ``timer`` tells how long the play takes.
     """
@@ -62,7 +62,6 @@ class ReplayFeed(Timeline):
         self.reading = True
         """Whether the index is still being built."""
         self.turned_back = 0
-        """How often the play has gone back in time."""
         self._line = 1
         self._wanted: float | None = None
         self._read()
@@ -176,7 +175,7 @@ class ReplayFeed(Timeline):
             if moment < self.position:
                 self._forget_the_future(dashboard)
             self.position = state.time
-            state.standing().restore(dashboard)
+            state.state().restore(dashboard)
             self._line = state.line
         self._play_to(dashboard, moment)
 
@@ -227,12 +226,13 @@ class ReplayFeed(Timeline):
         """
         given: dict[str, int] = {}
         failed: set[str] = set()
-        turned, reached = self.turned_back, 0
+        turned, reached, over = self.turned_back, 0, False
         while turned == self.turned_back:
             line = self._line
             first = max(reached, self.index.jobs.get(jobid, line))
             events = await self._events_of(jobid, first, line)
             reached = line
+            over = over or any(event.name == "clean" for event in events)
             if events:
                 yield Entries(MAIN, events)
             recorded = self._opened(jobid, line)
@@ -245,6 +245,8 @@ class ReplayFeed(Timeline):
             for path in {EXEC, OUTPUT} - recorded.keys() - failed:
                 failed.add(path)
                 yield Failed(path, OSError(errno.ENODATA, "not recorded: nobody looked at it"))
+            if over and line > max(self.index.opened.get(jobid, (0,))):
+                return
             while self._line == line and turned == self.turned_back:
                 await asyncio.sleep(2 * TURN)
         raise OSError(errno.ESTALE, "the recording was wound back")
@@ -274,7 +276,7 @@ class ReplayFeed(Timeline):
             if number >= last:
                 break
             for _, note in self._notes(number, number + 1):
-                if note["k"] == Kind.OPEN:
+                if note["k"] == NoteKind.OPEN:
                     now = {}
                 elif isinstance(note.get("entries"), list):
                     log = now.setdefault(str(note["path"]), [])

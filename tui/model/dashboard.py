@@ -19,7 +19,7 @@ from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
 from tui.model.events import EventRing
 from tui.model.lines import TableLines
-from tui.model.notes import Kind, waits_facts
+from tui.model.notes import NoteKind, waits_facts
 from tui.model.query import Query, values_of
 from tui.model.sets import ALONE, JobSets
 from tui.model.states import DONE, PENDING, RUNNING, Status
@@ -162,12 +162,12 @@ class Dashboard:
         there twice.
         """
         self.reset()
-        self._tell(Kind.JOBS, {"new": True, "jobs": []})
+        self._tell(NoteKind.JOBS, {"new": True, "jobs": []})
         self.load(jobs)
 
     def load(self, jobs: Sequence[Job]) -> None:
         """Take in job-list records."""
-        self._tell(Kind.JOBS, {"jobs": jobs})
+        self._tell(NoteKind.JOBS, {"jobs": jobs})
         self.table.load(jobs)
         self.revision += 1
 
@@ -176,7 +176,7 @@ class Dashboard:
         if self.tape is not None:
             events = list(events)
             if events:
-                self._tell(Kind.EVENTS, {"events": events})
+                self._tell(NoteKind.EVENTS, {"events": events})
         table, note = self.table, self.recent.note
         for event in events:
             entry = event.get("entry")
@@ -210,26 +210,26 @@ class Dashboard:
     def set_instance(self, instance: InstanceInfo) -> None:
         """Keep what is known of the instance."""
         self.instance = instance
-        self._tell(Kind.INSTANCE, asdict(instance))
+        self._tell(NoteKind.INSTANCE, asdict(instance))
         self.revision += 1
 
     def set_loading(self, counts: StateCounts | None) -> None:
         """Keep what the instance says it has while its jobs are being read; None once they are."""
         self.loading = counts
-        self._tell(Kind.LOADING, {"counts": None if counts is None else asdict(counts)})
+        self._tell(NoteKind.LOADING, {"counts": None if counts is None else asdict(counts)})
         self.revision += 1
 
     def set_resources(self, counts: ResourceCounts) -> None:
         """Take in how many cores and nodes are in use."""
         if counts != self.utilisation.counts or not self.utilisation.known:
-            self._tell(Kind.RESOURCES, {"counts": counts.as_list()})
+            self._tell(NoteKind.RESOURCES, {"counts": counts.as_list()})
         self.utilisation.set(*counts)
         self.revision += 1
 
     def set_waits(self, waits: dict[int, str]) -> None:
         """Keep, by job id, why jobs wait for resources."""
         if waits != self.table.waits:
-            self._tell(Kind.WAITS, waits_facts(self.table.waits, waits))
+            self._tell(NoteKind.WAITS, waits_facts(self.table.waits, waits))
             self.table.waits = waits
             self.revision += 1
 
@@ -238,7 +238,7 @@ class Dashboard:
         found = tuple(notices)
         if found != self.notices:
             self.notices = found
-            self._tell(Kind.NOTICES, {"notices": found})
+            self._tell(NoteKind.NOTICES, {"notices": found})
             self.revision += 1
 
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
@@ -248,7 +248,7 @@ class Dashboard:
         else:
             self.asked = 0.0
         self.link = Connection(up, text, retry_at, attempts)
-        self._tell(Kind.LINK, {**asdict(self.link), "heard": self.heard})
+        self._tell(NoteKind.LINK, {**asdict(self.link), "heard": self.heard})
         self.revision += 1
 
     def _tell(self, kind: str, facts: JsonMapping) -> None:

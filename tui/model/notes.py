@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
 
 
-class Kind:
+class NoteKind:
     """The kinds of notes."""
 
     INSTANCE: Final = "instance"

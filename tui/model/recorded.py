@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from flux.wire import json
 from tui.model.chronicle import Chronicle
 from tui.model.dashboard import Connection, Dashboard, InstanceInfo, StateCounts
-from tui.model.notes import Kind
+from tui.model.notes import NoteKind
 from tui.model.states import Status
 from tui.model.tape import check_header, play, size_of
 from tui.model.trends import Trends
@@ -43,7 +43,7 @@ class NotARecording(OSError):
 
 
 @dataclass(slots=True)
-class Standing:
+class DashboardState:
     """All that is played into a dashboard, at one moment."""
 
     table: JobTable
@@ -58,7 +58,7 @@ class Standing:
     asked: float
 
     @classmethod
-    def of(cls, dashboard: Dashboard) -> Standing:
+    def of(cls, dashboard: Dashboard) -> DashboardState:
         """Return how things stand in a dashboard: its own objects."""
         return cls(*(getattr(dashboard, field.name) for field in fields(cls)))
 
@@ -76,11 +76,11 @@ class KeptState:
 
     def __init__(self, line: int, time: float, dashboard: Dashboard) -> None:
         self.line, self.time = line, time
-        self._data = zlib.compress(pickle.dumps(Standing.of(dashboard), 5), 1)
+        self._data = zlib.compress(pickle.dumps(DashboardState.of(dashboard), 5), 1)
 
-    def standing(self) -> Standing:
+    def state(self) -> DashboardState:
         """Return it as it was."""
-        found: Standing = pickle.loads(zlib.decompress(self._data))
+        found: DashboardState = pickle.loads(zlib.decompress(self._data))
         return found
 
 
@@ -169,8 +169,8 @@ class RecordingIndex:
                     self.now = float(second)
                     self._account()
             self.now = time
-            if int(time) >= first:
-                self._account()
+        if int(time) >= first or scout.table.finished:
+            self._account()
         scout.table.changed.clear()
 
     def _account(self) -> None:
@@ -188,7 +188,7 @@ class RecordingIndex:
             # Jobs that are read anew after a lost connection have ended once.
             if table.status[row] in _FAILED and time >= self.started and jobid not in self._failed:
                 self._failed.add(jobid)
-                self.failures.append(min(self.now, time))
+                self.failures.append(self.now)  # when it was told, and can be seen
 
     def _play(self, line: int, note: JsonObject) -> None:
         try:
@@ -212,20 +212,20 @@ class RecordingIndex:
     def _find(self, line: int, note: JsonMapping) -> None:
         """Write down what a line tells of."""
         kind = note["k"]
-        if kind == Kind.EVENTS:
+        if kind == NoteKind.EVENTS:
             for event in note["events"]:
                 self.jobs.setdefault(event["id"], line)
-        elif kind in (Kind.OPEN, Kind.ENTRIES):
+        elif kind in (NoteKind.OPEN, NoteKind.ENTRIES):
             self.opened.setdefault(note["id"], []).append(line)
-        elif kind in (Kind.ANSWER, Kind.STREAMED):
-            lines = self.answers if kind == Kind.ANSWER else self.streamed
+        elif kind in (NoteKind.ANSWER, NoteKind.STREAMED):
+            lines = self.answers if kind == NoteKind.ANSWER else self.streamed
             asked = question(note["topic"], note["payload"], note["rank"])
             lines.setdefault(asked, []).append(line)
-        elif kind == Kind.LOG:
+        elif kind == NoteKind.LOG:
             self.logs.append(line)
-        elif kind == Kind.EVENT:
+        elif kind == NoteKind.EVENT:
             self.events.append(line)
-        self.ended = kind == Kind.END
+        self.ended = kind == NoteKind.END
 
     def line_at(self, time: float) -> int:
         """Return the first line that is later than ``time``."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui.model.dashboard import Dashboard, InstanceInfo, StateCounts
 from tui.model.nodestrip import NodeUse
-from tui.model.notes import Kind, waits_facts
+from tui.model.notes import NoteKind, waits_facts
 from tui.model.stats import ResourceCounts
 
 if TYPE_CHECKING:
@@ -43,17 +43,17 @@ def check_header(note: JsonMapping) -> str:
 
 def state_of(dashboard: Dashboard) -> Iterator[tuple[str, JsonObject]]:
     """Give the notes that make another dashboard show what this one does, but for its jobs."""
-    yield Kind.INSTANCE, asdict(dashboard.instance)
-    yield Kind.JOBS, {"new": True, "jobs": []}
+    yield NoteKind.INSTANCE, asdict(dashboard.instance)
+    yield NoteKind.JOBS, {"new": True, "jobs": []}
     if dashboard.loading is not None:
-        yield Kind.LOADING, {"counts": asdict(dashboard.loading)}
-    yield Kind.NOTICES, {"notices": list(dashboard.notices)}
+        yield NoteKind.LOADING, {"counts": asdict(dashboard.loading)}
+    yield NoteKind.NOTICES, {"notices": list(dashboard.notices)}
     use = dashboard.utilisation
     if use.known:
-        yield Kind.RESOURCES, {"counts": use.counts.as_list()}
+        yield NoteKind.RESOURCES, {"counts": use.counts.as_list()}
     if dashboard.table.waits:
-        yield Kind.WAITS, waits_facts({}, dashboard.table.waits)
-    yield Kind.LINK, {**asdict(dashboard.link), "heard": dashboard.heard}
+        yield NoteKind.WAITS, waits_facts({}, dashboard.table.waits)
+    yield NoteKind.LINK, {**asdict(dashboard.link), "heard": dashboard.heard}
 
 
 def jobs_of(table: JobTable) -> Iterator[tuple[str, JsonObject]]:
@@ -63,7 +63,7 @@ def jobs_of(table: JobTable) -> Iterator[tuple[str, JsonObject]]:
     row = 0
     while row < len(table):
         last = min(len(table), row + PIECE)
-        yield Kind.JOBS, {"jobs": [table.record(one) for one in range(row, last)]}
+        yield NoteKind.JOBS, {"jobs": [table.record(one) for one in range(row, last)]}
         row = last
 
 
@@ -125,15 +125,15 @@ def _silent(dashboard: Dashboard, note: JsonMapping) -> None:
 
 
 _PLAYED: Final[dict[str, Callable[[Dashboard, JsonMapping], None]]] = {
-    Kind.INSTANCE: _instance,
-    Kind.JOBS: _jobs,
-    Kind.EVENTS: _events,
-    Kind.RESOURCES: _resources,
-    Kind.WAITS: _waits,
-    Kind.NOTICES: _notices,
-    Kind.LOADING: _loading,
-    Kind.LINK: _link,
-    Kind.SILENT: _silent,
+    NoteKind.INSTANCE: _instance,
+    NoteKind.JOBS: _jobs,
+    NoteKind.EVENTS: _events,
+    NoteKind.RESOURCES: _resources,
+    NoteKind.WAITS: _waits,
+    NoteKind.NOTICES: _notices,
+    NoteKind.LOADING: _loading,
+    NoteKind.LINK: _link,
+    NoteKind.SILENT: _silent,
 }
 
 

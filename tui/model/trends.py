@@ -39,8 +39,8 @@ _BUCKETS: Final = 96
 
 
 class Depth(NamedTuple):
-    """Jobs by what they do: held back (for dependencies or a priority), waiting for resources,
-    running.
+    """Jobs by what they do: not ready (without a priority, or with dependencies), waiting for
+    resources, running.
     """
 
     blocked: float

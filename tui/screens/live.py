@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from textual.screen import Screen
 
-from tui.feed.base import Timeline
+from tui.feed.base import Playback
 from tui.outside import HasTerminal
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.slider import Slider
@@ -141,7 +141,7 @@ class LiveScreen(Screen[None]):
     def on_mount(self) -> None:
         """A recording has its slider above the keys."""
         feed = self.feed
-        if isinstance(feed, Timeline) and self.query(KeysFooter):
+        if isinstance(feed, Playback) and self.query(KeysFooter):
             slider = Slider(self.dashboard, self.glyphs, feed)
             self.mount(slider, before=self.query_one(KeysFooter))
 

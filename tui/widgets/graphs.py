@@ -67,7 +67,7 @@ DEPTH: Final = GraphKind(
     (
         ("running", status_colour(Status.RUN)),
         ("queued", status_colour(Status.SCHED)),
-        ("held back", status_colour(Status.DEPEND)),
+        ("not ready", status_colour(Status.DEPEND)),
     ),
     lambda m: None if m.depth is None else (m.depth.running, m.depth.queued, m.depth.blocked),
     jobs,
@@ -231,6 +231,6 @@ def time_axis(window: TrendWindow, width: int, now: float) -> Text:
     for place in range(number):
         left = round(place * (width - length) / max(1, number - 1)) if number > 1 else 0
         where = 0.0 if number == 1 else place / (number - 1)
-        mark = time.strftime(form, time.localtime(window.start + where * seconds))
+        mark = time.strftime(form, time.localtime(min(now, window.start + where * seconds)))
         line[left : left + length] = mark
     return Text("".join(line)[:width], DIM)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
+from textual.message import Message
 
 from tui.model import format as fmt
 from tui.widgets.painted import Painted
@@ -14,7 +15,7 @@ from tui.widgets.palette import ACCENT, AMBER, BRIGHT, LINE, RED, SOFT, Glyphs
 if TYPE_CHECKING:
     from textual.events import MouseDown, MouseMove
 
-    from tui.feed.base import Timeline
+    from tui.feed.base import Playback
     from tui.model.dashboard import Dashboard
 
 PERIOD: Final = 0.1
@@ -27,9 +28,13 @@ class Slider(Painted):
     of the recording. A click or a drag on the line goes there.
     """
 
-    def __init__(self, dashboard: Dashboard, glyphs: Glyphs, timeline: Timeline) -> None:
+    class WoundBack(Message):
+        """What is shown of later times has not happened yet."""
+
+    def __init__(self, dashboard: Dashboard, glyphs: Glyphs, playback: Playback) -> None:
         super().__init__(dashboard, glyphs, id="slider")
-        self.timeline = timeline
+        self.playback = playback
+        self._turned = playback.turned_back
         self._bar = (0, 1)
         """The first cell of the line, and how many it has."""
 
@@ -37,19 +42,26 @@ class Slider(Painted):
         """Follow the play."""
         self.set_interval(PERIOD, self.update)
 
+    def update(self) -> None:
+        """Repaint what changed; tell the screen when the play has gone back."""
+        super().update()
+        if self._turned != self.playback.turned_back and self.screen.is_current:
+            self._turned = self.playback.turned_back
+            self.post_message(self.WoundBack())
+
     def lines(self, width: int) -> list[Text]:
         """Return the line; what there is to say goes before the figures do."""
-        timeline = self.timeline
-        sign = self.glyphs.paused if timeline.paused else self.glyphs.playing
-        stamp = time.strftime("%b%d %H:%M:%S", time.localtime(timeline.position))
+        playback = self.playback
+        sign = self.glyphs.paused if playback.paused else self.glyphs.playing
+        stamp = time.strftime("%b%d %H:%M:%S", time.localtime(playback.position))
         left = Text.assemble(
-            (f" {sign} ", f"bold {AMBER if timeline.paused else ACCENT}"),
-            (f"{timeline.speed:g}x ", SOFT),
+            (f" {sign} ", f"bold {AMBER if playback.paused else ACCENT}"),
+            (f"{playback.speed:g}x ", SOFT),
             (f" {stamp}  ", f"bold {BRIGHT}"),
         )
-        passed = fmt.duration(round(timeline.position - timeline.started))
-        right = Text(f"  {passed} of {fmt.duration(round(timeline.end - timeline.started))} ", SOFT)
-        remark = fmt.printable(timeline.remark)
+        passed = fmt.duration(round(playback.position - playback.started))
+        right = Text(f"  {passed} of {fmt.duration(round(playback.end - playback.started))} ", SOFT)
+        remark = fmt.printable(playback.remark)
         room = width - left.cell_len - right.cell_len
         if remark and room - len(remark) - 2 >= SHORTEST:
             right.append(f" {remark} ", AMBER)
@@ -60,9 +72,9 @@ class Slider(Painted):
         return [Text.assemble(left, self._line(room), right)]
 
     def _line(self, width: int) -> Text:
-        timeline = self.timeline
-        knob = self._cell(timeline.position, width)
-        failed = {self._cell(moment, width) for moment in timeline.failures}
+        playback = self.playback
+        knob = self._cell(playback.position, width)
+        failed = {self._cell(moment, width) for moment in playback.failures}
         text = Text()
         for cell in range(width):
             if cell == knob:
@@ -74,16 +86,16 @@ class Slider(Painted):
         return text
 
     def _cell(self, moment: float, width: int) -> int:
-        timeline = self.timeline
-        length = timeline.end - timeline.started
-        share = (moment - timeline.started) / length if length > 0 else 0.0
+        playback = self.playback
+        length = playback.end - playback.started
+        share = (moment - playback.started) / length if length > 0 else 0.0
         return min(width - 1, max(0, int(share * width)))
 
     def _go(self, x: int) -> None:
         first, width = self._bar
-        timeline = self.timeline
+        playback = self.playback
         share = min(1.0, max(0.0, (x - first) / max(1, width - 1)))
-        timeline.seek(timeline.started + share * (timeline.end - timeline.started))
+        playback.seek(playback.started + share * (playback.end - playback.started))
 
     def on_mouse_down(self, event: MouseDown) -> None:
         """Go where the click is."""

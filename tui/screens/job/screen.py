@@ -128,6 +128,10 @@ class JobScreen(PagesScreen):
         self.run_worker(self.following.run(), exit_on_error=False)
         self.live_update()
 
+    def on_slider_wound_back(self) -> None:
+        """Begin anew: what was read of later times has not happened yet."""
+        self.app.switch_screen(JobScreen(self.jobid, self._current).bind(self.session))
+
     def on_resize(self, event: Resize) -> None:
         """Two panes and a card on a wide terminal; fewer facts on a low one."""
         roomy, tall = event.size.width >= WIDE, event.size.height >= TALL
