@@ -19,7 +19,7 @@ TELL: Final = "pids-told"
 
 
 @dataclass(slots=True)
-class _Gathering:
+class _PidsWanted:
     """A request that waits for the other shells, so many of them."""
 
     request: ServiceRequest
@@ -37,7 +37,7 @@ class ProctablePlugin(ShellPlugin):
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self._asked = 0
-        self._waiting: dict[int, _Gathering] = {}
+        self._waiting: dict[int, _PidsWanted] = {}
 
     def shell_init(self) -> None:
         """Offer the method, or what it needs of the other shells."""
@@ -57,7 +57,7 @@ class ProctablePlugin(ShellPlugin):
             self.shell.peers.respond(request, {"pids": self._mine()})
             return
         self._asked += 1
-        self._waiting[self._asked] = _Gathering(request, others, self._mine())
+        self._waiting[self._asked] = _PidsWanted(request, others, self._mine())
         for rank in range(1, self.shell.size):
             self.shell.peers.relay(rank, ASK, {"number": self._asked})
 
