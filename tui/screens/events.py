@@ -111,6 +111,11 @@ class EventsScreen(ListingScreen[Event]):
         self._second = -1
         self._lost_at = 0.0
 
+    @property
+    def none(self) -> str:
+        """What is said before anything has happened."""
+        return "nothing has happened yet since the dashboard connected"
+
     def make_listing(self) -> Listing[Event]:
         """Return the empty list."""
         return event_listing()

@@ -225,7 +225,12 @@ class ListingScreen(LiveScreen, Generic[Row]):
             return self.trouble or f"reading{self.glyphs.more}"
         if self.listing.total:
             return f"no {self.noun} matches the filter"
-        return self.trouble or f"there are no {many(0, self.noun).removeprefix('0 ')}"
+        return self.trouble or self.none
+
+    @property
+    def none(self) -> str:
+        """What is said when there is nothing to list."""
+        return f"there are no {many(0, self.noun).removeprefix('0 ')}"
 
     def _overview(self) -> tuple[Sequence[Part], Sequence[Part]]:
         left: list[Part] = [(f"{self.title_text}  ", f"bold {palette.BRIGHT}")]
