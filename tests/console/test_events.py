@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual.events import MouseScrollUp
 
 from tests.console.conftest import NOW
 from tests.console.driving import text_of, until
@@ -61,6 +62,18 @@ async def test_following_stops_with_the_cursor_and_goes_on_at_the_end() -> None:
         assert screen.view.cursor == 101
         await pilot.press("f")
         assert screen.view.cursor == 102
+
+
+async def test_scrolling_back_with_the_wheel_stops_following() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f8", EventsScreen)
+        happen(screen, *["memo"] * 100)
+        await pilot.pause()
+        assert screen.view.following
+        await pilot._post_mouse_events([MouseScrollUp], "#rows", offset=(10, 5))  # noqa: SLF001
+        await pilot.pause()
+        assert not screen.view.following
+        assert screen.view.scroll_offset.y < screen.view.max_scroll_y
 
 
 async def test_pause_says_how_many_wait() -> None:

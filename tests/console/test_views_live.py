@@ -118,6 +118,16 @@ async def test_queues_are_switched(instance: Instance) -> None:
         assert isinstance(screen, QueuesScreen)
         assert [queue.title for queue in screen.listing.shown] == ["batch*", "debug"]
         assert screen.listing.shown[1].limits == "1h"
+        jobid = run_job(instance.uri, "true")
+        await until(pilot, lambda: screen.listing.shown[0].counts.over > 0)
+        assert screen.listing.shown[1].counts.over == 0
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+        view, ids = screen.dashboard.view, screen.dashboard.table.ids
+        assert view.query.text == 'queue:"batch"'
+        assert jobid in {ids[row] for row in view.rows()}
+        await pilot.press("escape")
+        screen = await go(pilot, "f4")
         await pilot.press("down", "d", *"full", "enter")
         await until(pilot, lambda: screen.listing.shown[1].why == "disabled: full")
         await pilot.press("x", *"later", "enter")

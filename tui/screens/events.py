@@ -28,17 +28,19 @@ from tui.model.events import (
     split_filter,
 )
 from tui.model.intent import Intent
+from tui.model.jobid import f58
 from tui.model.query import QueryError
 from tui.model.rates import Rates
 from tui.screens.listing import ListingScreen, Part
 from tui.widgets import palette
-from tui.widgets.listing import Painter
+from tui.widgets.listing import Painter, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.model.dashboard import Dashboard
     from tui.model.listing import Listing
+    from tui.widgets.palette import Glyphs
 
 COLOURS: Final = {
     BAD: palette.RED,
@@ -55,8 +57,15 @@ ALL: Final = "*"
 class EventPainter(Painter[Event]):
     """Events in the list."""
 
-    def __init__(self, dashboard: Dashboard) -> None:
+    def __init__(self, dashboard: Dashboard, glyphs: Glyphs) -> None:
         self.dashboard = dashboard
+        self.glyphs = glyphs
+
+    def pieces(self, row: Event, column: str, width: int) -> Sequence[Piece] | None:
+        """Draw the id of the job in letters that the terminal has."""
+        if column != "job" or not row.jobid:
+            return None
+        return [(f58(row.jobid, self.glyphs is palette.ASCII), palette.SOFT)]
 
     def colour(self, row: Event, column: str) -> str:
         """Return the colour of a cell's text."""
@@ -122,7 +131,7 @@ class EventsScreen(ListingScreen[Event]):
 
     def make_painter(self) -> EventPainter:
         """Return what says how events look."""
-        return EventPainter(self.dashboard)
+        return EventPainter(self.dashboard, self.glyphs)
 
     def figures(self) -> Sequence[Part]:
         """Return how many there are and how fast they come."""

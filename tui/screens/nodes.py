@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from flux.idset import IDset
 from tui.feed.nodes import drain, read_nodes, read_tree, undrain
 from tui.model import format as fmt
 from tui.model.intent import Intent, many
@@ -104,7 +105,7 @@ class NodesScreen(ListingScreen[NodeRow]):
             "enter",
             "open",
             "Jobs",
-            tooltip="Show the jobs on this node",
+            tooltip="Show the jobs on the marked nodes or this one",
             key_display="\u23ce",
             id="nodes.open",
         ),
@@ -278,8 +279,9 @@ class NodesScreen(ListingScreen[NodeRow]):
             super().action_open()
 
     def opened(self, row: NodeRow) -> None:
-        """Show the jobs of a node."""
-        show_jobs(self, f"ranks:{row.rank}")
+        """Show the jobs of the marked nodes, else of this one."""
+        ranks = IDset([node.rank for node in self.listing.marked()] or [row.rank])
+        show_jobs(self, f"ranks:{ranks.encode().strip('[]')}")
 
     def name_of(self, row: NodeRow) -> str:
         """Return the host, to copy."""
