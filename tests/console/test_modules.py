@@ -11,7 +11,7 @@ from tests.console.conftest import NOW
 from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, after, make, opened, requests
-from tests.console.views_data import views_feed
+from tests.console.views_data import still_statistics, views_feed
 from tui.screens.intent import IntentScreen
 from tui.screens.modules import ModulesScreen
 
@@ -205,4 +205,5 @@ def test_modules_look(
     size: tuple[int, int],
 ) -> None:
     ready = after("f5", ModulesScreen, *keys)
-    assert snap_compare(make(views_feed()), terminal_size=size, run_before=ready)
+    feed = views_feed(still_statistics())
+    assert snap_compare(make(feed), terminal_size=size, run_before=ready)

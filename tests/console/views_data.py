@@ -232,6 +232,11 @@ def cron_answers() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def still_statistics() -> dict[str, Any]:
+    """Return statistics that stay as they are, for pictures."""
+    return {f"{name}.stats.get": stats(name, {}) for name, _ in MODULES}
+
+
 CRON_LOG = (
     '<30>1 2026-11-21T00:20:20.0Z 0 cron - - - cron-1[tidy]: rank=0: command="tidy": "3 files"',
     '<27>1 2026-11-21T00:20:45.0Z 0 cron - - - cron-3[backup]: rank=0: command="b": "disk full"',

@@ -296,8 +296,9 @@ class NodesScreen(ListingScreen[NodeRow]):
         """Take nodes out of scheduling, after asking why."""
         chosen = self.targets()
         known = {node.reason for node in chosen if node.drained}
-        busy = sum(node.jobs for node in chosen)
-        notes = [f"{many(busy, 'job')} on them will end first"] if busy else []
+        on = self.occupants.on
+        busy = len({jobid for node in chosen for jobid in on.get(node.rank, ())})
+        notes = [f"{many(busy, 'job')} will go on until their end"] if busy else []
         notes += ["some are drained already: they get the new reason"] if known else []
         names = tuple(map(self._label, chosen))
         given = known.pop() if len(known) == 1 else ""
