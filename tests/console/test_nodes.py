@@ -214,6 +214,14 @@ async def test_many_marked_nodes_are_drained_in_one_request_after_their_number()
         await until(pilot, lambda: not screen.listing.marks)
 
 
+async def test_a_job_on_several_nodes_is_one_job_that_goes_on() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        await opened(pilot, "f3", NodesScreen)
+        await pilot.press("space", "space", "space", "d")
+        assert "Drain 3 nodes?" in text_of(pilot)
+        assert "1 job will go on to the end" in text_of(pilot)
+
+
 async def test_undrain_takes_the_drained_ones_only() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:

@@ -298,7 +298,7 @@ class NodesScreen(ListingScreen[NodeRow]):
         known = {node.reason for node in chosen if node.drained}
         on = self.occupants.on
         busy = len({jobid for node in chosen for jobid in on.get(node.rank, ())})
-        notes = [f"{many(busy, 'job')} will go on until their end"] if busy else []
+        notes = [f"{many(busy, 'job')} will go on to the end"] if busy else []
         notes += ["some are drained already: they get the new reason"] if known else []
         names = tuple(map(self._label, chosen))
         given = known.pop() if len(known) == 1 else ""
