@@ -12,6 +12,7 @@ from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, make, opened
 from tests.console.views_data import PLACES, views_feed
+from tui.model.events import KEPT
 from tui.screens.events import EventsScreen
 from tui.screens.job import JobScreen
 
@@ -137,6 +138,16 @@ async def test_a_lost_connection_leaves_a_line() -> None:
         screen.live_update()
         await pilot.pause()
         assert "connection lost" in text_of(pilot)
+
+
+async def test_events_that_were_not_kept_are_counted() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f8", EventsScreen)
+        happen(screen, *["memo"] * (KEPT + 7))
+        await pilot.press("g")
+        await pilot.pause()
+        assert "7 events before were not kept" in text_of(pilot)
+        assert screen.listing.total == KEPT + 1
 
 
 async def test_a_hundred_thousand_events_leave_the_newest() -> None:

@@ -79,6 +79,20 @@ async def test_map_shows_each_core_and_moves_in_two_directions() -> None:
         assert not core_map.display
 
 
+async def test_keys_go_to_the_map_when_another_view_was_on_top() -> None:
+    async with make(views_feed()).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, "f3", NodesScreen)
+        await pilot.press("m", "f7")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await pilot.press("j", "l")
+        assert screen.view.cursor == 4
+        assert screen.listing.text == ""
+        await pilot.press("q")
+        assert isinstance(pilot.app.screen, JobsScreen)
+
+
 async def test_map_and_list_are_side_by_side_where_there_is_room() -> None:
     async with make(views_feed()).run_test(size=(200, 60)) as pilot:
         screen = await opened(pilot, "f3", NodesScreen)

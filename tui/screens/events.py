@@ -27,7 +27,7 @@ from tui.model.events import (
     notice,
     split_filter,
 )
-from tui.model.intent import Intent
+from tui.model.intent import Intent, many
 from tui.model.jobid import f58
 from tui.model.query import QueryError
 from tui.model.rates import Rates
@@ -167,8 +167,12 @@ class EventsScreen(ListingScreen[Event]):
         gap = self._gap()
         if gap:
             found.append(gap)
-        for jobid, entry in recent.since(self._seen):
-            found.append(job_event(self._next(), jobid, entry))
+        fresh = recent.since(self._seen)
+        missing = recent.total - self._seen - len(fresh)
+        if missing > 0:
+            text = f"--- {many(missing, 'event')} before were not kept ---"
+            found.append(notice(self._next(), self.dashboard.clock(), text))
+        found.extend(job_event(self._next(), jobid, entry) for jobid, entry in fresh)
         self._seen = recent.total
         while self._messages:
             when, topic, payload = self._messages.popleft()

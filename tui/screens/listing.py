@@ -81,6 +81,8 @@ class Overview(Painted):
 class ListingScreen(LiveScreen, Generic[Row]):
     """A view that lists something. A subclass says what, and how it is read and looks."""
 
+    AUTO_FOCUS = ""
+    """Coming back to a screen whose list is hidden would give the focus to the hidden filter."""
     title_text = ""
     """What the list is called."""
     noun = "row"

@@ -223,6 +223,8 @@ class NodesScreen(ListingScreen[NodeRow]):
 
     def _settle(self) -> None:
         self.live_update()
+        shown = {LIST: "#rows", MAP: "#map", TREE: "#brokers"}
+        self.query_one(shown[self.layout_name]).focus()
         self.core_map.go_to(self.view.cursor)
         if self.layout_name == LIST:
             self.view.move_to(self.view.cursor)
