@@ -99,7 +99,7 @@ class KvsScreen(ListingScreen[KvsRow]):
             id="kvs.unlink",
         ),
         *ListingScreen.MARK_BINDINGS,
-        Binding("Y", "copy_value", "Copy the value", show=False, id="kvs.copy_value"),
+        Binding("V", "copy_value", "Copy the value", show=False, id="kvs.copy_value"),
         Binding("right,l", "open_directory", "Open the directory", show=False, id="kvs.right"),
         Binding(
             "left,h", "close_directory", "Close the directory, or go up", show=False, id="kvs.left"
