@@ -41,14 +41,14 @@ async def test_stop_and_start() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:
         await opened(pilot, "f6", CronScreen)
-        await pilot.press("a", "x")
+        await pilot.press("a", "minus")
         assert "Stop 3 entries?" in text_of(pilot)
         await pilot.press("right", "enter")
         await until(pilot, lambda: len(requests(feed, "cron.stop")) == 3)
         await until(pilot, lambda: "stopped: 3 entries" in text_of(pilot))
-        await pilot.press("b")
+        await pilot.press("plus")
         await until(pilot, lambda: "no entry is chosen" in text_of(pilot))
-        await pilot.press("end", "b", "right", "enter")
+        await pilot.press("end", "plus", "right", "enter")
         await until(pilot, lambda: requests(feed, "cron.start") == [("cron.start", {"id": 4}, 0)])
 
 
@@ -77,7 +77,7 @@ async def test_sync_can_be_changed_and_taken_away() -> None:
 async def test_read_only() -> None:
     async with make(views_feed(), read_only=True).run_test(size=SIZE) as pilot:
         await opened(pilot, "f6", CronScreen)
-        await pilot.press("x", "b", "X", "e")
+        await pilot.press("minus", "plus", "X", "e")
         assert not isinstance(pilot.app.screen, IntentScreen)
 
 

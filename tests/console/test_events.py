@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual.events import MouseScrollUp
 
 from tests.console.conftest import NOW
 from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, make, opened
 from tests.console.views_data import PLACES, views_feed
+from tui.model.events import KEPT
 from tui.screens.events import EventsScreen
 from tui.screens.job import JobScreen
 
@@ -61,6 +63,18 @@ async def test_following_stops_with_the_cursor_and_goes_on_at_the_end() -> None:
         assert screen.view.cursor == 101
         await pilot.press("f")
         assert screen.view.cursor == 102
+
+
+async def test_scrolling_back_with_the_wheel_stops_following() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f8", EventsScreen)
+        happen(screen, *["memo"] * 100)
+        await pilot.pause()
+        assert screen.view.following
+        await pilot._post_mouse_events([MouseScrollUp], "#rows", offset=(10, 5))  # noqa: SLF001
+        await pilot.pause()
+        assert not screen.view.following
+        assert screen.view.scroll_offset.y < screen.view.max_scroll_y
 
 
 async def test_pause_says_how_many_wait() -> None:
@@ -124,6 +138,16 @@ async def test_a_lost_connection_leaves_a_line() -> None:
         screen.live_update()
         await pilot.pause()
         assert "connection lost" in text_of(pilot)
+
+
+async def test_events_that_were_not_kept_are_counted() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f8", EventsScreen)
+        happen(screen, *["memo"] * (KEPT + 7))
+        await pilot.press("g")
+        await pilot.pause()
+        assert "7 events before were not kept" in text_of(pilot)
+        assert screen.listing.total == KEPT + 1
 
 
 async def test_a_hundred_thousand_events_leave_the_newest() -> None:

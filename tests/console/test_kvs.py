@@ -202,7 +202,7 @@ async def test_go_to_filter_and_copy() -> None:
             pilot, lambda: screen.view.row is not None and screen.view.row.key == "admin.note"
         )
         await until(pilot, lambda: screen.value == b"first line\nsecond line\n")
-        await pilot.press("Y")
+        await pilot.press("V")
         assert pilot.app.clipboard == "first line\nsecond line\n"
         await pilot.press("y")
         assert pilot.app.clipboard == "admin.note"

@@ -11,7 +11,7 @@ from tests.console.conftest import NOW
 from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, after, make, opened, requests
-from tests.console.views_data import views_feed
+from tests.console.views_data import still_statistics, views_feed
 from tui.screens.intent import IntentScreen
 from tui.screens.modules import ModulesScreen
 
@@ -172,6 +172,17 @@ async def test_modules_of_a_broker_of_today() -> None:
         assert requests(feed, "module.load")[0][1] == {"path": "/lib/kvs.so", "args": []}
 
 
+async def test_a_part_of_the_broker_is_not_loaded_again() -> None:
+    told = {"name": "overlay", "path": "builtin", "idle": 0, "status": 1, "services": ["overlay"]}
+    answers: dict[str, Any] = {"broker.lsmod": unknown, "module.list": {"mods": [told]}}
+    feed = views_feed(answers)
+    async with make(feed).run_test(size=SIZE) as pilot:
+        await opened(pilot, "f5", ModulesScreen)
+        await pilot.press("R", "right", "enter")
+        await until(pilot, lambda: "cannot be loaded again" in text_of(pilot))
+        assert not requests(feed, "module.remove")
+
+
 async def test_read_only_can_ping_but_not_remove() -> None:
     async with make(views_feed(), read_only=True).run_test(size=SIZE) as pilot:
         screen = await opened(pilot, "f5", ModulesScreen)
@@ -194,4 +205,5 @@ def test_modules_look(
     size: tuple[int, int],
 ) -> None:
     ready = after("f5", ModulesScreen, *keys)
-    assert snap_compare(make(views_feed()), terminal_size=size, run_before=ready)
+    feed = views_feed(still_statistics())
+    assert snap_compare(make(feed), terminal_size=size, run_before=ready)

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.console.conftest import NOW
 from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, after, make, opened
-from tests.console.views_data import views_feed
+from tests.console.views_data import resources, views_feed
 from tui.screens.help import HelpScreen
 from tui.screens.intent import IntentScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.nodes import NodesScreen
 from tui.widgets.core_map import CoreMap
-from tui.widgets.listing import ListingView
+from tui.widgets.listing import ListingHeading, ListingView
 
 if TYPE_CHECKING:
     from tui.feed.synthetic import SyntheticFeed
@@ -78,6 +79,20 @@ async def test_map_shows_each_core_and_moves_in_two_directions() -> None:
         assert not core_map.display
 
 
+async def test_keys_go_to_the_map_when_another_view_was_on_top() -> None:
+    async with make(views_feed()).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, "f3", NodesScreen)
+        await pilot.press("m", "f7")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await pilot.press("j", "l")
+        assert screen.view.cursor == 4
+        assert screen.listing.text == ""
+        await pilot.press("q")
+        assert isinstance(pilot.app.screen, JobsScreen)
+
+
 async def test_map_and_list_are_side_by_side_where_there_is_room() -> None:
     async with make(views_feed()).run_test(size=(200, 60)) as pilot:
         screen = await opened(pilot, "f3", NodesScreen)
@@ -133,6 +148,53 @@ async def test_enter_shows_the_jobs_of_the_node() -> None:
         assert "sim-1" not in {table.name[row] for row in screen.dashboard.view.rows()}
 
 
+async def test_enter_shows_the_jobs_of_all_marked_nodes() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        await opened(pilot, "f3", NodesScreen)
+        await pilot.press("space", "down", "space", "space", "enter")
+        screen = pilot.app.screen
+        assert isinstance(screen, JobsScreen)
+        assert screen.dashboard.view.query.text == "ranks:0,2-3"
+        names = {screen.dashboard.table.name[row] for row in screen.dashboard.view.rows()}
+        assert "sim-0" in names
+
+
+async def test_what_was_read_before_the_connection_was_lost_is_marked() -> None:
+    app = make(views_feed())
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f3", NodesScreen)
+        app.dashboard.set_link(False, "lost connection to the broker")
+        screen.live_update()
+        await pilot.pause()
+        assert "not connected, as it was" in text_of(pilot)
+        assert len(screen.listing) == 48
+        assert screen.make_painter().quiet(screen.listing.shown[0])
+
+
+async def test_clicks_sort_choose_and_open() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f3", NodesScreen)
+        await pilot.click(ListingHeading, offset=(10, 0))
+        assert screen.listing.sort == "host"
+        await pilot.click(ListingHeading, offset=(10, 0))
+        assert screen.listing.reverse
+        await pilot.click("#rows", offset=(10, 3))
+        assert screen.view.cursor == 3
+        row = screen.view.row
+        assert row is not None
+        await pilot.click("#rows", offset=(10, 3), times=2)
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+        assert screen.dashboard.view.query.text == f"ranks:{row.rank}"
+
+
+async def test_jobs_without_a_summary_are_looked_up() -> None:
+    feed = views_feed(stored={"R": resources("40", "0-3")})
+    feed.jobs.append({"id": 99, "state": 16, "t_run": NOW - 5, "name": "other"})
+    async with make(feed).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f3", NodesScreen)
+        assert 99 in screen.occupants.on[40]
+
+
 async def test_drain_asks_for_a_reason() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:
@@ -164,6 +226,14 @@ async def test_many_marked_nodes_are_drained_in_one_request_after_their_number()
         await until(pilot, lambda: bool(drained(feed)))
         assert drained(feed)[0][1]["targets"] == "0-19,23,25-39,42-44,46"
         await until(pilot, lambda: not screen.listing.marks)
+
+
+async def test_a_job_on_several_nodes_is_one_job_that_goes_on() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        await opened(pilot, "f3", NodesScreen)
+        await pilot.press("space", "space", "space", "d")
+        assert "Drain 3 nodes?" in text_of(pilot)
+        assert "1 job will go on to the end" in text_of(pilot)
 
 
 async def test_undrain_takes_the_drained_ones_only() -> None:

@@ -55,14 +55,14 @@ async def test_stop_and_start_those_that_are_not_yet() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:
         await opened(pilot, "f4", QueuesScreen)
-        await pilot.press("a", "x")
+        await pilot.press("a", "minus")
         assert "Stop 2 queues?" in text_of(pilot)
         await pilot.press("enter")  # a reason may be left out
         await until(pilot, lambda: len(requests(feed, START)) == 2)
         assert {asked[1]["name"] for asked in requests(feed, START)} == {"batch", "debug"}
-        await pilot.press("b")
+        await pilot.press("plus")
         await until(pilot, lambda: "it is started already" in text_of(pilot))
-        await pilot.press("end", "b", "right", "enter")
+        await pilot.press("end", "plus", "right", "enter")
         await until(pilot, lambda: len(requests(feed, START)) == 3)
         assert requests(feed, START)[2][1]["name"] == "night"
 
@@ -119,14 +119,14 @@ async def test_a_refusal_names_the_queue() -> None:
 async def test_read_only_has_no_switches() -> None:
     async with make(views_feed(), read_only=True).run_test(size=SIZE) as pilot:
         await opened(pilot, "f4", QueuesScreen)
-        await pilot.press("d", "e", "b", "x")
+        await pilot.press("d", "e", "plus", "minus")
         assert not isinstance(pilot.app.screen, IntentScreen)
 
 
 @SIZES
 @pytest.mark.parametrize(
     ("name", "keys"),
-    [("list", ()), ("stop", ("x",))],
+    [("list", ()), ("stop", ("minus",))],
     ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_queues_look(

@@ -118,13 +118,23 @@ async def test_queues_are_switched(instance: Instance) -> None:
         assert isinstance(screen, QueuesScreen)
         assert [queue.title for queue in screen.listing.shown] == ["batch*", "debug"]
         assert screen.listing.shown[1].limits == "1h"
+        jobid = run_job(instance.uri, "true")
+        await until(pilot, lambda: screen.listing.shown[0].counts.over > 0)
+        assert screen.listing.shown[1].counts.over == 0
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+        view, ids = screen.dashboard.view, screen.dashboard.table.ids
+        assert view.query.text == 'queue:"batch"'
+        assert jobid in {ids[row] for row in view.rows()}
+        await pilot.press("escape")
+        screen = await go(pilot, "f4")
         await pilot.press("down", "d", *"full", "enter")
         await until(pilot, lambda: screen.listing.shown[1].why == "disabled: full")
-        await pilot.press("x", *"later", "enter")
+        await pilot.press("minus", *"later", "enter")
         await until(pilot, lambda: "stopped: later" in screen.listing.shown[1].why)
         await pilot.press("e", "right", "enter")
         await until(pilot, lambda: screen.listing.shown[1].enabled)
-        await pilot.press("b", "right", "enter")
+        await pilot.press("plus", "right", "enter")
         await until(pilot, lambda: screen.listing.shown[1].started)
 
 
@@ -159,9 +169,9 @@ async def test_cron_entries_are_stopped_started_and_deleted(instance: Instance) 
         (entry,) = screen.listing.shown
         assert (entry.name, entry.spec) == ("tick", "every 0.2s")
         await until(pilot, lambda: "so it goes" in " ".join(x.text for x in screen.pane.content))
-        await pilot.press("x", "right", "enter")
+        await pilot.press("minus", "right", "enter")
         await until(pilot, lambda: screen.listing.shown[0].stopped)
-        await pilot.press("b", "right", "enter")
+        await pilot.press("plus", "right", "enter")
         await until(pilot, lambda: not screen.listing.shown[0].stopped)
         await pilot.press("X", "right", "enter")
         await until(pilot, lambda: len(screen.listing) == 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 
+from tui.app import TopApp
 from tui.screens.cron import CronScreen
 from tui.screens.events import EventsScreen
 from tui.screens.kvs import KvsScreen
@@ -49,6 +50,19 @@ def test_no_key_of_a_view_stands_for_two_things(screen: type[NodesScreen]) -> No
         for key in binding.key.split(","):
             assert key not in seen, key
             seen.add(key)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_key_of_a_view_hides_one_that_works_everywhere(screen: type[NodesScreen]) -> None:
+    everywhere = {
+        key
+        for binding in TopApp.BINDINGS
+        if isinstance(binding, Binding)
+        for key in binding.key.split(",")
+    }
+    for binding in screen.BINDINGS:
+        assert isinstance(binding, Binding)
+        assert not everywhere & set(binding.key.split(",")) - {"q"}, binding.id
 
 
 def test_what_changes_something_is_known_as_such() -> None:

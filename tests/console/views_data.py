@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NODES = 48
 CORES = 16
 INSTANCE = InstanceInfo("local:///run/flux/local", NODES, "0.29.0", NOW - 7500, 0, "fluke0")
+QUEUES = ("batch", "batch", "batch", "debug", "night")
 PLACES = (
     ("rank[0-3]/core[0-15]", "0-3", 64),
     ("rank4/core[0-7]", "4", 8),
@@ -76,7 +77,8 @@ def jobs() -> list[JsonObject]:
             "annotations": {"sched": {"resource_summary": where}},
         }
         found.append(job)
-    return found + [job for job in sample.jobs(60, NOW) if job["state"] != 16]
+    found += [job for job in sample.jobs(60, NOW) if job["state"] != 16]
+    return [{**job, "queue": QUEUES[job["id"] % 5]} for job in found]
 
 
 def topology(rank: int = 0, size: int = NODES) -> JsonObject:
@@ -228,6 +230,11 @@ def cron_answers() -> dict[str, Any]:
         "cron.start": {},
         "cron.delete": {},
     }  # fmt: skip
+
+
+def still_statistics() -> dict[str, Any]:
+    """Return statistics that stay as they are, for pictures."""
+    return {f"{name}.stats.get": stats(name, {}) for name, _ in MODULES}
 
 
 CRON_LOG = (

@@ -99,6 +99,8 @@ async def reload(feed: Feed, module: Module, rank: int) -> None:
     """Unload a module and load it again as it was; raises OSError, before anything is done if the
     broker cannot load it: flux-core 0.29 does not tell where its modules come from.
     """
+    if module.path and not module.path.startswith("/"):
+        raise OSError(errno.EINVAL, "it is a part of the broker and cannot be loaded again")
     if module.path:
         await feed.ask("module.remove", {"name": module.name}, rank=rank)
         await feed.ask("module.load", {"path": module.path, "args": []}, rank=rank)

@@ -55,17 +55,18 @@ def _lines(data: bytes) -> tuple[str, list[Line]]:
     events = _events(text)
     if events:
         start = float(events[0]["timestamp"])
-        return EVENTLOG, [
-            event_line(entry)._replace(label=f"{float(entry['timestamp']) - start:9.3f}s")
-            for entry in events
-        ]
+        return EVENTLOG, [_event(entry, start) for entry in events]
     pretty = _pretty(text)
-    if pretty is not None:
-        return JSON, [Line("stdout", "", fmt.printable(line)) for line in pretty.split("\n")]
-    lines = [
-        Line("stdout", "", fmt.printable(line[:LONGEST])) for line in text.rstrip("\n").split("\n")
-    ]
-    return TEXT, lines
+    kind = TEXT if pretty is None else JSON
+    found = (text.rstrip("\n") if pretty is None else pretty).split("\n")
+    return kind, [Line("stdout", "", fmt.printable(line[:LONGEST])) for line in found]
+
+
+def _event(entry: JsonMapping, start: float) -> Line:
+    """Return an event as a line, with the seconds since the first one."""
+    line = event_line(entry)
+    label = f"{float(entry['timestamp']) - start:9.3f}s"
+    return line._replace(label=label, text=line.text[:LONGEST])
 
 
 def _events(text: str) -> list[JsonMapping]:

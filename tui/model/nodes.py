@@ -46,6 +46,9 @@ class Children(NamedTuple):
 
 
 NONE: Final = Children()
+MOST_RANKS: Final = 1 << 20
+MOST_CORES: Final = 1 << 14
+"""Ranks, and cores or GPUs of a node, above which nothing is believed."""
 AT_ONCE: Final = 500
 """Jobs that are taken in without a pause."""
 
@@ -93,11 +96,23 @@ class NodeRow:
         return "; ".join(part for part in parts if part)
 
 
+def _within(ids: str, most: int) -> IDset:
+    """Return an idset; raises ValueError for what is none, or has ids of ``most`` and above: short
+    as it is written, it may stand for more than there is memory for.
+    """
+    found = IDset(ids)
+    if found and found.last() >= most:
+        raise ValueError(f"{ids}: there are less than {most}")
+    return found
+
+
 @lru_cache(maxsize=65536)
 def mask(ids: str) -> int:
-    """Return an idset, or one id, as a mask; raises ValueError."""
+    """Return an idset, or one id, as a mask; raises ValueError for what is none or beyond what a
+    node can have.
+    """
     found = 0
-    for first, last in IDset(ids).ranges():
+    for first, last in _within(ids, MOST_CORES).ranges():
         found |= (1 << (last + 1)) - (1 << first)
     return found
 
@@ -110,7 +125,7 @@ def by_rank(resources: object) -> dict[int, Children]:
     for entry in entries if isinstance(entries, list) else ():
         inside = entry.get("children") or {}
         children = Children(mask(str(inside.get("core", ""))), mask(str(inside.get("gpu", ""))))
-        for rank in IDset(str(entry["rank"])):
+        for rank in _within(str(entry["rank"]), MOST_RANKS):
             found[rank] = found[rank] | children if rank in found else children
     return found
 
@@ -192,15 +207,20 @@ def nodes(
 @lru_cache(maxsize=16384)
 def summary(text: str) -> tuple[tuple[str, Children], ...]:
     """Return what a scheduler's resource summary says, ``rank[0-1]/core[0-3],gpu0``: pairs of ranks
-    and what is used on each of them; empty if it is not written so.
+    and what is used on each of them; empty if it is not written so, or cannot be true: users may
+    have written it.
     """
     found = []
-    for ranks, inside in _PLACE.findall(text):
-        children = NONE
-        for kind, ids in _CHILD.findall(inside):
-            here = mask(ids)
-            children |= Children(here, 0) if kind == "core" else Children(0, here)
-        found.append((ranks, children))
+    try:
+        for ranks, inside in _PLACE.findall(text):
+            children = NONE
+            for kind, ids in _CHILD.findall(inside):
+                here = mask(ids)
+                children |= Children(here, 0) if kind == "core" else Children(0, here)
+            _within(ranks, MOST_RANKS)
+            found.append((ranks, children))
+    except ValueError:
+        return ()
     return tuple(found)
 
 

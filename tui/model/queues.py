@@ -152,7 +152,7 @@ def totals(found: Sequence[ListedQueue]) -> Mapping[str, int]:
 def queue_listing() -> Listing[ListedQueue]:
     """Return the list of queues, without any."""
     columns = (
-        ListColumn[ListedQueue]("name", "QUEUE", 12, lambda q: q.title, grow=1),
+        ListColumn[ListedQueue]("name", "QUEUE", 11, lambda q: q.title, grow=1),
         ListColumn[ListedQueue](
             "submission", "SUBMISSION", 11, lambda q: "enabled" if q.enabled else "disabled"
         ),
@@ -160,7 +160,7 @@ def queue_listing() -> Listing[ListedQueue]:
             "scheduling", "SCHEDULING", 11, lambda q: "started" if q.started else "stopped"
         ),
         ListColumn[ListedQueue](
-            "load", "JOBS", 12, lambda q: "", lambda q: -q.counts.running, grow=2
+            "load", "JOBS", 10, lambda q: "", lambda q: -q.counts.running, rank=5, grow=2
         ),
         _number("running", "RUN", lambda q: q.counts.running),
         _number("pending", "PEND", lambda q: q.counts.pending),
@@ -175,8 +175,8 @@ def queue_listing() -> Listing[ListedQueue]:
             right=True,
             rank=3,
         ),
-        ListColumn[ListedQueue]("limits", "LIMITS", 14, lambda q: q.limits or "-", rank=4, grow=1),
-        ListColumn[ListedQueue]("why", "REASON", 12, lambda q: q.why, rank=0, grow=2),
+        ListColumn[ListedQueue]("limits", "LIMITS", 12, lambda q: q.limits or "-", rank=4, grow=1),
+        ListColumn[ListedQueue]("why", "REASON", 18, lambda q: q.why, rank=-1, grow=2),
     )
     return Listing(columns, lambda q: q.name, sort="name")
 

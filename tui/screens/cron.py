@@ -88,12 +88,18 @@ class CronScreen(ListingScreen[CronRow]):
         Binding("escape,q", "back", "Back", tooltip="Back", id="cron.back"),
         *ListingScreen.MARK_BINDINGS,
         Binding(
-            "x", "stop_entry", "Stop", tooltip="Stop the marked entries or this one", id="cron.stop"
+            "minus",
+            "stop_entry",
+            "Stop",
+            tooltip="Stop the marked entries or this one",
+            key_display="-",
+            id="cron.stop",
         ),
         Binding(
-            "b",
+            "plus,equals_sign",
             "start_entry",
             "Start",
+            key_display="+",
             tooltip="Start the marked entries or this one again",
             id="cron.start",
         ),

@@ -27,18 +27,20 @@ from tui.model.events import (
     notice,
     split_filter,
 )
-from tui.model.intent import Intent
+from tui.model.intent import Intent, many
+from tui.model.jobid import f58
 from tui.model.query import QueryError
 from tui.model.rates import Rates
 from tui.screens.listing import ListingScreen, Part
 from tui.widgets import palette
-from tui.widgets.listing import Painter
+from tui.widgets.listing import Painter, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.model.dashboard import Dashboard
     from tui.model.listing import Listing
+    from tui.widgets.palette import Glyphs
 
 COLOURS: Final = {
     BAD: palette.RED,
@@ -55,8 +57,15 @@ ALL: Final = "*"
 class EventPainter(Painter[Event]):
     """Events in the list."""
 
-    def __init__(self, dashboard: Dashboard) -> None:
+    def __init__(self, dashboard: Dashboard, glyphs: Glyphs) -> None:
         self.dashboard = dashboard
+        self.glyphs = glyphs
+
+    def pieces(self, row: Event, column: str, width: int) -> Sequence[Piece] | None:
+        """Draw the id of the job in letters that the terminal has."""
+        if column != "job" or not row.jobid:
+            return None
+        return [(f58(row.jobid, self.glyphs is palette.ASCII), palette.SOFT)]
 
     def colour(self, row: Event, column: str) -> str:
         """Return the colour of a cell's text."""
@@ -111,13 +120,18 @@ class EventsScreen(ListingScreen[Event]):
         self._second = -1
         self._lost_at = 0.0
 
+    @property
+    def none(self) -> str:
+        """What is said before anything has happened."""
+        return "nothing has happened yet since the dashboard connected"
+
     def make_listing(self) -> Listing[Event]:
         """Return the empty list."""
         return event_listing()
 
     def make_painter(self) -> EventPainter:
         """Return what says how events look."""
-        return EventPainter(self.dashboard)
+        return EventPainter(self.dashboard, self.glyphs)
 
     def figures(self) -> Sequence[Part]:
         """Return how many there are and how fast they come."""
@@ -153,8 +167,12 @@ class EventsScreen(ListingScreen[Event]):
         gap = self._gap()
         if gap:
             found.append(gap)
-        for jobid, entry in recent.since(self._seen):
-            found.append(job_event(self._next(), jobid, entry))
+        fresh = recent.since(self._seen)
+        missing = recent.total - self._seen - len(fresh)
+        if missing > 0:
+            text = f"--- {many(missing, 'event')} before were not kept ---"
+            found.append(notice(self._next(), self.dashboard.clock(), text))
+        found.extend(job_event(self._next(), jobid, entry) for jobid, entry in fresh)
         self._seen = recent.total
         while self._messages:
             when, topic, payload = self._messages.popleft()

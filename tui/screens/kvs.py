@@ -99,7 +99,7 @@ class KvsScreen(ListingScreen[KvsRow]):
             id="kvs.unlink",
         ),
         *ListingScreen.MARK_BINDINGS,
-        Binding("Y", "copy_value", "Copy the value", show=False, id="kvs.copy_value"),
+        Binding("V", "copy_value", "Copy the value", show=False, id="kvs.copy_value"),
         Binding("right,l", "open_directory", "Open the directory", show=False, id="kvs.right"),
         Binding(
             "left,h", "close_directory", "Close the directory, or go up", show=False, id="kvs.left"
@@ -222,7 +222,7 @@ class KvsScreen(ListingScreen[KvsRow]):
         self._shown = (self.namespace, key, "")
         pane = self.pane
         pane.title = fmt.printable(key)
-        size = f"{kind}, {fmt.count(len(data))} bytes"
+        size = f"{kind}, {many(len(data), 'byte')}"
         pane.set_source(size if remark is None else remark, empty, live=False)
         pane.show(lines)
 
@@ -366,7 +366,7 @@ class KvsScreen(ListingScreen[KvsRow]):
                 changes += 1
                 when = fmt.clock(self.dashboard.clock(), self.dashboard.clock())
                 told = f"{many(changes, 'change')}, the last at {when}" if changes else "watching"
-                self._show(key, data, remark=f"{told}, {fmt.count(len(data))} bytes")
+                self._show(key, data, remark=f"{told}, {many(len(data), 'byte')}")
                 self.dashboard.revision += 1
         except OSError as error:
             self.warn(f"{key} is not watched any more: {error.strerror or error}")
@@ -385,7 +385,7 @@ class KvsScreen(ListingScreen[KvsRow]):
         row = self.view.row
         if row is not None and row.kind != DIRECTORY:
             self.app.copy_to_clipboard(self.value.decode("utf-8", "replace"))
-            self.notify(f"copied {fmt.count(len(self.value))} bytes", timeout=3)
+            self.notify(f"copied {many(len(self.value), 'byte')}", timeout=3)
 
     def action_put_key(self) -> None:
         """Ask for a key and a text to set it to."""

@@ -81,6 +81,8 @@ class Overview(Painted):
 class ListingScreen(LiveScreen, Generic[Row]):
     """A view that lists something. A subclass says what, and how it is read and looks."""
 
+    AUTO_FOCUS = ""
+    """Coming back to a screen whose list is hidden would give the focus to the hidden filter."""
     title_text = ""
     """What the list is called."""
     noun = "row"
@@ -225,7 +227,12 @@ class ListingScreen(LiveScreen, Generic[Row]):
             return self.trouble or f"reading{self.glyphs.more}"
         if self.listing.total:
             return f"no {self.noun} matches the filter"
-        return self.trouble or f"there are no {many(0, self.noun).removeprefix('0 ')}"
+        return self.trouble or self.none
+
+    @property
+    def none(self) -> str:
+        """What is said when there is nothing to list."""
+        return f"there are no {many(0, self.noun).removeprefix('0 ')}"
 
     def _overview(self) -> tuple[Sequence[Part], Sequence[Part]]:
         left: list[Part] = [(f"{self.title_text}  ", f"bold {palette.BRIGHT}")]

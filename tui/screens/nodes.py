@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from flux.idset import IDset
 from tui.feed.nodes import drain, read_nodes, read_tree, undrain
 from tui.model import format as fmt
 from tui.model.intent import Intent, many
@@ -104,7 +105,7 @@ class NodesScreen(ListingScreen[NodeRow]):
             "enter",
             "open",
             "Jobs",
-            tooltip="Show the jobs on this node",
+            tooltip="Show the jobs on the marked nodes or this one",
             key_display="\u23ce",
             id="nodes.open",
         ),
@@ -222,6 +223,8 @@ class NodesScreen(ListingScreen[NodeRow]):
 
     def _settle(self) -> None:
         self.live_update()
+        shown = {LIST: "#rows", MAP: "#map", TREE: "#brokers"}
+        self.query_one(shown[self.layout_name]).focus()
         self.core_map.go_to(self.view.cursor)
         if self.layout_name == LIST:
             self.view.move_to(self.view.cursor)
@@ -278,8 +281,9 @@ class NodesScreen(ListingScreen[NodeRow]):
             super().action_open()
 
     def opened(self, row: NodeRow) -> None:
-        """Show the jobs of a node."""
-        show_jobs(self, f"ranks:{row.rank}")
+        """Show the jobs of the marked nodes, else of this one."""
+        ranks = IDset([node.rank for node in self.listing.marked()] or [row.rank])
+        show_jobs(self, f"ranks:{ranks.encode().strip('[]')}")
 
     def name_of(self, row: NodeRow) -> str:
         """Return the host, to copy."""
@@ -294,8 +298,9 @@ class NodesScreen(ListingScreen[NodeRow]):
         """Take nodes out of scheduling, after asking why."""
         chosen = self.targets()
         known = {node.reason for node in chosen if node.drained}
-        busy = sum(node.jobs for node in chosen)
-        notes = [f"{many(busy, 'job')} on them will end first"] if busy else []
+        on = self.occupants.on
+        busy = len({jobid for node in chosen for jobid in on.get(node.rank, ())})
+        notes = [f"{many(busy, 'job')} will go on to the end"] if busy else []
         notes += ["some are drained already: they get the new reason"] if known else []
         names = tuple(map(self._label, chosen))
         given = known.pop() if len(known) == 1 else ""

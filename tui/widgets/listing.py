@@ -268,6 +268,10 @@ class ListingView(ScrollView, Generic[Row], can_focus=True, inherit_bindings=Fal
             left -= len(part)
         return [*pieces, (" " * left, palette.TEXT)]
 
+    def on_mouse_scroll_up(self) -> None:
+        """Scrolling back with the wheel stops following."""
+        self.following = False
+
     def on_click(self, event: Click) -> None:
         """Put the cursor on the clicked line; the second click opens it."""
         index = event.y + self.scroll_offset.y

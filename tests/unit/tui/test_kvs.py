@@ -138,6 +138,13 @@ def test_what_is_too_large_says_so() -> None:
     assert value_lines(cut)[0] == "text"  # the end falls into a character
 
 
+def test_long_lines_are_cut() -> None:
+    long = b"x" * 1_000_000
+    event = b'{"timestamp": 1.0, "name": "a", "context": {"b": "' + long + b'"}}\n'
+    for data in (long, b'["' + long + b'"]', event):
+        assert max(len(line.text) for line in value_lines(data)[1]) <= 4096
+
+
 def test_values_of_others_are_fit_for_a_terminal() -> None:
     for data in (b"a\x1b[2J", b'{"a\\u001b": "\\u009b"}', '["\u202e"]'.encode()):
         assert all(line.text.isprintable() for line in value_lines(data)[1])

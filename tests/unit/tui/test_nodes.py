@@ -27,6 +27,8 @@ def test_masks_of_idsets() -> None:
     assert mask("") == 0
     with pytest.raises(ValueError, match="x"):
         mask("x")
+    with pytest.raises(ValueError, match="less than"):
+        mask("0-4000000000")
 
 
 def test_resources_of_one_rank_may_be_told_in_parts() -> None:
@@ -50,6 +52,9 @@ def test_resources_of_one_rank_may_be_told_in_parts() -> None:
         ("rank0/core[0-1],gpu0", (("0", Children(3, 1)),)),
         ("rank0/core0 rank1/core[0-1]", (("0", Children(1)), ("1", Children(3)))),
         ("n[1-3]", ()),
+        ("rank[0-4000000000]/core0", ()),
+        ("rank0/core[0-4000000000]", ()),
+        ("rank[3-1]/core0", ()),
         ("", ()),
     ],
 )
