@@ -46,6 +46,16 @@ def return_code_of(status: int) -> int:
     return -signum if signum else status >> _CODE_SHIFT & _CODE_BITS
 
 
+def code_of_signal(signum: int) -> int:
+    """Return the exit code of shells for a process that a signal ends."""
+    return SIGNALED + signum
+
+
+def shell_code(returncode: int) -> int:
+    """Return a return code of Python's `subprocess` as shells count it."""
+    return returncode if returncode >= 0 else SIGNALED - returncode
+
+
 def status_of_code(code: int) -> int:
     """Return the wait status of a process that exits with ``code``, 0 to 255."""
     return (code & _CODE_BITS) << _CODE_SHIFT

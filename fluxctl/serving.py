@@ -10,6 +10,7 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
+from flux.waitstatus import code_of_signal
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
 from fluxctl.option_types import duration
@@ -100,7 +101,7 @@ def serve_dashboards(ctx: click.Context) -> int:
         lambda text: print(text, file=sys.stderr, flush=True),
     )
     signum = asyncio.run(server.run(ctx.params["serve"]))
-    return 128 + signum
+    return code_of_signal(signum)
 
 
 def same_options(ctx: click.Context) -> list[str]:

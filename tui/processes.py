@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from flux.waitstatus import shell_code
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -102,7 +104,7 @@ class LineCommand:
                 else:
                     yield batch
             code = await process.wait()
-            self.status = code if code >= 0 else 128 - code
+            self.status = shell_code(code)
         finally:
             for reader in readers:
                 reader.cancel()
@@ -186,7 +188,7 @@ async def in_the_terminal(words: Sequence[str], env: Mapping[str, str]) -> int:
         if terminal >= 0:
             os.close(terminal)
     code = process.returncode or 0
-    return code if code >= 0 else 128 - code
+    return shell_code(code)
 
 
 def _give(terminal: int, group: int) -> int:

@@ -18,6 +18,8 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from flux.waitstatus import code_of_signal
+
 if TYPE_CHECKING:
     from textual.widget import Widget
 
@@ -110,7 +112,7 @@ class TerminalApp(App[None]):
 
     def end_by_signal(self, signum: int) -> None:
         """End in order, as shells count it; at once if that does not come to an end."""
-        code = 128 + signum
+        code = code_of_signal(signum)
         last_resort = threading.Timer(_PATIENCE, os._exit, (code,))
         last_resort.daemon = True
         last_resort.start()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.waitstatus import code_of_signal
 from fluxctl import completions
 from fluxctl.errors import CommandError
 from fluxctl.hopeless import refuse_hopeless
@@ -335,7 +336,7 @@ def _linear(uri: str, query: str, record: str | None, as_json: bool) -> None:
     if record is not None:
         _record(session, record, lambda text: print(f"flux-top: {text}", file=sys.stderr))
         # So that what ends it ends the recording in an orderly way.
-        signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
+        signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(code_of_signal(signum)))
     writing = run_linear(
         session.feed, session.dashboard, lambda line: print(line, flush=True), as_json=as_json
     )

@@ -122,10 +122,15 @@ def _too_late() -> CommandError:
 
 
 def _has_ended(h: Flux, jobid: int) -> bool:
-    from flux.job.list import get_job
+    from flux.constants import FLUX_JOB_STATE_INACTIVE
+    from flux.job.list import job_list_id
 
-    job = get_job(h, jobid)
-    return job is not None and job.get("state") == "INACTIVE"
+    try:
+        return job_list_id(h, jobid, ["state"]).get_job()["state"] == FLUX_JOB_STATE_INACTIVE
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return False
 
 
 def _await(

@@ -51,7 +51,10 @@ ACTING = {
     ),
     "draws on a terminal": ("fluxctl.start_progress",),
     "signals processes": ("flux.child_signal",),
-    "imports what it is asked about": ("fluxctl.examples",),
+    "imports what it is asked about": (
+        "fluxctl.examples",
+        "tui.views",
+    ),
     "starts processes": ("broker.shell.task", "broker.subprocess.launch"),
     "acts on the shell's loop, tasks and descriptors": (
         "broker.shell.guarding",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import signal
 import struct
 import termios
 from typing import Final
+
+from flux.child_signal import signal_child
 
 CHUNK: Final = 1 << 16
 GRACE: Final = 5.0
@@ -108,9 +109,7 @@ class ServedTerminal:
             await self._process.wait()
 
     def _signal(self, signum: int) -> None:
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signum)
+        signal_child(self._process, signum)
 
     async def _ready(self, *, reading: bool) -> None:
         loop = asyncio.get_running_loop()
