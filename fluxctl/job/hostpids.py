@@ -126,7 +126,7 @@ def _has_ended(h: Flux, jobid: int) -> bool:
     from flux.job.list import job_list_id
 
     try:
-        return job_list_id(h, jobid, ["state"]).get_job()["state"] == FLUX_JOB_STATE_INACTIVE
+        return bool(job_list_id(h, jobid, ["state"]).get_job()["state"] == FLUX_JOB_STATE_INACTIVE)
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
