@@ -25,7 +25,18 @@ PERIOD: Final = 0.12
 """Seconds between two looks at the terminal."""
 INK: Final = "#cdd4e0"
 _CURSOR: Final = ("display-message", "-p", "#{cursor_flag} #{cursor_x} #{cursor_y}")
-_THEME: Final = TerminalTheme((14, 19, 28), (205, 212, 224), [(205, 212, 224)] * 8)
+_SIXTEEN: Final = [
+    (58, 67, 86),
+    (240, 108, 120),
+    (126, 211, 108),
+    (229, 176, 87),
+    (94, 178, 245),
+    (180, 150, 245),
+    (110, 215, 205),
+    (205, 212, 224),
+]
+"""The colours that terminals know by number, in their order."""
+_THEME: Final = TerminalTheme((14, 19, 28), (205, 212, 224), _SIXTEEN)
 
 
 class Stage:
