@@ -89,7 +89,7 @@ class RecordingApp(App[None]):
             playback is None
             or not isinstance(screen, LiveScreen)
             or isinstance(self.focused, Input)
-            or (key in screen._bindings.key_to_bindings and not isinstance(screen, JobsScreen))  # noqa: SLF001 - all of them, not only those that are active
+            or (_binds(screen, key) and not isinstance(screen, JobsScreen))
         ):
             raise SkipAction
         return playback
@@ -153,3 +153,8 @@ class RecordingApp(App[None]):
     def tell_failure(self, text: str) -> None:
         """Tell why something ended by itself."""
         self.notify(text, severity="error", timeout=20)
+
+
+def _binds(screen: LiveScreen, key: str | None) -> bool:
+    """Tell whether a screen has a binding for a key, active or not."""
+    return key in screen._bindings.key_to_bindings  # noqa: SLF001 - Textual lists active ones only

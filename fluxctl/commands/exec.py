@@ -60,7 +60,7 @@ class Remote:
         return self.state == RUNNING and not self.ended
 
 
-class Session:
+class RemoteRun:
     """The command on all target ranks: sends the requests, relays input, output and signals,
     collects the ends.
     """
@@ -374,7 +374,9 @@ def command(
     from flux.idset import IDset
 
     present = ranks & IDset(f"0-{size - 1}")
-    session = Session(h, list(command_line), present.expand(), label_io, noinput, verbose, as_json)
+    session = RemoteRun(
+        h, list(command_line), present.expand(), label_io, noinput, verbose, as_json
+    )
     sys.exit(session.run(directory or current_directory(), str(ranks), ranks - present))
 
 

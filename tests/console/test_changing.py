@@ -240,7 +240,7 @@ async def test_read_only_changes_nothing(make_app: MakeApp, feed: SyntheticFeed)
 
 
 async def test_an_inner_instance_is_entered_and_left(
-    make_app: MakeApp, feed: SyntheticFeed
+    make_app: MakeApp, feed: SyntheticFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner = SyntheticFeed(feed.jobs[:3])
     closed = asyncio.Event()
@@ -248,7 +248,7 @@ async def test_an_inner_instance_is_entered_and_left(
     async def close() -> None:
         closed.set()
 
-    inner.close = close  # type: ignore[method-assign]
+    monkeypatch.setattr(inner, "close", close)
     opened: list[str] = []
 
     def connect(uri: str) -> SyntheticFeed:

@@ -14,7 +14,7 @@ from tui.app import TopApp
 from tui.feed.instances import AT_ONCE, MOST, inner_of, look_around
 from tui.feed.synthetic import SyntheticFeed
 from tui.model.dashboard import StateCounts
-from tui.model.instances import ASCII_BRANCHES, DEEPEST, InnerInstance, Look, tree
+from tui.model.instances import ASCII_BRANCHES, DEEPEST, InnerInstance, InstanceLook, tree
 from tui.model.jobid import f58
 from tui.screens.instances import InstancesScreen
 
@@ -31,9 +31,11 @@ def inner(jobid: int, name: str = "batch.sh") -> InnerInstance:
 
 def three_levels(feed: SyntheticFeed) -> None:
     feed.looks = {
-        "": Look(StateCounts(running=3, pending=4), (inner(10), inner(20, "alloc"))),
-        inner(10).uri: Look(StateCounts(running=1, completed=5, failed=2), (inner(30, "deep"),)),
-        inner(30).uri: Look(StateCounts(pending=7)),
+        "": InstanceLook(StateCounts(running=3, pending=4), (inner(10), inner(20, "alloc"))),
+        inner(10).uri: InstanceLook(
+            StateCounts(running=1, completed=5, failed=2), (inner(30, "deep"),)
+        ),
+        inner(30).uri: InstanceLook(StateCounts(pending=7)),
     }
 
 
@@ -122,10 +124,10 @@ def test_records_of_jobs_that_are_no_instances_are_left_out() -> None:
 @pytest.mark.parametrize("deep", [1, DEEPEST, DEEPEST + 3])
 async def test_levels_are_looked_into_down_to_the_deepest(deep: int) -> None:
     feed = SyntheticFeed()
-    feed.looks = {"": Look(StateCounts(), (inner(1),))}
+    feed.looks = {"": InstanceLook(StateCounts(), (inner(1),))}
     for level in range(1, deep):
-        feed.looks[inner(level).uri] = Look(StateCounts(), (inner(level + 1),))
-    feed.looks[inner(deep).uri] = Look(StateCounts())
+        feed.looks[inner(level).uri] = InstanceLook(StateCounts(), (inner(level + 1),))
+    feed.looks[inner(deep).uri] = InstanceLook(StateCounts())
     looks = await look_around(feed)
     assert max(map(len, looks)) == min(deep, DEEPEST)
     lines = tree("top", looks, ASCII_BRANCHES)
@@ -139,15 +141,15 @@ async def test_a_thousand_instances_are_not_all_looked_into_nor_at_once(
     feed = SyntheticFeed()
     now, most = 0, 0
 
-    async def look(uri: str = "") -> Look:
+    async def look(uri: str = "") -> InstanceLook:
         nonlocal now, most
         if not uri:
-            return Look(StateCounts(), tuple(map(inner, range(1000))))
+            return InstanceLook(StateCounts(), tuple(map(inner, range(1000))))
         now += 1
         most = max(most, now)
         await asyncio.sleep(0)
         now -= 1
-        return Look(StateCounts())
+        return InstanceLook(StateCounts())
 
     monkeypatch.setattr(feed, "look", look)
     looks = await look_around(feed)
@@ -161,10 +163,10 @@ async def test_one_that_hangs_does_not_hold_up_the_others(monkeypatch: pytest.Mo
     monkeypatch.setattr("tui.feed.instances.PATIENCE", 0.05)
     feed = SyntheticFeed()
 
-    async def look(uri: str = "") -> Look:
+    async def look(uri: str = "") -> InstanceLook:
         if uri == inner(1).uri:
             await asyncio.Event().wait()
-        return Look(StateCounts(), () if uri else (inner(1), inner(2)))
+        return InstanceLook(StateCounts(), () if uri else (inner(1), inner(2)))
 
     monkeypatch.setattr(feed, "look", look)
     looks = await look_around(feed)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.model.dashboard import Dashboard
-    from tui.model.instances import Look
+    from tui.model.instances import InstanceLook
 
 ANSWER_SECONDS: Final = 10.0
 """How long an answer is waited for, unless said otherwise."""
@@ -75,7 +75,7 @@ class Feed(Protocol):
         now on.
         """
 
-    async def look(self, uri: str = "") -> Look:
+    async def look(self, uri: str = "") -> InstanceLook:
         """Return how many jobs the instance at ``uri``, by default this one, has in which state,
         and which of them are instances.
         """

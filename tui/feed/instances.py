@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from tui.model.instances import DEEPEST, InnerInstance, Look
+from tui.model.instances import DEEPEST, InnerInstance, InstanceLook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,11 +41,11 @@ def inner_of(jobs: Iterable[JsonMapping]) -> tuple[InnerInstance, ...]:
     return tuple(found)
 
 
-async def look_around(feed: Feed) -> dict[tuple[int, ...], Look]:
+async def look_around(feed: Feed) -> dict[tuple[int, ...], InstanceLook]:
     """Look into the instance of ``feed`` and all those in it, level by level; what cannot be looked
     into says why. Raises OSError if this instance itself does not answer.
     """
-    looks: dict[tuple[int, ...], Look] = {(): await feed.look()}
+    looks: dict[tuple[int, ...], InstanceLook] = {(): await feed.look()}
     level: list[tuple[tuple[int, ...], InnerInstance]]
     level = [((job.jobid,), job) for job in looks[()].inner]
     limit = asyncio.Semaphore(AT_ONCE)
@@ -56,14 +56,14 @@ async def look_around(feed: Feed) -> dict[tuple[int, ...], Look]:
                 async with asyncio.timeout(PATIENCE):
                     looks[path] = await feed.look(job.uri)
             except TimeoutError:
-                looks[path] = Look(trouble="does not answer")
+                looks[path] = InstanceLook(trouble="does not answer")
             except OSError as error:
-                looks[path] = Look(trouble=str(error.strerror or error))
+                looks[path] = InstanceLook(trouble=str(error.strerror or error))
 
     while level and len(level[0][0]) <= DEEPEST:
         left = max(0, MOST - len(looks))
         await asyncio.gather(*(one(path, job) for path, job in level[:left]))
         for path, _ in level[left:]:
-            looks[path] = Look(trouble="too many to look into")
+            looks[path] = InstanceLook(trouble="too many to look into")
         level = [((*path, job.jobid), job) for path, _ in level[:left] for job in looks[path].inner]
     return looks

@@ -36,7 +36,7 @@ from tui.feed.requests import (
     roundtrip,
 )
 from tui.model.dashboard import Dashboard, InstanceInfo
-from tui.model.instances import Look
+from tui.model.instances import InstanceLook
 from tui.model.nodestrip import node_uses
 from tui.model.notices import queue_notices
 from tui.model.reasons import scheduled
@@ -394,7 +394,7 @@ class LiveFeed:
             async for answer in stream:
                 yield answer
 
-    async def look(self, uri: str = "") -> Look:
+    async def look(self, uri: str = "") -> InstanceLook:
         """Ask the instance at ``uri`` over a connection of its own."""
         if not uri:
             return await _look(self._connected())
@@ -416,10 +416,10 @@ class LiveFeed:
         raise LostConnection("lost connection to the broker")
 
 
-async def _look(handle: AsyncFlux) -> Look:
+async def _look(handle: AsyncFlux) -> InstanceLook:
     version = await handle.attr_get("version")
     jobs = await job_list(handle, 0, version, states=RUNNING_STATES)
-    return Look(await counts(handle), inner_of(jobs))
+    return InstanceLook(await counts(handle), inner_of(jobs))
 
 
 async def _end_when(lost: asyncio.Event, subscription: Subscription) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tui.feed.base import Feed, JobItem
     from tui.feed.recorder import Recorder
     from tui.model.dashboard import Dashboard
-    from tui.model.instances import Look
+    from tui.model.instances import InstanceLook
 
 
 LOOKUP = "lookup"
@@ -113,7 +113,7 @@ class RecordedFeed:
                 self.recorder.note(NoteKind.EVENT, {"topic": topic, "payload": payload})
                 yield topic, payload
 
-    async def look(self, uri: str = "") -> Look:
+    async def look(self, uri: str = "") -> InstanceLook:
         """Return what an instance has in which state. That is not recorded: it takes connections
         of its own.
         """

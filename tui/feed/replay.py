@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
     from tui.model.dashboard import Dashboard
-    from tui.model.instances import Look
+    from tui.model.instances import InstanceLook
 
 SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 TURN: Final = 0.05
@@ -337,7 +337,7 @@ class ReplayFeed(Playback):
             if str(note["topic"]).startswith(prefix):
                 yield note["topic"], note["payload"]
 
-    async def look(self, uri: str = "") -> Look:
+    async def look(self, uri: str = "") -> InstanceLook:
         """Refuse: nobody looked into other instances."""
         raise OSError(errno.ENODATA, "not recorded: other instances")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
-    from tui.model.instances import Look
+    from tui.model.instances import InstanceLook
 
     Answer = JsonObject | Callable[[JsonMapping, int], JsonObject]
 
@@ -76,7 +76,7 @@ class SyntheticFeed:
         self.answers = dict(answers or {})
         self.streams = dict(streams or {})
         self.asked: list[tuple[str, JsonMapping, int]] = []
-        self.looks: dict[str, Look] = {}
+        self.looks: dict[str, InstanceLook] = {}
         self.actions: list[tuple[object, ...]] = []
         self.refuse = ""
         self.refuse_connection = ""
@@ -188,7 +188,7 @@ class SyntheticFeed:
                 yield topic, payload
         await asyncio.Event().wait()
 
-    async def look(self, uri: str = "") -> Look:
+    async def look(self, uri: str = "") -> InstanceLook:
         """Give what ``looks`` holds for ``uri``."""
         if uri not in self.looks:
             raise OSError(errno.ECONNREFUSED, "nobody answers")

@@ -25,7 +25,7 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class JobException:
+class RaisedException:
     """An exception to raise: one of severity 0 ends the job, up to 7 is only noted."""
 
     kind: str
@@ -43,15 +43,15 @@ def urgency_of(text: str) -> int:
     raise Unreadable("an urgency is a number from 0 to 31, hold, default or expedite")
 
 
-def exception_of(text: str) -> JobException:
+def exception_of(text: str) -> RaisedException:
     """Return the exception of ``TYPE [SEVERITY [NOTE]]``; raises Unreadable."""
     kind, _, rest = text.strip().partition(" ")
     severity, _, note = rest.strip().partition(" ")
     if not kind:
         raise Unreadable("an exception needs a type, such as cancel or my-check")
     if severity and not (severity.isascii() and severity.isdigit() and int(severity) <= 7):
-        return JobException(kind, 0, rest.strip())
-    return JobException(kind, int(severity or 0), note.strip())
+        return RaisedException(kind, 0, rest.strip())
+    return RaisedException(kind, int(severity or 0), note.strip())
 
 
 def annotation_of(text: str) -> tuple[str, str | None]:

@@ -35,7 +35,7 @@ class InnerInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class InstanceLook:
     """What one instance has: how many jobs in which state, and the instances in it; ``trouble``
     says why that is not known.
     """
@@ -46,7 +46,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class InnerLine:
     """One line of the tree. ``path`` are the ids of the jobs on the way to it, none for the
     outermost; ``branch`` is what is drawn before its name.
     """
@@ -55,7 +55,7 @@ class Instance:
     name: str
     branch: str
     job: InnerInstance | None
-    look: Look
+    look: InstanceLook
 
     @property
     def title(self) -> str:
@@ -64,33 +64,33 @@ class Instance:
 
 
 def tree(
-    name: str, looks: dict[tuple[int, ...], Look], branches: Sequence[str] = BRANCHES
-) -> list[Instance]:
+    name: str, looks: dict[tuple[int, ...], InstanceLook], branches: Sequence[str] = BRANCHES
+) -> list[InnerLine]:
     """Return the lines of the tree, each instance before those in it, in the order of their ids;
     ``looks`` has what was found at each path, at least for the outermost.
     """
-    lines = [Instance((), name, "", None, looks.get((), Look()))]
+    lines = [InnerLine((), name, "", None, looks.get((), InstanceLook()))]
 
     def below(path: tuple[int, ...], indent: str) -> None:
-        inner = sorted(looks.get(path, Look()).inner, key=lambda job: job.jobid)
+        inner = sorted(looks.get(path, InstanceLook()).inner, key=lambda job: job.jobid)
         for number, job in enumerate(inner):
             last = number == len(inner) - 1
             here = (*path, job.jobid)
             branch = indent + branches[1 if last else 0]
-            lines.append(Instance(here, job.name, branch, job, looks.get(here, Look())))
+            lines.append(InnerLine(here, job.name, branch, job, looks.get(here, InstanceLook())))
             below(here, indent + branches[3 if last else 2])
 
     below((), "")
     return lines
 
 
-def instance_listing(now: Callable[[], float]) -> Listing[Instance]:
+def instance_listing(now: Callable[[], float]) -> Listing[InnerLine]:
     """Return the empty list; ``now`` gives the time that is drawn."""
 
-    def ran(row: Instance) -> str:
+    def ran(row: InnerLine) -> str:
         return fmt.duration(max(0.0, now() - row.job.started)) if row.job else ""
 
-    columns: list[ListColumn[Instance]] = [
+    columns: list[ListColumn[InnerLine]] = [
         ListColumn("instance", "INSTANCE", 24, lambda row: row.branch + row.title, grow=2),
         ListColumn("name", "NAME", 12, lambda row: row.name if row.job else "", grow=2, rank=1),
         ListColumn(
@@ -107,10 +107,10 @@ def instance_listing(now: Callable[[], float]) -> Listing[Instance]:
     return Listing(columns, lambda row: row.path)
 
 
-def _number(row: Instance, name: str) -> str:
+def _number(row: InnerLine, name: str) -> str:
     return str(getattr(row.job, name) or "-") if row.job else ""
 
 
-def _count(row: Instance, name: str) -> str:
+def _count(row: InnerLine, name: str) -> str:
     counts = row.look.counts
     return "-" if counts is None else fmt.count(getattr(counts, name))

@@ -130,7 +130,7 @@ def read_settings(text: str, file: str) -> tuple[TopSettings, list[str]]:
         tables = tomli.loads(text)
     except (ValueError, RecursionError) as error:
         raise OSError(errno.EINVAL, _not_toml(error, text, file)) from None
-    reader = _Reader(tables, text, file)
+    reader = _SettingsReader(tables, text, file)
     settings = reader.settings()
     return settings, [problem for _, problem in sorted(reader.problems)]
 
@@ -154,7 +154,7 @@ def _flat(
             yield (*path, key), value
 
 
-class _Reader:
+class _SettingsReader:
     """Takes values out of the tables and notes what is wrong with them."""
 
     def __init__(self, tables: dict[str, object], text: str, file: str) -> None:

@@ -12,7 +12,7 @@ from tui.model.instances import (
     ASCII_BRANCHES,
     BRANCHES,
     DEEPEST,
-    Instance,
+    InnerLine,
     instance_listing,
     tree,
 )
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tui.model.listing import Listing
 
 
-class InstancePainter(Painter[Instance]):
+class InstancePainter(Painter[InnerLine]):
     """Instances in the tree."""
 
     COLOUR: ClassVar = {
@@ -40,11 +40,11 @@ class InstancePainter(Painter[Instance]):
     def __init__(self, dashboard: Dashboard) -> None:
         self.dashboard = dashboard
 
-    def quiet(self, row: Instance) -> bool:
+    def quiet(self, row: InnerLine) -> bool:
         """What an instance had that was not heard of for a while is dim."""
         return self.dashboard.stale
 
-    def colour(self, row: Instance, column: str) -> str:
+    def colour(self, row: InnerLine, column: str) -> str:
         """Return the colour of a cell's text; a count of none is dim."""
         counts = row.look.counts
         if column in self.COLOUR:
@@ -52,14 +52,14 @@ class InstancePainter(Painter[Instance]):
             return palette.DIM if none and column != "info" else self.COLOUR[column]
         return palette.SOFT if column in ("user", "nodes", "time", "over") else palette.TEXT
 
-    def pieces(self, row: Instance, column: str, width: int) -> Sequence[Part] | None:
+    def pieces(self, row: InnerLine, column: str, width: int) -> Sequence[Part] | None:
         """Draw the branches fainter than what grows on them."""
         if column != "instance":
             return None
         return [(row.branch, palette.LINE), (row.title, palette.ACCENT)]
 
 
-class InstancesScreen(ListingScreen[Instance]):
+class InstancesScreen(ListingScreen[InnerLine]):
     """This instance and those inside it."""
 
     title_text = "Instances"
@@ -87,7 +87,7 @@ class InstancesScreen(ListingScreen[Instance]):
         *ListingScreen.LIST_BINDINGS,
     ]
 
-    def make_listing(self) -> Listing[Instance]:
+    def make_listing(self) -> Listing[InnerLine]:
         """Return the empty list."""
         return instance_listing(lambda: self.dashboard.moment)
 
@@ -115,11 +115,11 @@ class InstancesScreen(ListingScreen[Instance]):
             parts.append(("  deeper ones are not looked into", palette.AMBER))
         return parts
 
-    def name_of(self, row: Instance) -> str:
+    def name_of(self, row: InnerLine) -> str:
         """Return its URI."""
         return row.job.uri if row.job else self.dashboard.instance.uri
 
-    def opened(self, row: Instance) -> None:
+    def opened(self, row: InnerLine) -> None:
         """Go into it; Escape comes back here."""
         if row.job is None:
             self.top.show_view("jobs")
