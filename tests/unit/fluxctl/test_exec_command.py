@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from flux.idset import IDset
-from fluxctl.commands.exec import EXITED, FAILED, RUNNING, Session
+from fluxctl.commands.exec import EXITED, FAILED, RUNNING, RemoteRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +84,7 @@ class ScriptedHandle:
 def run(*answers: list[dict[str, Any]], label: bool = False) -> int:
     """Run ``flux exec`` on as many ranks as there are lists of answers; returns its exit code."""
     handle = cast("Flux", ScriptedHandle(*answers))
-    session = Session(handle, ["prog"], list(range(len(answers))), label, True, False)
+    session = RemoteRun(handle, ["prog"], list(range(len(answers))), label, True, False)
     return session.run("/", "0", IDset(""))
 
 
@@ -145,7 +145,7 @@ def test_a_signal_reaches_what_is_told_to_have_started_only_later() -> None:
     handle = ScriptedHandle(
         [started(7), {"signal": 15}, *exited(15)], [started(8), *exited(15)], [*exited(0)]
     )
-    session = Session(cast("Flux", handle), ["prog"], [0, 1, 2], False, True, False)
+    session = RemoteRun(cast("Flux", handle), ["prog"], [0, 1, 2], False, True, False)
     assert session.run("/", "0-2", IDset("")) == 143
     assert [sent for sent in handle.sent if sent[0] == "broker.rexec.signal"] == [
         ("broker.rexec.signal", {"pid": 7, "signum": 15}),
