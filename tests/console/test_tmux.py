@@ -79,8 +79,8 @@ def test_a_day_of_work(instance: Instance, true_color: bool) -> None:
         assert ("38;5;" in shell.colored) is not true_color
         shell.type("/", f"n:{name}", "Enter")
         shell.until_so(lambda: "bystander" not in shell.screen and name in shell.screen)
-        shell.type("Enter")
-        shell.until("something to read")
+        # The line has to be closed before Enter is the table's.
+        shell.until_so(lambda: shell.pressed("Enter", "something to read"))
         shell.type("Escape")
         shell.until("JOBID")
         shell.resize(10, 2)

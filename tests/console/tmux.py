@@ -74,6 +74,12 @@ class Tmux:
         """Wait until the screen shows all ``texts``; returns it."""
         return self.until_so(lambda: all(text in self.screen for text in texts))
 
+    def pressed(self, key: str, text: str) -> bool:
+        """Press a key unless the screen shows what it leads to; tells whether it does."""
+        if text not in self.screen:
+            self.type(key)
+        return text in self.screen
+
     def until_so(self, condition: Callable[[], bool]) -> str:
         """Wait until ``condition`` holds; returns the screen."""
         deadline = time.monotonic() + PATIENCE

@@ -93,8 +93,6 @@ class StateCounts:
 
 FADED: Final = 0.6
 """Seconds for which a job that has changed stands out."""
-YOUNG: Final = 120.0
-"""Seconds during which an instance's charts are those of a minute."""
 SILENCE: Final = 5.0
 """Seconds without an answer after which what is shown counts as old."""
 
@@ -124,7 +122,8 @@ class Dashboard:
         self.trends = Trends()
         self.chronicle: Chronicle | None = Chronicle(self.trends)
         self.tape: Tape | None = None
-        self._zoom: int | None = None
+        self.zoom = 1
+        """Which of `SPANS` the charts show."""
         self.reset()
 
     def reset(self, table: JobTable | None = None) -> None:
@@ -341,20 +340,6 @@ class Dashboard:
         self._to_unfold = waiting
 
     # read by the screens
-
-    @property
-    def zoom(self) -> int:
-        """Which of `SPANS` the charts show: until one is chosen, ten minutes, or one in the first
-        minutes of an instance.
-        """
-        if self._zoom is not None:
-            return self._zoom
-        young = self.instance.started > self.moment - YOUNG
-        return 0 if young else 1
-
-    @zoom.setter
-    def zoom(self, number: int) -> None:
-        self._zoom = number
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -36,6 +36,8 @@ COLUMN: Final = 46
 """Cells that a column needs."""
 GAP: Final = 3
 JOBS, LOOK, MOVE, EVERYWHERE = TITLES = ("Jobs", "Look", "Move", "Everywhere")
+WINDING: Final = "wind_"
+"""How the names of actions begin that wind a recording."""
 _MOVING: Final = ("move(", "page(", "go(", "shift(", "app.focus")
 _ON_JOBS: Final = frozenset(
     {"mark", "mark_all", "unmark", "mark_query", "job_menu", "copy", "open", "enter_instance"}
@@ -138,11 +140,12 @@ class HelpScreen(ModalScreen[None]):
         ]
 
     def _has(self, owner: DOMNode, binding: Binding) -> bool:
-        """Tell whether there is such an action: a read-only dashboard lacks some. What cannot be
-        done just now is listed too.
+        """Tell whether there is such an action: a read-only dashboard lacks some, and one of an
+        instance those that wind a recording. What cannot be done just now is listed too.
         """
         name, _, _ = binding.action.partition("(")
-        return name not in self._changing or owner.check_action(name, ()) is not False
+        lasting = name not in self._changing and not name.startswith(WINDING)
+        return lasting or owner.check_action(name, ()) is not False
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the list."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tui.model.dashboard import Dashboard
 from tui.model.nodestrip import NodeUse, node_uses
-from tui.model.trends import SPANS, Depth
+from tui.model.trends import Depth
 from tui.widgets import palette
 from tui.widgets.chart import Area, Stack, nice_top
 from tui.widgets.graphs import CORES, DEPTH, WAIT, Plot, delay, gutter, per_second, time_axis
@@ -202,15 +202,3 @@ def test_nodes_out_of_what_the_scheduler_says() -> None:
     )
     assert node_uses({"all": {"execution": {"R_lite": [5, {"rank": "x"}]}}}) == ()
     assert len(node_uses({"all": resources(("0-9999", "0"))})) == 128
-
-
-def test_charts_of_a_young_instance_begin_with_a_minute() -> None:
-    now = 1000.0
-    dashboard = Dashboard(lambda: now)
-    dashboard.instance.started = now - 30
-    assert SPANS[dashboard.zoom][0] == "1 min"
-    now += 300
-    dashboard.hear()
-    assert SPANS[dashboard.zoom][0] == "10 min"
-    dashboard.zoom = 2
-    assert dashboard.zoom == 2
