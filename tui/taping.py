@@ -77,6 +77,10 @@ class RecordingApp(App[None]):
         """Have the keys that wind only where there is something to wind."""
         if action.startswith("wind_"):
             return self.playback is not None
+        if action == "record" and self._screen_stacks and self.screen_stack:
+            # A screen's own R does not become this one where it can do nothing.
+            screen = self.screen
+            return not (isinstance(screen, LiveScreen) and _binds(screen, "R"))
         return super().check_action(action, parameters)
 
     def _wound(self, action: str) -> Playback:

@@ -16,6 +16,8 @@ from tui.screens.intent import IntentScreen
 from tui.screens.modules import ModulesScreen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flux.wire.json import JsonMapping, JsonObject
 
 RMMOD, RESTORE = "broker.rmmod", "broker.restore-module"
@@ -207,3 +209,16 @@ def test_modules_look(
     ready = after("f5", ModulesScreen, *keys)
     feed = views_feed(still_statistics())
     assert snap_compare(make(feed), terminal_size=size, run_before=ready)
+
+
+async def test_its_key_for_reloading_records_nothing_where_it_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = make(views_feed(), read_only=True)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot, "f5", ModulesScreen)
+        await pilot.press("R")
+        await pilot.pause()
+        assert app.session.dashboard.tape is None
+    assert not list(tmp_path.iterdir())

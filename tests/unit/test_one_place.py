@@ -135,6 +135,7 @@ FACTS = (
         (
             "flux/waitstatus.py",
             "broker/configuration/tables.py",  # how many keep-alives the kernel may send
+            "tui/pictures/stage.py",  # a colour
         ),
         r"(?<![.\d])(126|127|130|141)\b(?!\.)",
     ),
