@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.console.driving import settled
+from tests.console.driving import settled, still
 from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample, users
+from tui.model.chronicle import Chronicle
 from tui.model.dashboard import InstanceInfo
 from tui.widgets import palette
 
@@ -116,6 +117,35 @@ def nothing_changes_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
         notify(self, message, **{**how, "timeout": 3600.0})
 
     monkeypatch.setattr(TopApp, "notify", for_an_hour)
+
+
+@pytest.fixture(autouse=True)
+def the_past_is_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts do not fill bit by bit: pictures would show how far they were."""
+    settle = Chronicle.settle
+
+    def settled_whole(self: Chronicle, *arguments: Any) -> None:
+        settle(self, *arguments)
+        self.complete()
+
+    monkeypatch.setattr(Chronicle, "settle", settled_whole)
+
+
+@pytest.fixture
+def snap_compare(snap_compare: Callable[..., bool]) -> Callable[..., bool]:
+    """Compare pictures that nothing is about to change."""
+
+    def compare(app: Any, **how: Any) -> bool:
+        before = how.pop("run_before", None)
+
+        async def run(pilot: Any) -> None:
+            if before is not None:
+                await before(pilot)
+            await still(pilot)
+
+        return snap_compare(app, run_before=run, **how)
+
+    return compare
 
 
 @pytest.fixture

@@ -609,3 +609,22 @@ async def test_tab_completes_what_is_begun(make_app: MakeApp) -> None:
         bar.input.value = ""
         await pilot.press(*"name:ren", "tab")
         assert bar.text.startswith("name:render")
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+async def test_help_and_the_way_out_are_among_the_keys_at_every_width(
+    make_app: MakeApp, width: int
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(width, 24)) as pilot:
+        await loaded(pilot)
+        await pilot.pause()
+        keys = text_of(pilot).splitlines()[-1]
+        assert "? Help" in keys
+        assert "q Quit" in keys
+        assert ("…" in keys) is (width < 120)
+        await pilot.press("enter")
+        await pilot.pause()
+        keys = text_of(pilot).splitlines()[-1]
+        assert "? Help" in keys
+        assert "Back" in keys

@@ -108,8 +108,14 @@ class MarksLine(Painted):
             super().update()
 
 
+ALWAYS: Final = ("help", "leave", "back", "quit")
+"""Actions whose keys are shown however little room there is."""
+
+
 class KeysFooter(Footer):
-    """The keys that fit; a sign stands for those that do not. Help, the last, is always there."""
+    """The keys that fit; a sign stands for those that do not. Help and the way out are always
+    there.
+    """
 
     def __init__(self, more: str) -> None:
         super().__init__(show_command_palette=False)
@@ -118,20 +124,37 @@ class KeysFooter(Footer):
     def compose(self) -> ComposeResult:
         """Lay out the keys."""
         keys = [key for key in super().compose() if isinstance(key, FooterKey)]
-        widths = [len(key.key_display) + len(key.description) + 3 for key in keys]
-        if sum(widths) <= self.app.size.width:
+        shown = self._fitting(keys, self.app.size.width)
+        if len(shown) == len(keys):
             yield from keys
             return
-        room = self.app.size.width - len(self._more) - 1 - (widths[-1] if widths else 0)
-        for key, width in zip(keys[:-1], widths, strict=False):
-            room -= width
-            if room < 0:
-                break
-            yield key
-        yield FooterLabel(f" {self._more}")
-        if self.app.size.width > widths[-1] + 2:
-            yield keys[-1]
+        first = next((key for key in keys if key not in shown), None)
+        for key in keys:
+            if key is first:
+                yield FooterLabel(f" {self._more}")
+            if key in shown:
+                yield key
+
+    def _fitting(self, keys: list[FooterKey], width: int) -> list[FooterKey]:
+        """Return those of ``keys`` that fit, each as it is written."""
+        widths = {key: len(key.key_display) + len(key.description) + 3 for key in keys}
+        if sum(widths.values()) <= width:
+            return keys
+        room = width - len(self._more) - 1
+        chosen = []
+        kept = [key for key in keys if _action(key) in ALWAYS]
+        for group in (kept, [key for key in keys if key not in kept]):
+            for key in group:
+                if widths[key] > room:
+                    break  # those after it are used less
+                room -= widths[key]
+                chosen.append(key)
+        return chosen
 
     def on_resize(self) -> None:
         """Choose anew."""
         self.call_after_refresh(self.recompose)
+
+
+def _action(key: FooterKey) -> str:
+    return key.action.rpartition(".")[2].partition("(")[0]

@@ -77,6 +77,11 @@ class PreviewPane(Vertical):
         """The last lines of the job's output."""
         return self.query_one(LogView)
 
+    @property
+    def has_read(self) -> bool:
+        """Whether all there is to read of the job by now has been read, or it cannot be."""
+        return self._work is not None and self._work.is_finished
+
     def show(self, jobid: int | None, note: str = "") -> None:
         """Show a job, none for None: what is known of it now, and the rest when the cursor rests
         there. ``note`` is told before all else.
