@@ -347,6 +347,8 @@ def complaint(run: Run) -> str:
 
 def _quiet(argv: list[str]) -> bool:
     """Whether the exit code is the answer: ``flux jobs --stats-only``, ``flux config get -q``."""
+    if argv[:1] and argv[0] in ("pgrep", "pkill"):
+        return True  # no match is code 1, as of the commands that they are called after
     return any(word.startswith(("--stats-", "-q", "--q")) for word in argv)
 
 

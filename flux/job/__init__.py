@@ -183,7 +183,7 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 SUBMODULES = frozenset(
     {
-        *("JobID", "Jobspec", "annotations", "attributes", "describe", "event", "executor"),
+        *("JobID", "Jobspec", "attributes", "describe", "event", "executor"),
         *("info", "io", "journal", "kill", "kvs", "kvslookup", "lifecycle", "list", "notes"),
         *("output", "purge", "query", "reasons", "signals", "states", "stats", "submit"),
         *("timeleft", "types", "updates", "validator", "wait", "why"),

@@ -22,7 +22,7 @@ def command(words: tuple[str, ...], **values: object) -> int:
 
 EXAMPLES = """
 # Submit a job for each of some files
-flux bulksubmit --wait gzip -k {} ::: notes.txt report.sh
+flux bulksubmit --wait gzip -kf {} ::: notes.txt report.sh
 # See what would be submitted
 flux bulksubmit --dry-run echo {0} {1} ::: a b ::: 1 2
 """

@@ -76,7 +76,7 @@ flux mini submit -t 10m --output='job-{{id}}.out' sleep 0
 # Submit a hundred jobs, each with its number, and wait for all of them
 flux mini submit --cc=1-100 --wait --quiet sh -c 'exit 0'
 # Submit a job for each of some files
-flux mini bulksubmit --wait gzip -k {} ::: notes.txt report.sh
+flux mini bulksubmit --wait gzip -kf {} ::: notes.txt report.sh
 # Submit a script that gets an instance of its own, whose output goes to a file
 flux mini batch -n1 --output=batch.out --wrap flux mini run hostname
 # Run a program in an instance of its own, and wait for its end

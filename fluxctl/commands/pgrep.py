@@ -87,7 +87,9 @@ def _attributes(rows: JobInfoFormat) -> list[str]:
 
 EXAMPLES = """
 # Print the ids of my jobs whose name begins with sim
+flux run --job-name=sim-1 true
 flux pgrep -a '^sim'
-# Print id, name and result of those that failed
-flux pgrep -f failed -o '{id.f58:>12} {name} {result}' .
+# Print id, name and result of those that completed
+flux run true
+flux pgrep -f completed -o '{id.f58:>12} {name} {result}' .
 """

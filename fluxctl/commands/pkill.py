@@ -70,5 +70,6 @@ def _wait(h: Flux, jobids: Sequence[JobID]) -> None:
 
 EXAMPLES = """
 # Cancel my jobs whose name begins with sim, and wait for their end
+flux submit --quiet --cc=1-2 --job-name=sim sleep 600
 flux pkill --wait '^sim'
 """

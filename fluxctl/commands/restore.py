@@ -129,6 +129,6 @@ EXAMPLES = """
 flux dump -q backup.tgz
 flux restore --key=restored backup.tgz
 # Make a store of an archive, and start an instance with it
-flux restore --store=content.sqlite backup.tgz
-flux start -o,-Scontent.backing-path=content.sqlite flux kvs dir
+flux restore --store=restored.sqlite backup.tgz
+flux start -o,-Scontent.backing-path=restored.sqlite flux kvs dir
 """

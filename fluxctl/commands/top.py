@@ -344,8 +344,6 @@ def _linear(uri: str, query: str, record: str | None, as_json: bool) -> None:
 
 
 EXAMPLES = """
-# Watch the instance that FLUX_URI names
-flux top
 # Watch failed jobs only, longest first, without keys that change anything
 flux top --read-only --filter=result:failed --sort=-runtime
 # Two instances side by side: this one, and the one in a batch job
@@ -353,9 +351,7 @@ flux top $FLUX_URI f2kWBq4K
 # Make a file of settings, and look whether what was changed in it is right
 mkdir -p ~/.config/flux && flux top --print-config >~/.config/flux/top.toml
 flux top --check-config
-# Write what changes as lines, for a log
-flux top --linear
-# The same for a program: wait for the first job that fails
+# Write what changes as objects, a line each, and wait for the first job that fails
 flux top --linear --json | jq -n 'first(inputs | select(.state == "failed"))'
 # Serve the dashboard, for looking only, to a browser of this machine (or through ssh -L)
 flux top --read-only --serve=8765

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.console.driving import settled, still
+from tests.console.driving import FOR_EVER, settled, still
 from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample, users
 from tui.model.chronicle import Chronicle
 from tui.model.dashboard import InstanceInfo
-from tui.widgets import palette
+from tui.widgets import palette, preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,8 +132,16 @@ def the_past_is_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def snap_compare(snap_compare: Callable[..., bool]) -> Callable[..., bool]:
-    """Compare pictures that nothing is about to change."""
+def snap_compare(
+    snap_compare: Callable[..., bool],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., bool]:
+    """Compare pictures that nothing is about to change: the job under the cursor is read beside the
+    table only where that is what the picture is about.
+    """
+    if request.node.path.name != "test_preview.py":
+        monkeypatch.setattr(preview, "REST_SECONDS", FOR_EVER)
 
     def compare(app: Any, **how: Any) -> bool:
         before = how.pop("run_before", None)

@@ -10,6 +10,7 @@ from textual._context import active_app
 
 from tui.app import TopApp
 from tui.screens.jobs import JobsScreen
+from tui.widgets import preview
 from tui.widgets.preview import PreviewPane
 
 if TYPE_CHECKING:
@@ -59,13 +60,18 @@ async def loaded(pilot: Pilot[Any]) -> None:
     await pilot.pause()
 
 
+FOR_EVER = 3600.0
+"""Seconds that no test takes."""
+
+
 async def still(pilot: Pilot[Any]) -> None:
     """Wait until nothing is on its way to the screen: what the job under the cursor wrote."""
     app = pilot.app
     if not isinstance(app, TopApp):
         return
-    panes = [pane for screen in app.live_screens for pane in screen.query(PreviewPane)]
-    await until(pilot, lambda: all(pane.jobid is None or pane.has_read for pane in panes))
+    if preview.REST_SECONDS < FOR_EVER:
+        panes = [pane for screen in app.live_screens for pane in screen.query(PreviewPane)]
+        await until(pilot, lambda: all(pane.jobid is None or pane.has_read for pane in panes))
     app.repaint()
     await pilot.pause()
 

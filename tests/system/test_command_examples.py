@@ -61,6 +61,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     ("name", "example"), list(all_examples()), ids=lambda v: v if isinstance(v, str) else v.purpose
 )
 def test_an_example_works(instance: Instance, name: str, example: Example) -> None:
+    instance.run("cancel", "--all", "--quiet")  # what examples before this one left running
     done = subprocess.run(
         ["bash", "-ec", "set -o pipefail\n" + "\n".join(example.commands)],
         env=instance.environment,

@@ -39,7 +39,7 @@ NO_JSON: dict[str, str] = {
         _ACTS,
     ),
     **dict.fromkeys(
-        ("broker", "job attach", "proxy", "python", "relay", "shell", "start", "top", "watch"),
+        ("broker", "job attach", "proxy", "python", "relay", "shell", "start", "watch"),
         _RUNS,
     ),
     "content load": "a blob is bytes as they are",
