@@ -322,7 +322,9 @@ _OURS = re.compile(
 )
 """What only the program's own language says."""
 
-_FIELD = re.compile(r"(?m)ERROR: \[Errno \d+\]|^\[Errno \d+\]|ERROR: --define: .*")
+_FIELD = re.compile(
+    r"(?m)ERROR: \[Errno \d+\]|^\[Errno \d+\]|ERROR: --define: .*|: activate: \w+: .*"
+)
 """What flux-core's commands say too, and of code that the user wrote."""
 
 _TALK = re.compile(r"^(Try `|usage: |Usage: )")
