@@ -36,11 +36,6 @@ class Session:
         instance = self.dashboard.instance
         return self._name or instance.hostname or instance.uri.rpartition("/")[2] or "flux"
 
-    @property
-    def depth(self) -> int:
-        """How many instances are around it, of those that were entered on the way."""
-        return 0 if self.parent is None else self.parent.depth + 1
-
     def start(self) -> None:
         """Begin to follow the instance."""
         if self._following is None:

@@ -10,28 +10,12 @@ import click
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.completions import job_ids
 from fluxctl.errors import CommandError, ReaderGone
+from fluxctl.job.arguments import JOBID
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.job import JobID
-
-
-class JobIdType(click.ParamType["JobID"]):
-    """A job id in any of its forms."""
-
-    name = "JOBID"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> JobID:
-        """Return the job id; fails as a usage error if it is none."""
-        from flux.job import JobID
-
-        try:
-            return JobID(str(value))
-        except (ValueError, OSError, OverflowError):
-            self.fail(f"invalid JobID value: {str(value)!r}", param, ctx)
 
 
 class UpdateCommand(PythonCommand):
@@ -62,7 +46,7 @@ class UpdateCommand(PythonCommand):
 @click.option(
     "--wait", "waits", is_flag=True, help="Return when the change is in the job's eventlog."
 )
-@click.argument("jobid", metavar="JOBID", type=JobIdType(), shell_complete=job_ids)
+@click.argument("jobid", metavar="JOBID", type=JOBID, shell_complete=job_ids)
 @click.argument("words", metavar="KEY=VALUE", nargs=-1, required=True)
 def command(
     jobid: JobID, words: tuple[str, ...], dry_run: bool, verbose: bool, waits: bool

@@ -284,6 +284,7 @@ async def test_a_job_that_is_no_instance_is_told(make_app: MakeApp, feed: Synthe
         await loaded(pilot)
         await pilot.press("i")
         await until(pilot, lambda: "not a Flux instance" in app.message.text)
+        assert app.session.parent is None
 
 
 async def test_tabs_are_opened_turned_and_closed(make_app: MakeApp, feed: SyntheticFeed) -> None:

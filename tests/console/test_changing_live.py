@@ -75,6 +75,7 @@ async def test_urgency_holds_and_releases(instance: Instance) -> None:
             instance.run("queue", "start")
             await actions.set_urgency(feed, jobid, 16)
             await eventually(lambda: status(dashboard, jobid) == Status.COMPLETED)
+            assert column(dashboard, jobid, "urgency") == 16
     finally:
         instance.run("queue", "start")
 

@@ -17,6 +17,7 @@ from tui.model.dashboard import StateCounts
 from tui.model.instances import ASCII_BRANCHES, DEEPEST, InnerInstance, InstanceLook, tree
 from tui.model.jobid import f58
 from tui.screens.instances import InstancesScreen
+from tui.widgets.listing import ListingView
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -93,6 +94,7 @@ async def test_what_cannot_be_read_is_told(make_app: MakeApp) -> None:
         await loaded(pilot)
         await pilot.press("I")
         await until(pilot, lambda: "nobody answers" in text_of(pilot))
+        assert not app.screen.query_one("#rows", ListingView).listing.total
 
 
 @SIZES

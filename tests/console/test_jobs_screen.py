@@ -16,11 +16,12 @@ from tui.model.columns import COLUMNS
 from tui.model.dashboard import StateCounts
 from tui.model.jobid import f58
 from tui.model.states import RUNNING, STATUS
-from tui.screens.confirm import ConfirmScreen, SignalScreen
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.help import HelpScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
+from tui.screens.prompt import MenuScreen
 from tui.widgets.palette import GREEN
 from tui.widgets.panels import ThroughputPanel
 
@@ -396,7 +397,7 @@ async def test_kill_chooses_a_signal(make_app: MakeApp, feed: SyntheticFeed) -> 
         await loaded(pilot)
         jobid = app.dashboard.table.ids[app.dashboard.view.row_at(0)]
         await pilot.press("K")
-        await until(pilot, lambda: isinstance(app.screen, SignalScreen))
+        await until(pilot, lambda: isinstance(app.screen, MenuScreen))
         await pilot.press("j", "j", "k", "enter")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         assert "Send SIGKILL to 1 job?" in text_of(pilot)

@@ -13,9 +13,9 @@ from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, after, make, opened, requests
 from tests.console.views_data import Store, views_feed
-from tui.screens.choosing import ChooseScreen
 from tui.screens.intent import IntentScreen
 from tui.screens.kvs import KvsScreen
+from tui.screens.prompt import MenuScreen
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -142,7 +142,7 @@ async def test_another_namespace() -> None:
     async with make(feed).run_test(size=SIZE) as pilot:
         screen = await opened(pilot, "f7", KvsScreen)
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ChooseScreen))
+        await until(pilot, lambda: isinstance(pilot.app.screen, MenuScreen))
         await pilot.press("j", "enter")
         await until(
             pilot, lambda: [row.key for row in screen.listing.shown] == ["latest", "output"]

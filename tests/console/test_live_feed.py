@@ -455,6 +455,7 @@ async def test_the_cores_in_use_follow_the_jobs_and_not_only_the_poll(
         await eventually(lambda: dashboard.utilisation.allocated == before + 1)
         await feed.cancel(jobid)
         await eventually(lambda: dashboard.utilisation.allocated == before)
+        assert dashboard.utilisation.total >= before + 1
 
 
 async def test_everything_that_is_stored_of_a_job_is_on_its_screen(instance: Instance) -> None:

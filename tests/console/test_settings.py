@@ -8,7 +8,8 @@ import pytest
 
 from tests.console.driving import loaded, text_of, until
 from tui.model.settings import read_settings
-from tui.screens.confirm import ConfirmScreen, SignalScreen
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.prompt import MenuScreen
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def test_keys_are_exchanged(configured: Callable[[str], TopApp]) -> None:
         await pilot.press("K")
         assert isinstance(app.screen, ConfirmScreen)
         await pilot.press("escape", "c")
-        assert isinstance(app.screen, SignalScreen)
+        assert isinstance(app.screen, MenuScreen)
         await pilot.press("escape", "question_mark")
         assert "K" in text_of(pilot)
 

@@ -38,7 +38,6 @@ class RecordedLines:
         self._packed = False
         self._unpack = zlib.decompressobj(_ANY_GZIP)
         self._file = self._source
-        self._spooled = 0
         _refuse_zstd(beginning)
         if not self._regular or beginning.startswith(_GZIP):
             self._file = self._spool()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tui.model import format as fmt
+from tui.model.intent import SHOWN, many
 from tui.model.jobid import f58
 from tui.model.states import STATUS
 from tui.model.users import user_name
@@ -13,9 +14,6 @@ from tui.model.users import user_name
 if TYPE_CHECKING:
     from tui.model.selection import Targets
     from tui.model.states import Status
-
-LISTED: Final = 6
-"""Jobs that a question shows before it says how many more there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +54,15 @@ class Question:
         dashboard = self.selection.dashboard
         table, jobids = dashboard.table, self.jobids()
         lines = []
-        for jobid in jobids[:LISTED]:
+        for jobid in jobids[:SHOWN]:
             row = table.row_of[jobid]
             ran = fmt.duration(table.runtime(row, dashboard.moment))
             state = STATUS[table.status[row]].code
             user = user_name(table.userid[row])
             name = fmt.printable(table.name[row])
             lines.append(f"{f58(jobid, plain):<13} {user:<8} {state:<2} {ran:>7}  {name}")
-        if len(jobids) > LISTED:
-            lines.append(f"and {fmt.count(len(jobids) - LISTED)} more")
+        if len(jobids) > SHOWN:
+            lines.append(f"and {fmt.count(len(jobids) - SHOWN)} more")
         return lines
 
     def typed_right(self, text: str) -> bool:
@@ -74,4 +72,4 @@ class Question:
 
 def jobs(number: int) -> str:
     """Return ``1 job``, ``1,204 jobs``."""
-    return f"{fmt.count(number)} job{'' if number == 1 else 's'}"
+    return many(number, "job")

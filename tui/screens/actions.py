@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import signal
+from typing import TYPE_CHECKING, Final
 
 from flux.job.why import signal_name
 from tui.model.jobid import f58
 from tui.model.question import Question, jobs
 from tui.model.states import ACTIVE, RUNNING, Status
-from tui.screens.confirm import ConfirmScreen, SignalScreen
+from tui.screens.confirm import SMALLEST, ConfirmScreen
 from tui.screens.live import LiveScreen
+from tui.screens.prompt import MenuScreen
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -20,11 +22,19 @@ if TYPE_CHECKING:
 
     from tui.model.selection import Targets
 
-AT_ONCE = 64
+AT_ONCE: Final = 64
 """Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
 
-SMALLEST = (34, 10)
-"""Cells across and down that a question needs to show all of its answers."""
+SIGNALS: Final = (
+    (signal.SIGTERM, "ask to end"),
+    (signal.SIGKILL, "end at once"),
+    (signal.SIGINT, "interrupt, as Ctrl+C"),
+    (signal.SIGHUP, "hang up"),
+    (signal.SIGUSR1, "user signal 1"),
+    (signal.SIGUSR2, "user signal 2"),
+    (signal.SIGSTOP, "pause"),
+    (signal.SIGCONT, "go on after a pause"),
+)
 
 
 class ActingScreen(LiveScreen):
@@ -61,8 +71,9 @@ class ActingScreen(LiveScreen):
         """Send a signal to the marked jobs or the one under the cursor, after asking which."""
         selection = self.targets()
 
-        def chosen(number: int | None) -> None:
-            if number:
+        def chosen(answer: str | None) -> None:
+            if answer:
+                number = int(answer)
                 name = signal_name(number)
                 self._ask(
                     f"Send {name} to",
@@ -73,7 +84,11 @@ class ActingScreen(LiveScreen):
                 )
 
         if self._can(selection, RUNNING, "no signal can be sent: it is not running"):
-            self.app.push_screen(SignalScreen(), chosen)
+            signals = [
+                (str(int(number)), number.name, f"{int(number):>2}   {meaning}")
+                for number, meaning in SIGNALS
+            ]
+            self.app.push_screen(MenuScreen("Which signal?", signals), chosen)
 
     def _ask(
         self,

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, OptionList
-from textual.widgets.option_list import Option
+from textual.widgets import Button, Input, Label
 
-from tui.widgets import palette
+from tui.model.intent import TYPE_ABOVE
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from tui.model.question import Question
 
-TYPE_NUMBER_ABOVE: Final = 20
-"""From more jobs than this on, the number has to be typed."""
-
+SMALLEST: Final = (34, 10)
+"""Cells across and down that a question needs to show all of its answers."""
 REFRESH_SECONDS: Final = 0.5
-
-SIGNALS: Final = (
-    (signal.SIGTERM, "ask to end"),
-    (signal.SIGKILL, "end at once"),
-    (signal.SIGINT, "interrupt, as Ctrl+C"),
-    (signal.SIGHUP, "hang up"),
-    (signal.SIGUSR1, "user signal 1"),
-    (signal.SIGUSR2, "user signal 2"),
-    (signal.SIGSTOP, "pause"),
-    (signal.SIGCONT, "go on after a pause"),
-)
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -51,7 +37,7 @@ class ConfirmScreen(ModalScreen[bool]):
         super().__init__()
         self.question = question
         self._plain = plain
-        self._typing = question.asked > TYPE_NUMBER_ABOVE
+        self._typing = question.asked > TYPE_ABOVE
 
     def compose(self) -> ComposeResult:
         """Lay out the question."""
@@ -117,43 +103,3 @@ class ConfirmScreen(ModalScreen[bool]):
     def action_refuse(self) -> None:
         """Do nothing."""
         self.dismiss(False)
-
-
-class SignalScreen(ModalScreen[int]):
-    """Chooses a signal; gives 0 if none."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "refuse", "Back", id="signal.back"),
-        Binding("j", "move(1)", "Down", show=False, id="signal.down"),
-        Binding("k", "move(-1)", "Up", show=False, id="signal.up"),
-    ]
-
-    def compose(self) -> ComposeResult:
-        """Lay out the list."""
-        with Vertical(classes="dialog"):
-            yield Label("Which signal?", classes="dialog-title")
-            options = OptionList(compact=True)
-            for number, meaning in SIGNALS:
-                row = Text.assemble(
-                    (f"{number.name:<9}", palette.BRIGHT),
-                    (f"{int(number):>3}   {meaning}", palette.SOFT),
-                )
-                options.add_option(Option(row, id=str(int(number))))
-            yield options
-
-    def on_mount(self) -> None:
-        """Begin at the mildest."""
-        self.query_one(OptionList).highlighted = 0
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Answer with the signal's number."""
-        self.dismiss(int(event.option.id or 0))
-
-    def action_move(self, lines: int) -> None:
-        """Go to the next or previous signal."""
-        options = self.query_one(OptionList)
-        options.action_cursor_down() if lines > 0 else options.action_cursor_up()
-
-    def action_refuse(self) -> None:
-        """Choose none."""
-        self.dismiss(0)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 ROWS: Final = ((DEPTH, RATES), (CORES, (WAIT, LAUNCH)))
-PAGE: Final = 10
 
 
 class ReadingLine(Painted):

@@ -33,9 +33,6 @@ TALLER: Final = 40
 TALLEST: Final = 56
 WIDE: Final = 110
 WIDER: Final = 156
-CHOICES: Final = 8
-"""How many of the words that may be meant are shown."""
-QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "state:done")
 
 
 class JobsScreen(

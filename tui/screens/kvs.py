@@ -17,8 +17,8 @@ from tui.model import format as fmt
 from tui.model.intent import Intent, many
 from tui.model.kvs import DIRECTORY, LINK, ROOT, KvsRow, KvsTree, kvs_listing, parent
 from tui.model.kvs_value import compared, value_lines
-from tui.screens.choosing import ChooseScreen
 from tui.screens.listing import UNEXPECTED, ListingScreen, Part
+from tui.screens.prompt import MenuScreen
 from tui.widgets import palette
 from tui.widgets.listing import Painter, Piece
 from tui.widgets.palette import LINE_COLOUR
@@ -330,7 +330,10 @@ class KvsScreen(ListingScreen[KvsRow]):
             if name is not None:
                 self._go_namespace(name)
 
-        self.app.push_screen(ChooseScreen("Which namespace?", names, self.namespace), chosen)
+        self.app.push_screen(
+            MenuScreen("Which namespace?", [(name, name, "") for name in names], self.namespace),
+            chosen,
+        )
 
     def _go_namespace(self, name: str) -> None:
         self._stop_watching()

@@ -17,6 +17,7 @@ from textual.containers import Container, Vertical
 
 from tui.model import format as fmt
 from tui.model.intent import Intent, many
+from tui.screens.confirm import SMALLEST
 from tui.screens.intent import IntentScreen
 from tui.screens.live import LiveScreen
 from tui.widgets import palette
@@ -54,8 +55,6 @@ AT_ONCE: Final = 64
 """Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
 PERIOD: Final = 2.0
 """Seconds between two times that a view is read."""
-SMALLEST: Final = (34, 10)
-"""Cells across and down that a question needs to show all of its answers."""
 UNEXPECTED: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 """What reading a malformed answer raises."""
 

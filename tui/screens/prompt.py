@@ -84,8 +84,8 @@ class PromptScreen(ModalScreen[str | None]):
 
 
 class MenuScreen(ModalScreen[str | None]):
-    """Asks for one of ``choices``, each a value, what it is called and what there is to say of it;
-    gives the value, or None if none is chosen.
+    """Asks for one of ``choices``, each a value, what it is called and what there is to say of it,
+    beginning at ``current``; gives the value, or None if none is chosen.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -94,10 +94,13 @@ class MenuScreen(ModalScreen[str | None]):
         Binding("k", "move(-1)", "Up", show=False, id="menu.up"),
     ]
 
-    def __init__(self, title: str, choices: Sequence[tuple[str, str, str]]) -> None:
+    def __init__(
+        self, title: str, choices: Sequence[tuple[str, str, str]], current: str = ""
+    ) -> None:
         super().__init__()
         self._title = title
         self._choices = list(choices)
+        self._current = current
 
     def compose(self) -> ComposeResult:
         """Lay out the list."""
@@ -114,8 +117,11 @@ class MenuScreen(ModalScreen[str | None]):
             yield options
 
     def on_mount(self) -> None:
-        """Begin at the first."""
-        self.query_one(OptionList).highlighted = 0
+        """Begin at the current one, else at the first."""
+        values = [value for value, _, _ in self._choices]
+        if values:
+            at = values.index(self._current) if self._current in values else 0
+            self.query_one(OptionList).highlighted = at
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer."""
