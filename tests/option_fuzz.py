@@ -243,11 +243,11 @@ def _became(*_words: object) -> NoReturn:
 
 
 def _enough(_signum: int, frame: FrameType | None) -> None:
-    """Interrupt the command; later if it is just searching for garbage, where hypothesis is called
-    and an exception would be told of and lost.
+    """Interrupt the command; later if it is just searching for garbage, where hypothesis is called,
+    or taking down an object: an exception would be told of there and lost.
     """
     while frame is not None:
-        if frame.f_code.co_name == "gc_callback":
+        if frame.f_code.co_name in ("gc_callback", "__del__"):
             signal.setitimer(signal.ITIMER_REAL, 0.01)
             return
         frame = frame.f_back
