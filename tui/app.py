@@ -1,16 +1,21 @@
-"""The application: owns the sessions, repaints the screen on top ten times a second at most."""
+"""The application: owns the sessions, repaints the screen on top when something has changed, ten
+times a second at most, and with each second for the clocks.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from textual import on
 from textual.binding import Binding, BindingType
+from textual.events import Load
 
+from tui.feed.base import Playback
 from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
 from tui.notifying import NotifyingApp
-from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.session import Session
@@ -28,12 +33,20 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
+    from textual.timer import Timer
 
     from tui.feed.base import Feed
     from tui.model.settings import TopSettings
     from tui.widgets.palette import Glyphs
 
 REPAINT_SECONDS: Final = 0.1
+BEGINNING_SECONDS: Final = 0.005
+BEGINNINGS: Final = 200
+"""How often, and how many times, it is looked for the first jobs."""
+IDLE_TURNS: Final = 2
+"""Times that nothing has changed, after which it is not looked for changes."""
+AHEAD_SECONDS: Final = 0.05
+"""How long the first picture waits for them."""
 DEFAULT_SECONDS: Final = 5.0
 """How long something is told, unless said otherwise."""
 TABS: Final = 9
@@ -104,6 +117,8 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
         self._jobid = jobid
         self._others = list(others)
         self._made = 0
+        self._painting: Timer | None = None
+        self._idle_turns = 0
         self.tabs: dict[str, Session] = {}
         """The instances side by side, by the modes of their screens."""
         self._first = self._new_session(feed)
@@ -113,20 +128,42 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
     def _new_session(self, feed: Feed, name: str = "", parent: Session | None = None) -> Session:
         dashboard = Dashboard(self._clock)
         dashboard.read_only = self._read_only
+        dashboard.on_change = self._wake
         dashboard.show_format(self.settings.columns)
         return Session(feed, dashboard, name, parent)
 
+    @on(Load)
+    async def start_ahead(self) -> None:
+        """Ask the instance before there is a screen, and give it a moment to answer: a picture
+        without jobs takes longer to make than most instances take to tell theirs.
+        """
+        self._first.start()
+        latest = time.monotonic() + AHEAD_SECONDS
+        while not self._first.dashboard.link.up and time.monotonic() < latest:
+            await asyncio.sleep(BEGINNING_SECONDS)
+
     def on_mount(self) -> None:
-        """Show the jobs and begin to follow the instance."""
+        """Show the jobs and begin to follow the instances."""
         self.set_class(self.glyphs is palette.ASCII, "ascii")
         self._add_tab(self._first)
         for uri, name in self._others:
             self.open_instance(uri, name)
         self.action_go_tab(0)
         if self._jobid is not None:
+            from tui.screens.job import JobScreen
+
             self.push_screen(JobScreen(self._jobid))
         self.start_settings()
-        self.set_interval(max(REPAINT_SECONDS, self.settings.refresh), self.repaint)
+        interval = max(REPAINT_SECONDS, self.settings.refresh)
+        self._painting = self.set_interval(interval, self._paint)
+        self.set_interval(max(1.0, interval), self._tick)
+        self._beginning = self.set_interval(BEGINNING_SECONDS, self._begin, repeat=BEGINNINGS)
+
+    def _begin(self) -> None:
+        """Show the jobs as soon as they are there, not only when the screen is painted next."""
+        if self.dashboard.link.up:
+            self._beginning.stop()
+            self.repaint()
 
     # Instances
 
@@ -286,6 +323,29 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
                 if isinstance(screen, LiveScreen) and screen.bound is not None:
                     found.setdefault(id(screen.bound), screen.bound)
         return list(found.values())
+
+    def _wake(self) -> None:
+        """Have the screen painted: at once if nothing has changed for a while."""
+        if self._idle_turns >= IDLE_TURNS and self._painting is not None:
+            self._painting.resume()
+        self._idle_turns = 0
+
+    def _paint(self) -> None:
+        """Repaint, and rest until something changes if nothing has for some turns: a dashboard that
+        nobody touches should cost nothing.
+        """
+        self._idle_turns += 1
+        self.repaint()
+        sessions = self.sessions()
+        if any(s.dashboard.unsettled or isinstance(s.feed, Playback) for s in sessions):
+            self._idle_turns = 0
+        elif self._idle_turns >= IDLE_TURNS and self._painting is not None:
+            self._painting.pause()
+
+    def _tick(self) -> None:
+        """Paint the clocks, where nothing else is painted."""
+        if self._idle_turns >= IDLE_TURNS:
+            self.repaint()
 
     def repaint(self) -> None:
         """Bring the models up to date and repaint if anything changed on the screen.

@@ -48,6 +48,12 @@ class ConfiguredApp(ThemedApp):
         """Return the signs that the terminal can show, if the settings do not say ASCII."""
         return palette.ASCII if self.settings.ascii else palette.terminal_glyphs()
 
+    def on_load(self) -> None:
+        """Have the theme before the style sheets are read with its colours."""
+        self.add_themes(self.settings.themes.values())
+        self.wear(self.settings.theme or self.fitting_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+
     def start_settings(self) -> None:
         """Do what the settings say, and look after their file."""
         self.tell_problems([*self._problems, *self.take(self.settings)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from textual.app import App
 from textual.widget import Widget
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from textual.filter import LineFilter
+    from textual.screen import Screen
 
     from tui.model.themes import ColourTheme
 
@@ -25,6 +27,8 @@ class ThemedApp(App[None]):
         self.colour_themes: dict[str, ColourTheme] = dict(BUILT_IN)
         self._recolour = Recolour(DARK, "truecolor")
         self._colour_system: str | None = "truecolor"
+        self._css_variables: dict[str, str] = {}
+        self._outdated: WeakSet[Screen[object]] = WeakSet()
         super().__init__()
 
     def suit(self, colour_system: str | None) -> None:
@@ -58,6 +62,21 @@ class ThemedApp(App[None]):
                 screen.refresh(layout=True)
                 for widget in screen.walk_children(Widget):
                     widget.refresh()
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Read the style sheets anew if their colours are others than before, which takes half a
+        tenth of a second. Textual asks for it for each tab that is opened or shown, and three times
+        before the first picture.
+        """
+        variables = self.get_css_variables()
+        screens = [screen for stack in self._screen_stacks.values() for screen in stack]
+        if variables != self._css_variables:
+            self._css_variables = variables
+            self._outdated.update(screens)
+        if self._outdated.isdisjoint(self.screen_stack):
+            return
+        super().refresh_css(animate)
+        self._outdated.difference_update(self.screen_stack)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what lines pass before they are shown: ours is first."""

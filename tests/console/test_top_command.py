@@ -158,8 +158,9 @@ def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes
     )
     os.close(theirs)
     with ending(process) as top:
-        read_until(terminal, b"JOBID")
-        read_until(terminal, b"broker")
+        shown = read_until(terminal, b"JOBID")
+        if b"broker" not in shown:  # the name of the program that runs inside it
+            read_until(terminal, b"broker")
         os.write(terminal, key)
         read_until(terminal, b"\x1b[?1049l")
         assert top.wait(PATIENCE) == 0

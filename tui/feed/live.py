@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
 
-FIRST_PAGE: Final = 1000
+FIRST_PAGE: Final = 2000
 PIECE: Final = 5000
 POLL_SECONDS: Final = 2.0
 """How often is asked for what no event tells."""
@@ -63,6 +63,7 @@ MOVES_RESOURCES: Final = frozenset({"alloc", "free", "resource-update"})
 REASONS_AT_ONCE: Final = 500
 LOOKUPS_AT_ONCE: Final = 64
 RECONCILE_AFTER: Final = 4
+INSTANCE_ATTRIBUTES: Final = ("version", "security.owner", "broker.starttime", "hostname")
 BACKOFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -168,18 +169,18 @@ class LiveFeed:
 
     async def _load(self, dashboard: Dashboard) -> None:
         handle = self._connected()
-        dashboard.set_instance(await self._instance(handle))
+        # What does not need one another is asked at once: a first picture waits for all of it.
+        instance, _ = await asyncio.gather(self._instance(handle), roundtrip(handle, "job-manager"))
+        dashboard.set_instance(instance)
         if dashboard.instance.owner not in (-1, os.getuid()):
             dashboard.read_only = True
         version = dashboard.instance.version
-        await roundtrip(handle, "job-manager")
         self._attributes = await known_attributes(handle, version)
         first = await job_list(handle, FIRST_PAGE, version, self._attributes)
         if len(first) >= FIRST_PAGE:
             dashboard.set_loading(await counts(handle))
         dashboard.replace(first)
-        await self._resources(dashboard)
-        await self._notices(dashboard)
+        await asyncio.gather(self._resources(dashboard), self._notices(dashboard))
         if len(first) >= FIRST_PAGE:
             dashboard.set_link(True)
             jobs = await job_list(handle, 0, version, self._attributes)
@@ -188,10 +189,13 @@ class LiveFeed:
                 await asyncio.sleep(0)
 
     async def _instance(self, handle: AsyncFlux) -> InstanceInfo:
-        found = {}
-        for name in ("version", "security.owner", "broker.starttime", "hostname"):
+        found: dict[str, str] = {}
+
+        async def get(name: str) -> None:
             with contextlib.suppress(OSError):
                 found[name] = await handle.attr_get(name)
+
+        await asyncio.gather(*map(get, INSTANCE_ATTRIBUTES))
         started = float(found.get("broker.starttime") or 0)
         if not started:
             with contextlib.suppress(OSError):

@@ -35,6 +35,11 @@ class Chronicle:
         self._begun = False
         self._second = 0
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is more of the past to rebuild."""
+        return self._rebuilding is not None
+
     def restart(self) -> None:
         """Begin with another table: the jobs are read anew."""
         self._begun = False

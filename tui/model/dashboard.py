@@ -104,9 +104,11 @@ class Dashboard:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
+        self.on_change: Callable[[], object] | None = None
+        """Called when what is shown may have changed."""
+        self._revision = 0
         self.instance = InstanceInfo()
         self.link = Connection()
-        self.revision = 0
         self.marks: set[int] = set()
         self.read_only = False
         self.watching = Watching(clock())
@@ -153,6 +155,22 @@ class Dashboard:
         self.lines = TableLines(self.view)
         self._last_due = 0.0
         self.loaded = False
+
+    @property
+    def revision(self) -> int:
+        """Counts up with all that may be seen; to be painted by the time and this alone."""
+        return self._revision
+
+    @revision.setter
+    def revision(self, number: int) -> None:
+        self._revision = number
+        if self.on_change is not None:
+            self.on_change()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether `settle` has more to do, though nothing is told meanwhile."""
+        return self.chronicle is not None and self.chronicle.busy
 
     # written by the feed
 
@@ -222,8 +240,8 @@ class Dashboard:
         """Take in how many cores and nodes are in use."""
         if counts != self.utilisation.counts or not self.utilisation.known:
             self._tell(NoteKind.RESOURCES, {"counts": counts.as_list()})
-        self.utilisation.set(*counts)
-        self.revision += 1
+            self.utilisation.set(*counts)
+            self.revision += 1
 
     def set_waits(self, waits: dict[int, str]) -> None:
         """Keep, by job id, why jobs wait for resources."""

@@ -23,6 +23,8 @@ STEPS: Final = ((1, 1200), (5, 1440), (60, 1500), (600, 4320))
 """Step in seconds and number of bins of each ring."""
 MOST_BINS: Final = 200_000
 """Bins that a ring may have where a length is asked for."""
+LATE: Final = 3
+"""Bins before the newest that events still come for."""
 MONTH: Final = STEPS[-1][0] * STEPS[-1][1]
 SPANS: Final[tuple[tuple[str, int | None], ...]] = (
     ("1 min", 60),
@@ -132,10 +134,19 @@ class Ring:
         self.polled = array("l", bytes(8 * size))
         self.waits: dict[int, array[int]] = {}
         self.launches: dict[int, array[int]] = {}
+        self._read: dict[tuple[int, int], Moment] = {}
+        self._read_to = -1
+        """What was read of bins that are over, and the last of them: most of a chart is the same
+        from one second to the next.
+        """
 
     def slot(self, time: float) -> int | None:
-        """Return where the bin of a time is, made if it is the newest; None if it is too old."""
+        """Return where the bin of a time is, to write to it: it is made if it is the newest. None
+        if it is too old.
+        """
         number = int(time) // self.step
+        if number <= self._read_to:
+            self._forget()
         if number > self.newest:
             self._forward(number)
         if number <= self.newest - self.size:
@@ -178,8 +189,23 @@ class Ring:
             counts = kept[slot] = array("l", bytes(8 * _BUCKETS))
         counts[bucket(seconds)] += 1
 
+    def _forget(self) -> None:
+        self._read.clear()
+        self._read_to = -1
+
     def moment(self, first: int, last: int) -> Moment:
         """Return what is known of the bins ``first`` to ``last``, without that."""
+        if last > self.newest - LATE or first <= self.newest - self.size:
+            return self._moment(first, last)
+        found = self._read.get((first, last))
+        if found is None:
+            if len(self._read) > self.size:  # other spans and widths than those on the screen now
+                self._forget()
+            found = self._read[first, last] = self._moment(first, last)
+            self._read_to = max(self._read_to, last - 1)
+        return found
+
+    def _moment(self, first: int, last: int) -> Moment:
         first_known = max(first, self.oldest, self.newest - self.size + 1)
         slots = [number % self.size for number in range(first_known, min(last, self.newest + 1))]
         time = float(first * self.step)

@@ -9,10 +9,8 @@ from textual.containers import Horizontal, Vertical
 
 from tui.screens.changing import ChangingScreen
 from tui.screens.columns import ChoosingScreen
-from tui.screens.dmesg import DmesgScreen
 from tui.screens.filtering import FilteringScreen
 from tui.screens.folding import FoldingScreen
-from tui.screens.job import JobScreen
 from tui.screens.marking import MarkingScreen
 from tui.screens.previewing import PreviewingScreen
 from tui.screens.zooming import ZoomingScreen
@@ -26,6 +24,7 @@ from tui.widgets.title import TitleBar
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.events import Resize
+    from textual.geometry import Size
 
 
 TALL: Final = 34
@@ -96,6 +95,7 @@ class JobsScreen(
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
+        self.take_shape()
         model, glyphs = self.dashboard, self.glyphs
         yield TitleBar(model, glyphs, id="title")
         yield Banner(model, glyphs, id="banner")
@@ -125,15 +125,19 @@ class JobsScreen(
         self.show_filter()
         self.live_update()
 
-    def on_resize(self, event: Resize) -> None:
+    def shape(self, size: Size) -> dict[str, bool]:
         """Panels on a large terminal, higher and more of them on a larger one; two lines on a small
         one.
         """
-        size = event.size
-        self.set_class(size.height >= TALL and size.width >= WIDE, "roomy")
-        self.set_class(size.height >= TALLER, "taller")
-        self.set_class(size.height >= TALLEST, "tallest")
-        self.set_class(size.width >= WIDER, "wider")
+        return {
+            "roomy": size.height >= TALL and size.width >= WIDE,
+            "taller": size.height >= TALLER,
+            "tallest": size.height >= TALLEST,
+            "wider": size.width >= WIDER,
+        }
+
+    def on_resize(self, event: Resize) -> None:
+        """Show the preview where there is room for it."""
         self.fit_preview(event.size.width)
 
     def live_update(self) -> None:
@@ -176,6 +180,8 @@ class JobsScreen(
         """Open the job under the cursor, or unfold its set or fold it."""
         row = self.table.cursor_row
         if row is not None and not self.toggle_set():
+            from tui.screens.job import JobScreen  # one more hundredth of a second at the start
+
             self.app.push_screen(JobScreen(self.dashboard.table.ids[row]))
 
     def on_job_table_view_opened(self) -> None:
@@ -184,4 +190,6 @@ class JobsScreen(
 
     def action_dmesg(self) -> None:
         """Open the broker's log."""
+        from tui.screens.dmesg import DmesgScreen
+
         self.app.push_screen(DmesgScreen())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from textual.app import ComposeResult
-    from textual.events import Resize
+    from textual.geometry import Size
     from textual.widget import Widget
     from textual.worker import Worker
 
@@ -178,14 +178,17 @@ class ListingScreen(LiveScreen, Generic[Row]):
                 yield from self.list_widgets()
             yield from panes
 
-    def on_resize(self, event: Resize) -> None:
+    def shape(self, size: Size) -> dict[str, bool]:
         """Put panes where there is most room for them."""
-        self.set_class(event.size.width >= WIDE, "wide")
-        self.set_class(event.size.height >= TALL, "tall")
-        self.set_class(event.size.height >= TALLER, "taller")
+        return {
+            "wide": size.width >= WIDE,
+            "tall": size.height >= TALL,
+            "taller": size.height >= TALLER,
+        }
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
+        self.take_shape()
         yield TitleBar(self.dashboard, self.glyphs, id="title")
         yield Banner(self.dashboard, self.glyphs, id="banner")
         yield Overview(self.dashboard, self.glyphs, self._overview)

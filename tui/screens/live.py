@@ -16,6 +16,9 @@ from tui.widgets.slider import Slider
 if TYPE_CHECKING:
     from typing import Self
 
+    from textual.events import Resize
+    from textual.geometry import Size
+
     from tui.feed.base import Feed
     from tui.model.dashboard import Dashboard
     from tui.session import Session
@@ -137,6 +140,20 @@ class LiveScreen(Screen[None]):
 
     Textual calls a screen mounted before its parts are, and the repaint timer runs meanwhile.
     """
+
+    def shape(self, size: Size) -> dict[str, bool]:
+        """Return which classes of the style sheet a screen of that size has."""
+        return {}
+
+    def take_shape(self) -> None:
+        """Have the classes of the terminal's size before the parts of the screen are there, so
+        that they need not be given new styles after it.
+        """
+        self.update_classes(self.shape(self.app.size), update=False)
+
+    def on_resize(self, event: Resize) -> None:
+        """Have the classes of the new size."""
+        self.update_classes(self.shape(event.size))
 
     def on_mount(self) -> None:
         """A recording has its slider above the keys."""

@@ -122,6 +122,7 @@ class Plot:
         self.top = 1.0
         self.window = TrendWindow(0.0, 1, ())
         self._drawn: tuple[object, list[Text]] = (None, [])
+        self._seen: tuple[object, ...] = ()
 
     def lines(self, width: int, height: int, cursor: float | None = None) -> list[Text]:
         """Return the picture; the column of the time ``cursor`` is marked."""
@@ -138,7 +139,11 @@ class Plot:
     def _draw(self, width: int, height: int, now: float, cursor: float | None) -> list[Text]:
         area = Area([colour for _, colour in self.kind.layers], width, height, self.glyphs)
         span = SPANS[self.dashboard.zoom][1]
-        self.window = window = self.dashboard.trends.window(now, span, area.points)
+        window = self.dashboard.trends.window(now, span, area.points)
+        seen = (width, height, cursor, window)
+        if seen == self._seen:
+            return self._drawn[1]
+        self._seen, self.window = seen, window
         stacks = [self.kind.read(moment) for moment in window.moments]
         peak = max((sum(stack) for stack in stacks if stack is not None), default=0.0)
         self.top = self.kind.top or nice_top(peak)

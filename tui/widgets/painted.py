@@ -37,6 +37,7 @@ class Painted(Widget):
         self.dashboard = dashboard
         self.glyphs = glyphs
         self._shown: list[Strip] = []
+        self._texts: list[Text] = []
 
     def lines(self, width: int) -> list[Text]:
         """Return what to draw in ``width`` cells."""
@@ -56,10 +57,18 @@ class Painted(Widget):
         return Strip.blank(width, self.rich_style)
 
     def _drawn(self, width: int) -> list[Strip]:
-        return [
-            self._strip(self._cut(fit_for_terminal(line), width)).adjust_cell_length(width)
-            for line in self.lines(width)
-        ]
+        """Return all lines; those whose text is as it was are the strips on the screen."""
+        before = self._texts, self._shown
+        same_width = bool(self._shown) and self._shown[0].cell_length == width
+        self._texts = texts = self.lines(width)
+        strips = []
+        for place, text in enumerate(texts):
+            if same_width and place < len(before[0]) and _looks_like(text, before[0][place]):
+                strips.append(before[1][place])
+            else:
+                line = self._cut(fit_for_terminal(text), width)
+                strips.append(self._strip(line).adjust_cell_length(width))
+        return strips
 
     def _strip(self, line: Text) -> Strip:
         console = self.app.console
@@ -87,6 +96,12 @@ class Painted(Widget):
             span = changed_span(before, after)
             if span is not None:
                 self.refresh(Region(span[0], y, span[1] - span[0], 1))
+
+
+def _looks_like(new: Text, old: Text) -> bool:
+    return new is old or (
+        new.plain == old.plain and new.style == old.style and new.spans == old.spans
+    )
 
 
 def fit_for_terminal(line: Text) -> Text:

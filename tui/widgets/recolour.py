@@ -113,12 +113,6 @@ def textual_theme(theme: ColourTheme, colour_system: str | None) -> Theme:
             # What stands on the accent or on red, and how a chosen line is told from the others.
             "on-accent": "ansi_black" if theme.ansi else ground,
             "chosen": "bold reverse" if theme.colours["cursor"] == REVERSE else "bold",
-            "footer-background": surface,
-            "footer-key-foreground": colour["accent"],
-            "footer-description-foreground": colour["soft"],
-            "footer-key-background": surface,
-            "footer-description-background": surface,
-            "footer-item-background": surface,
             "scrollbar": line,
             "scrollbar-hover": colour["dim"],
             "scrollbar-active": colour["accent"],

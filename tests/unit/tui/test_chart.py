@@ -103,6 +103,8 @@ def test_a_plot_draws_again_when_something_changed() -> None:
     assert plot.lines(20, 3) is first
     assert plot.values(None) == [("in use", "50%", palette.ACCENT)]
     dashboard.trends.watched(50_000, 1, Depth(0, 0, 0), (4, 4))
+    assert plot.lines(20, 3) is first  # the second that has not ended is not shown
+    dashboard.trends.watched(49_999, 1, Depth(0, 0, 0), (4, 4))
     assert plot.lines(20, 3) is not first
     dashboard.zoom = 0
     assert len({id(plot.lines(20, 3)), id(plot.lines(20, 4)), id(plot.lines(20, 4, 49_999.0))}) == 3

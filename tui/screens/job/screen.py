@@ -35,6 +35,7 @@ from tui.widgets.why_panel import WhyPanel
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.events import Resize
+    from textual.geometry import Size
 
     from tui.model.job_logs import Fresh
     from tui.model.selection import Targets
@@ -91,6 +92,7 @@ class JobScreen(PagesScreen):
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
+        self.take_shape()
         model, glyphs = self.dashboard, self.glyphs
         self.following = JobFollowing(self.feed, model, self.jobid)
         yield TitleBar(model, glyphs, id="title")
@@ -132,13 +134,15 @@ class JobScreen(PagesScreen):
         """Begin anew: what was read of later times has not happened yet."""
         self.app.switch_screen(JobScreen(self.jobid, self._current).bind(self.session))
 
-    def on_resize(self, event: Resize) -> None:
+    def shape(self, size: Size) -> dict[str, bool]:
         """Two panes and a card on a wide terminal; fewer facts on a low one."""
-        roomy, tall = event.size.width >= WIDE, event.size.height >= TALL
-        self.set_class(roomy, "roomy")
-        self.set_class(tall, "tall")
-        self.summary.rows = 3 if tall else 2
-        self.query_one(WhyPanel).bordered = tall or roomy
+        return {"roomy": size.width >= WIDE, "tall": size.height >= TALL}
+
+    def on_resize(self, event: Resize) -> None:
+        """Use the room."""
+        shape = self.shape(event.size)
+        self.summary.rows = 3 if shape["tall"] else 2
+        self.query_one(WhyPanel).bordered = any(shape.values())
         self.live_update()
 
     # What is shown
