@@ -337,9 +337,10 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
         self._idle_turns += 1
         self.repaint()
         sessions = self.sessions()
-        if any(s.dashboard.unsettled or isinstance(s.feed, Playback) for s in sessions):
-            self._idle_turns = 0
-        elif self._idle_turns >= IDLE_TURNS and self._painting is not None:
+        for session in sessions:
+            if session.dashboard.rebuild_some() or isinstance(session.feed, Playback):
+                self._idle_turns = 0
+        if self._idle_turns >= IDLE_TURNS and self._painting is not None:
             self._painting.pause()
 
     def _tick(self) -> None:

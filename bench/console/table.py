@@ -26,7 +26,7 @@ from tui.model.dashboard import Dashboard
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tui.model.table import Job
+    from tui.model.records import Job
 
 JOBS: Final = 100_000
 SETS: Final = 50

@@ -14,7 +14,7 @@ from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample, users
 from tui.model.chronicle import Chronicle
-from tui.model.dashboard import InstanceInfo
+from tui.model.facts import InstanceInfo
 from tui.widgets import palette, preview
 
 if TYPE_CHECKING:

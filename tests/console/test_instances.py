@@ -13,7 +13,7 @@ from tests.console.test_snapshots import SIZES
 from tui.app import TopApp
 from tui.feed.instances import AT_ONCE, MOST, inner_of, look_around
 from tui.feed.synthetic import SyntheticFeed
-from tui.model.dashboard import StateCounts
+from tui.model.facts import StateCounts
 from tui.model.instances import ASCII_BRANCHES, DEEPEST, InnerInstance, InstanceLook, tree
 from tui.model.jobid import f58
 from tui.screens.instances import InstancesScreen

@@ -13,7 +13,7 @@ from textual.widgets import Button, Input
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
 from tui.model.columns import COLUMNS
-from tui.model.dashboard import StateCounts
+from tui.model.facts import StateCounts
 from tui.model.jobid import f58
 from tui.model.states import RUNNING, STATUS
 from tui.screens.confirm import ConfirmScreen

@@ -23,9 +23,9 @@ from flux.job.JobID import JobID
 from flux.testing.instance import Instance, running_instance
 from tests.console.driving import shows, text_of, until
 from tui.app import TopApp
-from tui.feed import live, requests
+from tui.feed import live, polling, requests
 from tui.feed.live import LiveFeed
-from tui.model import reasons
+from tui.model import purging, reasons
 from tui.model.dashboard import SILENCE, Dashboard
 from tui.model.logs import parse_log
 from tui.model.states import DONE, Status
@@ -448,7 +448,7 @@ async def test_until_all_jobs_are_read_the_instance_counts(
 async def test_the_cores_in_use_follow_the_jobs_and_not_only_the_poll(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(polling, "POLL_SECONDS", 3600.0)
     async with following(instance.uri) as (feed, dashboard):
         before = dashboard.utilisation.allocated
         jobid = run_job(instance.uri, "sleep 300")
@@ -476,3 +476,21 @@ async def test_everything_that_is_stored_of_a_job_is_on_its_screen(instance: Ins
             await until(pilot, partial(shows, pilot, words))
         await pilot.press("7")
         await until(pilot, lambda: "because:        exit code 3" in text_of(pilot))
+
+
+async def test_jobs_that_were_purged_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(purging, "SURE", -60.0)
+    with running_instance(1) as own:
+        ids = [run_job(own.uri, "true") for _ in range(3)]
+        kept = run_job(own.uri, "sleep 100")
+        async with following(own.uri) as (_, dashboard):
+            await eventually(lambda: dashboard.table.counts[Status.COMPLETED] == 3)
+            dashboard.settle()
+            own.run("job", "purge", "--force", "--num-limit=1")
+            await eventually(lambda: len(dashboard.table) == 2)
+            (left,) = dashboard.table.row_of.keys() - {kept}
+            assert left in ids
+            assert status(dashboard, kept) == Status.RUN
+            later = run_job(own.uri, "true")
+            await eventually(lambda: status(dashboard, later) == Status.COMPLETED)

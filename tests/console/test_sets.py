@@ -27,7 +27,7 @@ from tui.widgets import palette
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
-    from tui.model.table import Job
+    from tui.model.records import Job
 
 SIZE = (110, 30)
 MakeApp = Callable[..., TopApp]

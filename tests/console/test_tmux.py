@@ -63,6 +63,8 @@ def ordinary(shell: Tmux) -> None:
     shell.type("Enter")
     assert "[200~" not in shell.until_so(lambda: shell.screen.count("pasted") == 2)
     shell.type("C-c")
+    # What is typed before the prompt goes with the interrupt.
+    shell.until_so(lambda: shell.screen.rstrip().endswith("$"))
     shell.run("clear; echo back'' at the prompt")
     shell.until("back at the prompt")
 

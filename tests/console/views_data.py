@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.console.conftest import NOW
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample
-from tui.model.dashboard import InstanceInfo
+from tui.model.facts import InstanceInfo
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject

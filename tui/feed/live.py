@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
-import time
 from typing import TYPE_CHECKING, Final
 
 from flux.aio import AsyncFlux
 from flux.connect import default_uri, local_path
 from flux.constants import FLUX_JOB_LOOKUP_CURRENT
-from flux.idset import IDset
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
-from flux.job.reasons import reason_text
 from flux.job.states import JobState
 from flux.wire import json
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
 from tui.feed.instances import inner_of
+from tui.feed.polling import PollingFeed
 from tui.feed.requests import (
     LostConnection,
     counts,
@@ -35,13 +32,8 @@ from tui.feed.requests import (
     reason_of,
     roundtrip,
 )
-from tui.model.dashboard import Dashboard, InstanceInfo
+from tui.model.facts import InstanceInfo
 from tui.model.instances import InstanceLook
-from tui.model.nodestrip import node_uses
-from tui.model.notices import queue_notices
-from tui.model.reasons import scheduled
-from tui.model.resources import node_and_core_count
-from tui.model.stats import ResourceCounts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -49,25 +41,18 @@ if TYPE_CHECKING:
     from flux.aio_streams import Subscription
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
+    from tui.model.dashboard import Dashboard
 
 FIRST_PAGE: Final = 2000
 PIECE: Final = 5000
-POLL_SECONDS: Final = 2.0
-"""How often is asked for what no event tells."""
-SOON_SECONDS: Final = 0.3
-"""How soon the resources are asked for after jobs got or gave back some."""
-SHARE: Final = 0.05
-"""How much of the time the instance may be busy with answering that."""
 RUNNING_STATES: Final = JobState.RUN.value | JobState.CLEANUP.value
 MOVES_RESOURCES: Final = frozenset({"alloc", "free", "resource-update"})
-REASONS_AT_ONCE: Final = 500
 LOOKUPS_AT_ONCE: Final = 64
-RECONCILE_AFTER: Final = 4
 INSTANCE_ATTRIBUTES: Final = ("version", "security.owner", "broker.starttime", "hostname")
 BACKOFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-class LiveFeed:
+class LiveFeed(PollingFeed):
     """Feeds a `Dashboard` from the broker at ``uri``, by default that of FLUX_URI. ``reach`` makes
     of a URI that an instance gives the one it is reached by from here.
     """
@@ -208,104 +193,6 @@ class LiveFeed:
             owner=int(found.get("security.owner") or -1),
             hostname=found.get("hostname") or os.uname().nodename,
         )
-
-    async def _poll(self, dashboard: Dashboard) -> None:
-        """Ask for what no event tells: resources, and whether the job list agrees with our
-        counts.
-        """
-        handle = self._connected()
-        differing = 0
-        await self._wait_reasons(dashboard)
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            dashboard.ask()
-            await self._resources(dashboard)
-            dashboard.hear()
-            dashboard.ask()
-            await self._notices(dashboard)
-            await self._wait_reasons(dashboard)
-            total = len(dashboard.table)
-            with contextlib.suppress(OSError):
-                stats = await handle.rpc("job-list.job-stats")
-                total = (stats.get("job_states") or {}).get("total", total)
-            differing = differing + 1 if total != len(dashboard.table) else 0
-            dashboard.hear()
-            if differing >= RECONCILE_AFTER:
-                differing = 0
-                dashboard.load(
-                    await job_list(handle, 0, dashboard.instance.version, self._attributes)
-                )
-
-    async def _follow_resources(self, dashboard: Dashboard) -> None:
-        """Ask for the resources soon after jobs got or gave back some, less often the longer it
-        takes to answer.
-        """
-        while True:
-            await self._moved.wait()
-            await asyncio.sleep(SOON_SECONDS)
-            self._moved.clear()
-            asked = time.monotonic()
-            await self._resources(dashboard)
-            await asyncio.sleep((time.monotonic() - asked) / SHARE)
-
-    async def _resources(self, dashboard: Dashboard) -> None:
-        with contextlib.suppress(OSError):
-            answer = await self._resource_status()
-            nodes, cores = node_and_core_count(answer.get("all"))
-            _, allocated = node_and_core_count(answer.get("allocated"))
-            nodes_down, down = node_and_core_count(answer.get("down"))
-            drained = await self._drained()
-            uses = node_uses(answer, drained)
-            dashboard.set_resources(
-                ResourceCounts(cores, allocated, down, nodes, nodes_down, len(drained), uses)
-            )
-
-    async def _drained(self) -> set[int]:
-        """Return the ranks that are drained; those are among the nodes that the scheduler counts as
-        down.
-        """
-        try:
-            answer = await self._connected().rpc("resource.status", nodeid=0)
-            return {rank for ranks in answer.get("drain") or {} for rank in IDset(ranks)}
-        except (OSError, ValueError):
-            return set()
-
-    async def _notices(self, dashboard: Dashboard) -> None:
-        """Ask which queues take no jobs or start none."""
-        handle = self._connected()
-        try:
-            names = (await handle.rpc("job-manager.queue-list")).get("queues") or [""]
-            asked = [
-                handle.rpc("job-manager.queue-status", {"name": name} if name else {})
-                for name in names
-            ]
-            states = await asyncio.gather(*asked)
-        except OSError:
-            return  # an older broker, or one that is closing: nothing is known
-        dashboard.set_notices(queue_notices(zip(names, states, strict=True)))
-
-    async def _wait_reasons(self, dashboard: Dashboard) -> None:
-        """Ask why the first of the jobs wait that do; older brokers do not tell."""
-        ids = scheduled(dashboard.table, REASONS_AT_ONCE) if self._tells_reasons else []
-        entries: list[JsonMapping] = []
-        if ids:
-            try:
-                answer = await self._connected().rpc("job-manager.pending-reasons", {"ids": ids})
-                entries = answer["reasons"]
-            except OSError as error:
-                self._tells_reasons = error.errno != errno.ENOSYS
-        now = dashboard.clock()
-        waits = {entry["id"]: reason_text(entry, now) for entry in entries}
-        dashboard.set_waits(waits)
-
-    async def _resource_status(self) -> JsonObject:
-        """Ask the scheduler, or the resource module, which answers for it in later flux-core."""
-        try:
-            return await self._connected().rpc("sched.resource-status")
-        except OSError as error:
-            if error.errno != errno.ENOSYS:
-                raise
-            return await self._connected().rpc("resource.sched-status", nodeid=0)
 
     def _describe(self, tasks: asyncio.TaskGroup, dashboard: Dashboard) -> None:
         """Look up the jobs we know only from events: 0.29's journal tells neither name nor size."""

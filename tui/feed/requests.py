@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.state_names import LISTED_STATES
 from flux.wire.message import USERID_UNKNOWN
-from tui.model.dashboard import StateCounts
+from tui.model.facts import StateCounts
 
 if TYPE_CHECKING:
     from flux.aio import AsyncFlux

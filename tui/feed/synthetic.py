@@ -14,7 +14,7 @@ from flux.job.follow import Entries
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
 from tui.model import states
-from tui.model.dashboard import Dashboard, InstanceInfo
+from tui.model.facts import InstanceInfo
 from tui.model.nodestrip import NodeUse
 from tui.model.stats import ResourceCounts
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
+    from tui.model.dashboard import Dashboard
     from tui.model.instances import InstanceLook
 
     Answer = JsonObject | Callable[[JsonMapping, int], JsonObject]

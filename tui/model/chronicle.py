@@ -68,11 +68,20 @@ class Chronicle:
                 failed,
             )
 
+    def rebuild_some(self) -> None:
+        """Rebuild some of the past, in a few milliseconds."""
+        if self._rebuilding is not None and self._rebuilding.step():
+            self._rebuilding = None
+
     def complete(self) -> None:
         """Rebuild all there is to rebuild at once, where nobody waits for the screen."""
         while self._rebuilding is not None:
-            if self._rebuilding.step():
-                self._rebuilding = None
+            self.rebuild_some()
+
+    @property
+    def begun(self) -> bool:
+        """Whether what happens to jobs is counted: from the first time on that all were there."""
+        return self._begun
 
     def _counts(self, row: int, time: float) -> bool:
         if not self._begun:
@@ -82,15 +91,13 @@ class Chronicle:
     def settle(
         self, table: JobTable, cores: tuple[int, int] | None, now: float, fresh: bool
     ) -> None:
-        """Write down the seconds that have passed, if what is known is ``fresh``, and rebuild some
-        of the past. Called when all jobs are in the table; ``cores`` are those in use and those
-        there are, None if that is not known.
+        """Write down the seconds that have passed, if what is known is ``fresh``. Called when all
+        jobs are in the table; ``cores`` are those in use and those there are, None if that is not
+        known.
         """
         if not self._begun:
             self._begun = True
             self._rebuilding = Rebuilding(self.trends, table, now)
-        elif self._rebuilding is not None and self._rebuilding.step():
-            self._rebuilding = None
         second = int(now)
         elapsed = second - self._second
         if not fresh or elapsed <= 0:

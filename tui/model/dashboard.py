@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 from flux.job.describe import (
@@ -18,79 +18,31 @@ from tui.model.columns import BY_NAME, columns_from_format
 from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
 from tui.model.events import EventRing
+from tui.model.facts import Connection, InstanceInfo, StateCounts
 from tui.model.lines import TableLines
 from tui.model.notes import NoteKind, waits_facts
+from tui.model.purging import carry_over, without
 from tui.model.query import Query, values_of
 from tui.model.sets import ALONE, JobSets
 from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, ResourceCounts, Throughput, Utilisation
-from tui.model.table import Job, JobTable
+from tui.model.table import JobTable
 from tui.model.trends import Trends
 from tui.model.view import JobView
 from tui.model.watching import Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.model.column import Column
     from tui.model.notes import Tape
+    from tui.model.records import Job
 
 
-@dataclass(slots=True)
-class InstanceInfo:
-    """The instance the dashboard shows."""
-
-    uri: str = ""
-    size: int = 0
-    version: str = ""
-    started: float = 0.0
-    owner: int = -1
-    hostname: str = ""
-
-
-@dataclass(slots=True)
-class Connection:
-    """The connection: ``up`` once loaded; otherwise ``text`` says why not and ``retry_at`` when it
-    is tried again.
-    """
-
-    up: bool = False
-    text: str = "connecting"
-    retry_at: float = 0.0
-    attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StateCounts:
-    """How many jobs are in which state; ``read`` of them are in the table, fewer while it is
-    loaded.
-    """
-
-    running: int = 0
-    pending: int = 0
-    completed: int = 0
-    failed: int = 0
-    canceled: int = 0
-    timeout: int = 0
-    read: int = 0
-
-    @property
-    def over(self) -> int:
-        """Jobs that have ended, however."""
-        return self.completed + self.failed + self.canceled + self.timeout
-
-    @property
-    def total(self) -> int:
-        """All jobs."""
-        return self.running + self.pending + self.over
-
-    @property
-    def complete(self) -> bool:
-        """Whether all jobs are in the table."""
-        return self.read >= self.total
-
-
+_OUTLIVES_JOBS: Final = (
+    *("chronicle", "throughput", "utilisation", "run_times", "variety", "seconds_left"),
+)
 FADED: Final = 0.6
 """Seconds for which a job that has changed stands out."""
 SILENCE: Final = 5.0
@@ -167,11 +119,6 @@ class Dashboard:
         if self.on_change is not None:
             self.on_change()
 
-    @property
-    def unsettled(self) -> bool:
-        """Whether `settle` has more to do, though nothing is told meanwhile."""
-        return self.chronicle is not None and self.chronicle.busy
-
     # written by the feed
 
     def replace(self, jobs: Sequence[Job]) -> None:
@@ -186,6 +133,28 @@ class Dashboard:
         """Take in job-list records."""
         self._tell(NoteKind.JOBS, {"jobs": jobs})
         self.table.load(jobs)
+        self.revision += 1
+
+    def forget(self, gone: Collection[int]) -> None:
+        """Drop jobs, by id, that the instance has purged; what was seen of them stays in rates and
+        trends.
+        """
+        self._tell(NoteKind.PURGED, {"gone": sorted(gone)})
+        if self.chronicle is not None:
+            self.chronicle.complete()
+        self.settle()  # what is known of them counts
+        kept = {name: getattr(self, name) for name in _OUTLIVES_JOBS}
+        sets = self.sets
+        self.chronicle = None  # it has not to begin anew
+        self._to_unfold += self._unfolded_ids(gone)
+        self.lines.unfolded.clear()
+        self.reset(without(self.table, gone))
+        for name, value in kept.items():
+            setattr(self, name, value)
+        self.variety.table = self.table
+        self.marks -= set(gone)
+        self.settle()
+        carry_over(sets, self.sets)
         self.revision += 1
 
     def apply(self, events: Iterable[JsonMapping]) -> None:
@@ -280,22 +249,18 @@ class Dashboard:
         now = self.clock()
         table = self.table
         changed = table.take_changed()
-        self.account(now)
-        first = not self.loaded
+        moved = self.sets.update(changed) if changed else set()
+        self.account(now)  # once the sets are known that jobs count for
         if changed:
-            moved = self.sets.update(changed)
             self.variety.update(changed)
-            if first:
-                self.view.rebuild(now)
-                self.loaded = True
-            else:
+            if self.loaded:
                 self.view.update(changed | moved if moved else changed, now)
                 if len(changed) < 2000:
                     self.flash.update(dict.fromkeys(changed, now))
+            else:
+                self.view.rebuild(now)
+                self.loaded = True
             self._unfold_again()
-        if table.finished:  # once the sets are known that they count for
-            self._count_ended(table.finished, now)
-            table.finished = []
         self._fade(now)
         if now - self._last_due >= 1.0:
             self._last_due = now
@@ -304,6 +269,15 @@ class Dashboard:
         if self.tape is not None:
             self.tape.tick(self.asked if self.silence else 0.0, self.heard)
         return changed
+
+    def rebuild_some(self) -> bool:
+        """Find out more of the time before, where the screen has just been painted; tells whether
+        there is more to find.
+        """
+        if self.chronicle is None or not self.chronicle.busy:
+            return False
+        self.chronicle.rebuild_some()
+        return True
 
     def _fade(self, now: float) -> None:
         """Forget what changed a while ago; what is fading is drawn anew until it has."""
@@ -328,22 +302,27 @@ class Dashboard:
         """
         table = self.table
         ended, started, status = table.t_inactive, table.t_run, table.status
+        oldest = now - SPAN
+        if self.chronicle is None or not self.chronicle.begun:
+            # The jobs have just been read: most of them ended long ago.
+            rows = [row for row in rows if ended[row] > oldest]
         own = [row for row in rows if started[row] and status[row] != Status.CANCELED]
         if self.chronicle is not None:
             self.chronicle.ended(table, own)
-        own = [row for row in own if ended[row] > now - SPAN]
+            own = [row for row in own if ended[row] > oldest]
         self.throughput.add([ended[row] for row in own])
         self.run_times.add(table, own)
         self.sets.count_ended(own)
 
-    def _unfolded_ids(self) -> list[int]:
-        """Return a job of each set that is unfolded."""
+    def _unfolded_ids(self, gone: Collection[int] = ()) -> list[int]:
+        """Return a job of each set that is unfolded, one that is not ``gone``."""
         sets, ids = self.sets.by_number, self.table.ids
-        return [
-            min(ids[row] for row in sets[number].rows)
+        found = (
+            min((ids[row] for row in sets[number].rows if ids[row] not in gone), default=None)
             for number in self.lines.unfolded
             if number in sets
-        ]
+        )
+        return [jobid for jobid in found if jobid is not None]
 
     def _unfold_again(self) -> None:
         """Unfold the sets that were unfolded before everything was read anew."""

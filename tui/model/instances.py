@@ -13,7 +13,7 @@ from tui.model.users import user_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tui.model.dashboard import StateCounts
+    from tui.model.facts import StateCounts
 
 DEEPEST: Final = 8
 """Levels that are looked into."""

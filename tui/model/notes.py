@@ -14,6 +14,7 @@ class NoteKind:
     INSTANCE: Final = "instance"
     JOBS: Final = "jobs"
     EVENTS: Final = "events"
+    PURGED: Final = "purged"
     RESOURCES: Final = "resources"
     WAITS: Final = "waits"
     NOTICES: Final = "notices"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import or_
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
-from flux.job.query.match import depends_on_time, predicate
-from flux.job.query.syntax import QueryError, parse
+from flux.job.query.match import depends_on_time, letters_search, may_be_id, predicate
+from flux.job.query.syntax import Every, QueryError, Term, Word, parse
 from flux.waitstatus import return_code_of
 from tui.model import reasons
 from tui.model.ranking import NameSearch
@@ -42,9 +44,68 @@ class Query:
         predicate(tree, RowReader(JobTable(), 0.0), typing=True)
         return Query(text.strip(), tree, depends_on_time(tree), NameSearch(tree))
 
+    def matching(self, table: JobTable, now: float, rows: Sequence[int]) -> Sequence[int]:
+        """Return which of ``rows`` match, in their order."""
+        match self.tree:
+            case Word(value) | Every((Word(value),)) if value and not may_be_id(value):
+                return _having_letters(table, value, rows)
+        test = self.compile(table, now)
+        return rows if test is None else list(filter(test, rows))
+
+    def narrows(self, other: Query) -> bool:
+        """Whether it is sure that all it matches is matched by ``other``: more was typed after
+        that.
+        """
+        if self.live or other.live:
+            return False
+        mine, others = _parts(self.tree), _parts(other.tree)
+        if mine is None or not others or len(mine) < len(others):
+            return False
+        *same, last = others
+        reached = mine[len(same)]
+        return mine[: len(same)] == tuple(same) and (reached == last or _extends(reached, last))
+
     def compile(self, table: JobTable, now: float) -> Test | None:
         """Return the test of one row at time ``now``, or None if everything matches."""
         return predicate(self.tree, RowReader(table, now), typing=True)
+
+
+def _parts(tree: Node) -> tuple[Node, ...] | None:
+    """Return what has to hold together; None if it is not only that."""
+    match tree:
+        case Every(parts):
+            return parts
+        case Word() | Term():
+            return (tree,)
+    return None
+
+
+def _extends(word: Node, other: Node) -> bool:
+    """Whether a word is another with more letters, so that it finds nothing that the other does
+    not. An id is found when it is whole.
+    """
+    return (
+        isinstance(word, Word)
+        and isinstance(other, Word)
+        and word.start == other.start
+        and bool(other.value)
+        and word.value.startswith(other.value)
+        and not may_be_id(word.value)
+    )
+
+
+def _having_letters(table: JobTable, word: str, rows: Sequence[int]) -> list[int]:
+    """Return the rows with those letters in the job's name or the user's: many times faster than to
+    ask for each.
+    """
+    search, names, owners = letters_search(word), table.name, table.userid
+    found = set(filter(search, set(map(names.__getitem__, rows))))
+    by_name = map(found.__contains__, map(names.__getitem__, rows))
+    users = {userid for userid in set(owners) if search(user_name(userid))}
+    if not users:
+        return list(compress(rows, by_name))
+    by_user = map(users.__contains__, map(owners.__getitem__, rows))
+    return list(compress(rows, map(or_, by_name, by_user)))
 
 
 def values_of(table: JobTable, field: str) -> set[str]:

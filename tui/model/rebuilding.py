@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tui.model.table import JobTable
     from tui.model.trends import Ring, Trends
 
-PIECE: Final = 2000
-"""Jobs looked at in one go, in a few milliseconds: the screen is painted in between."""
+PIECE: Final = 1000
+"""Jobs looked at in one go, in a few milliseconds: keys are answered in between."""
 _FINE: Final = 7200
 """Seconds before the end in which the time of a change counts to the second, else to the minute."""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux.wire import json
 from tui.model.chronicle import Chronicle
-from tui.model.dashboard import Connection, Dashboard, InstanceInfo, StateCounts
+from tui.model.dashboard import Dashboard
 from tui.model.notes import NoteKind
 from tui.model.states import Status
 from tui.model.tape import check_header, play, size_of
@@ -26,6 +26,7 @@ from tui.model.trends import Trends
 if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
     from tui.model.estimate import RunTimes
+    from tui.model.facts import Connection, InstanceInfo, StateCounts
     from tui.model.stats import Throughput, Utilisation
     from tui.model.table import JobTable
 
@@ -181,6 +182,8 @@ class RecordingIndex:
     def _count_failures(self) -> None:
         """Keep when jobs failed, of those that ended since the last time."""
         table = self._scout.table
+        if self._counted > len(table.finished):  # jobs were purged
+            self._counted = 0
         ended = table.finished[self._counted :]
         self._counted = len(table.finished)
         for row in ended:

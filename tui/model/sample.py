@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tui.model.table import Job
+    from tui.model.records import Job
 
 NAMES: Final = (
     "sha256sum",

@@ -12,7 +12,6 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
-from itertools import pairwise
 from operator import attrgetter, sub
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +34,8 @@ ENOUGH_ENDED: Final = 3
 """Jobs of a set that have to have ended before their mean says how long the others will take."""
 _DIGITS: Final = re.compile(r"[0-9]+")
 _NO_DIGITS: Final = str.maketrans("", "", "0123456789")
+_RUN: Final = re.compile(rb"\x01{%d,}" % (LEAST - 1))
+"""Gaps between jobs of a set, where short ones are 1 and long ones 0."""
 _first = attrgetter("first")
 _UNFILED: Final = -1
 
@@ -197,10 +198,8 @@ class JobSets:
             for kind, rows in enumerate(by_kind):
                 times = list(map(submitted.__getitem__, rows))
                 gaps = map(sub, times[1:], times)
-                cuts = [place for place, gap in enumerate(gaps, 1) if gap > APART]
-                for start, end in pairwise([0, *cuts, len(rows)]):
-                    if end - start >= LEAST:
-                        self._found(rows[start:end])
+                for run in _RUN.finditer(bytes(map(APART.__ge__, gaps))):
+                    self._found(rows[run.start() : run.end() + 1])
                 if kind in self._sets:
                     rows = [row for row in rows if self.shown[row] == ALONE]
                 self._loose[kind] = rows

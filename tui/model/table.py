@@ -12,8 +12,7 @@ from array import array
 from contextlib import contextmanager
 from itertools import compress, repeat
 from operator import itemgetter
-from sys import intern
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux.job.lifecycle import (
     OBSERVED,
@@ -27,21 +26,29 @@ from flux.job.lifecycle import (
 )
 from flux.job.state_names import SINGLE_STATES
 from flux.job.states import Urgency
-from flux.wire.json import JsonMapping, JsonObject
 from tui.model import states
-from tui.model.format import printable
+from tui.model.records import (
+    STATUS_OF,
+    Job,
+    as_number,
+    shown_text,
+    summaries_of,
+    summary_alone,
+    texts_of,
+    values_of,
+)
 from tui.model.states import STATUS_INDEX, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-Job = JsonObject
+    from flux.wire.json import JsonMapping, JsonObject
 
 _NO_STATUS: Final = -1
 UNTOLD: Final = -1.0
 """The ``duration`` of a job of which it is not known; one without a time limit has 0."""
 _URGENCY: Final = Urgency.DEFAULT.value
-_NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
+NUMBER_COLUMNS: Final[tuple[tuple[str, str, float], ...]] = (
     ("userid", "q", -1),
     ("urgency", "q", _URGENCY),
     ("priority", "q", -1),
@@ -56,11 +63,14 @@ _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("ncores", "q", 0),
     ("duration", "d", UNTOLD),
 )
-_TEXTS: Final = ("name", "ranks", "nodelist", "queue", "bank", "project", "cwd")
+TEXT_COLUMNS: Final = ("name", "ranks", "nodelist", "queue", "bank", "project", "cwd")
 _CHUNK: Final = 500
 """Records taken in at once: few enough to stay in the processor's cache while column after column
 is read.
 """
+_SPARSE: Final = ("exception_type", "dependencies")
+"""What few jobs have."""
+_MOSTSTATUS_OF: Final = 1000
 _ACTIVE: Final = bytes(code != states.INACTIVE for code in range(256))
 _STATES: Final = frozenset(SINGLE_STATES)
 
@@ -152,27 +162,23 @@ class JobTable:
         self.row_of.update(zip(ids, range(first, last), strict=True))
         state = bytes(map(dict.get, jobs, repeat("state"), repeat(states.DEPEND)))
         results = map(dict.get, jobs, repeat("result"), repeat(0))
-        status = bytes(
-            [
-                STATUS_INDEX[code << 4 | (result if code == states.INACTIVE else 0)]
-                for code, result in zip(state, results, strict=True)
-            ]
-        )
+        status = bytes(map(STATUS_OF.__getitem__, zip(state, results, strict=True)))
         self.state += state
         self.status += status
-        for name, kind, default in _NUMBERS:
+        for name, kind, default in NUMBER_COLUMNS:
             try:
-                values = array(kind, _values(jobs, name, default))
+                values = array(kind, values_of(jobs, name, default))
             except (TypeError, OverflowError):
-                values = array(kind, [_number(job.get(name), kind, default) for job in jobs])
+                values = array(kind, [as_number(job.get(name), kind, default) for job in jobs])
             getattr(self, name).extend(values)
-        for name in _TEXTS:
-            getattr(self, name).extend(_texts(jobs, name))
+        for name in TEXT_COLUMNS:
+            getattr(self, name).extend(texts_of(jobs, name))
         for code in range(len(self.counts)):
             self.counts[code] += status.count(code)
         self._append_annotations(jobs, first)
-        for row, job in enumerate(jobs, first):
-            if "exception_type" in job or "dependencies" in job:
+        for name in _SPARSE:
+            having = map(dict.__contains__, jobs, repeat(name))
+            for row, job in compress(enumerate(jobs, first), having):
                 self._set_sparse(row, job)
         self.active.update(compress(range(first, last), state.translate(_ACTIVE)))
         self.finished.extend(compress(range(first, last), self.t_inactive[first:]))
@@ -183,23 +189,15 @@ class JobTable:
         alone.
         """
         notes = list(map(dict.get, jobs, repeat("annotations")))
-        where = [
-            sched.get("resource_summary", "")
-            if type(note) is dict
-            and len(note) == 1
-            and type(sched := note.get("sched")) is dict
-            and len(sched) == 1
-            else ""
-            for note in notes
-        ]
-        try:
-            plain = "".join(where).isprintable()
-        except TypeError:
-            plain = False
-        self.where.extend(map(intern, where) if plain else repeat("", len(jobs)))
-        for row, (note, summary) in enumerate(zip(notes, where, strict=True), first):
-            if note and not (plain and summary) and isinstance(note, dict):
-                self._set_annotations(row, note)
+        where = summaries_of(list(compress(notes, notes)))
+        if len(where) < len(notes):
+            found = iter(where)
+            where = [next(found) if note else "" for note in notes]
+        self.where.extend(where)
+        if "" in where:
+            for row, note in compress(enumerate(notes, first), notes):
+                if not self.where[row] and isinstance(note, dict):
+                    self._set_annotations(row, note)
 
     def _set_sparse(self, row: int, job: Job) -> None:
         dependencies = job.get("dependencies")
@@ -208,9 +206,9 @@ class JobTable:
         kind = job.get("exception_type")
         if kind:
             self.exception[row] = (
-                _text(kind),
+                shown_text(kind),
                 job.get("exception_severity", 0),
-                _text(job.get("exception_note")),
+                shown_text(job.get("exception_note")),
             )
 
     def _update(self, row: int, job: Job) -> None:
@@ -221,12 +219,12 @@ class JobTable:
         not taken.
         """
         self.undescribed.discard(row)
-        for name, kind, default in _NUMBERS:
+        for name, kind, default in NUMBER_COLUMNS:
             if name in job:
-                getattr(self, name)[row] = _number(job[name], kind, default)
-        for name in _TEXTS:
+                getattr(self, name)[row] = as_number(job[name], kind, default)
+        for name in TEXT_COLUMNS:
             if job.get(name):
-                getattr(self, name)[row] = _text(job[name])
+                getattr(self, name)[row] = shown_text(job[name])
         self._set_sparse(row, job)
         state = job.get("state", 0)
         if state in _STATES and state >= self.state[row]:
@@ -298,7 +296,8 @@ class JobTable:
         severity = context.get("severity", 1)
         known = self.exception.get(row)
         if is_worse(severity, known[1] if known else None):
-            self.exception[row] = (_text(context.get("type")), severity, _text(context.get("note")))
+            kind, note = shown_text(context.get("type")), shown_text(context.get("note"))
+            self.exception[row] = kind, severity, note
 
     def _on_finish(self, row: int, name: str, context: Context) -> None:
         self.waitstatus[row] = context.get("status", 0)
@@ -326,8 +325,9 @@ class JobTable:
         kept.
         """
         sched = notes.get("sched") if notes else None
-        self.where[row] = _text(sched.get("resource_summary")) if isinstance(sched, dict) else ""
-        if notes and _summary_alone(notes) is None:
+        summary = sched.get("resource_summary") if isinstance(sched, dict) else None
+        self.where[row] = shown_text(summary)
+        if notes and summary_alone(notes) is None:
             self.annotations[row] = notes
         else:
             self.annotations.pop(row, None)
@@ -347,7 +347,7 @@ class JobTable:
         if notes is None or self.state[row] != states.RUN:
             return ""
         user = notes.get("user")
-        return _text(user.get("uri")) if isinstance(user, dict) else ""
+        return shown_text(user.get("uri")) if isinstance(user, dict) else ""
 
     def _result(self, row: int) -> int:
         status = self.waitstatus[row]
@@ -389,11 +389,11 @@ class JobTable:
         job: Job = {"id": self.ids[row], "state": self.state[row]}
         if self.state[row] == states.INACTIVE:
             job["result"] = states.RESULT_OF[Status(self.status[row])]
-        for name, _, default in _NUMBERS:
+        for name, _, default in NUMBER_COLUMNS:
             value = getattr(self, name)[row]
             if value != default:
                 job[name] = value
-        for name in _TEXTS:
+        for name in TEXT_COLUMNS:
             if getattr(self, name)[row]:
                 job[name] = getattr(self, name)[row]
         notes = self.annotations_of(row)
@@ -424,57 +424,3 @@ _EVENTS: Final = {
     "dependency-remove": JobTable._on_dependency_remove,
 }
 """What an event tells of a job beside its state."""
-
-
-def _summary_alone(notes: Annotations) -> str | None:
-    """Return the resource summary of annotations that hold nothing else and can be shown as they
-    are, None for others.
-    """
-    if len(notes) == 1:
-        sched = notes.get("sched")
-        if type(sched) is dict and len(sched) == 1:
-            summary = sched.get("resource_summary")
-            if type(summary) is str and summary.isprintable():
-                return summary
-    return None
-
-
-def _values(jobs: Sequence[Job], name: str, default: float | str) -> list[Any]:
-    """Return one attribute of many records; if all have it, that is twice as fast."""
-    try:
-        return list(map(itemgetter(name), jobs))
-    except KeyError:
-        return list(map(dict.get, jobs, repeat(name), repeat(default)))
-
-
-def _texts(jobs: Sequence[Job], name: str) -> list[str]:
-    """Return one text attribute of many records, empty where there is none."""
-    values = _values(jobs, name, "")
-    if not any(values):
-        return [""] * len(values)
-    try:
-        if "".join(values).isprintable():
-            return list(map(intern, values))
-    except TypeError:
-        pass
-    return [_text(value) for value in values]
-
-
-def _text(value: object) -> str:
-    """Return ``value`` as a string shared by all equal ones, fit for a terminal; empty for what is
-    not a string.
-    """
-    if type(value) is not str:
-        return ""
-    return intern(value if value.isprintable() else printable(" ".join(value.split())))
-
-
-def _number(value: Any, kind: str, default: float) -> Any:
-    """Return ``value`` as the array's type; anything that is not a number in range becomes
-    ``default``.
-    """
-    try:
-        number: float = int(value) if kind == "q" else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return default
-    return default if kind == "q" and not -(2**63) <= number < 2**63 else number

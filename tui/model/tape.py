@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from tui.model.dashboard import Dashboard, InstanceInfo, StateCounts
+from tui.model.facts import InstanceInfo, StateCounts
 from tui.model.nodestrip import NodeUse
 from tui.model.notes import NoteKind, waits_facts
 from tui.model.stats import ResourceCounts
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flux.wire.json import JsonMapping, JsonObject
+    from tui.model.dashboard import Dashboard
     from tui.model.table import JobTable
 
 VERSION: Final = 1
@@ -82,6 +83,10 @@ def _jobs(dashboard: Dashboard, note: JsonMapping) -> None:
         dashboard.load(note["jobs"])
 
 
+def _purged(dashboard: Dashboard, note: JsonMapping) -> None:
+    dashboard.forget({int(jobid) for jobid in note["gone"]})
+
+
 def _events(dashboard: Dashboard, note: JsonMapping) -> None:
     dashboard.apply(note["events"])
     dashboard.table.undescribed.clear()
@@ -127,6 +132,7 @@ def _silent(dashboard: Dashboard, note: JsonMapping) -> None:
 _PLAYED: Final[dict[str, Callable[[Dashboard, JsonMapping], None]]] = {
     NoteKind.INSTANCE: _instance,
     NoteKind.JOBS: _jobs,
+    NoteKind.PURGED: _purged,
     NoteKind.EVENTS: _events,
     NoteKind.RESOURCES: _resources,
     NoteKind.WAITS: _waits,

@@ -177,8 +177,13 @@ class JobView:
 
     def set_query(self, query: Query, now: float) -> None:
         """Show the jobs that match ``query`` instead."""
-        self.query = query
-        self.rebuild(now)
+        before, self.query = self.query, query
+        within = self.rows() if query.narrows(before) and not self._behind() else None
+        self.rebuild(now, within)
+
+    def _behind(self) -> bool:
+        """Whether there are rows that have changed since they were filed, or have not been."""
+        return bool(self.table.changed) or len(self._home) < len(self.table)
 
     def set_sets(self, sets: JobSets | None) -> None:
         """Show sets, or every job alone."""
@@ -189,12 +194,10 @@ class JobView:
                 self._arrange(rows)
             self.revision += 1
 
-    def rebuild(self, now: float) -> None:
-        """File every row anew."""
+    def rebuild(self, now: float, within: Sequence[int] | None = None) -> None:
+        """File every row anew; if it is known that no others match, only those ``within``."""
         table = self.table
-        matches = self.query.compile(table, now)
-        everything = range(len(table))
-        rows = everything if matches is None else list(filter(matches, everything))
+        rows = self.query.matching(table, now, range(len(table)) if within is None else within)
         self.revision += 1
         with collector_off():
             self._keys = self._keys_of(rows, now)
@@ -208,10 +211,11 @@ class JobView:
         table, column = self.table, self.column
         if column.keys is not None and len(rows) * 4 >= len(table):
             keys = column.keys(table, now)
-            if not self.ranked:
-                return keys
-            ranks = map(self.query.search.ranks.__getitem__, table.name)
-            return list(zip(ranks, keys, strict=True))
+            if self.ranked:
+                ranks, names = self.query.search.ranks, table.name
+                for row in rows:
+                    keys[row] = ranks[names[row]], keys[row]
+            return keys
         found: list[SortKey] = [0.0] * len(table)
         key = self._key()
         for row in rows:

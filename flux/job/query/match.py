@@ -254,13 +254,29 @@ def _value(name: str, text: str, term: Term) -> float:
         raise _wrong_value(term, f"{text} is not {what}") from None
 
 
+def letters_search(word: str) -> Callable[[str], object]:
+    """Return what finds the letters of ``word`` in a text, one after the other; capitals in
+    ``word`` make case count.
+    """
+    flags = re.IGNORECASE if word == word.lower() else 0
+    return re.compile(".*?".join(map(re.escape, word)), flags).search
+
+
+def may_be_id(word: str) -> bool:
+    """Whether a word without a field may be meant as a job id, or as how one begins."""
+    return word[:1] == _PREFIXES[0] or _whole_id(word) is not None
+
+
+def _whole_id(word: str) -> int | None:
+    return parsed_id(word) if len(word) > 4 else None
+
+
 def _fuzzy(word: str, reader: JobReader[R]) -> Test[R]:
     """Match the letters of ``word`` in order in the name or the user; capitals in ``word`` make
     case count. Ids match by their beginning.
     """
-    flags = re.IGNORECASE if word == word.lower() else 0
-    search = re.compile(".*?".join(map(re.escape, word)), flags).search
-    jobid = parsed_id(word) if len(word) > 4 else None
+    search = letters_search(word)
+    jobid = _whole_id(word)
     prefix = word[1:] if word[:1] == _PREFIXES[0] else None
     name, user, read_id = reader.text("name"), reader.text("user"), reader.jobid()
     seen: dict[str, bool] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from flux.job.info import JobInfo, JobInfoFormat
@@ -10,7 +12,10 @@ from tui.model.column import fit
 from tui.model.columns import BY_NAME, COLUMNS, columns_from_format
 from tui.model.dashboard import Dashboard
 from tui.model.economy import Variety
-from tui.model.table import Job, JobTable
+from tui.model.table import JobTable
+
+if TYPE_CHECKING:
+    from tui.model.records import Job
 
 NOW = 1_000_000.0
 

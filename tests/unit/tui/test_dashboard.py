@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tui.model.dashboard import SILENCE, Dashboard, StateCounts
+from tui.model.dashboard import SILENCE, Dashboard
+from tui.model.facts import StateCounts
 from tui.model.format import age, percent
 from tui.model.notices import queue_notices
 from tui.model.question import Question

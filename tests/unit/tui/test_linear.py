@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from tui.linear import LinePrinter, ObjectPrinter
-from tui.model.dashboard import Dashboard, InstanceInfo
+from tui.model.dashboard import Dashboard
+from tui.model.facts import InstanceInfo
 
 
 def test_one_line_for_each_change() -> None:

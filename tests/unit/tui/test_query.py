@@ -6,10 +6,13 @@ import os
 import pwd
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tui.model.jobid import f58
 from tui.model.query import Query, QueryError
 from tui.model.table import JobTable
+from tui.model.view import JobView
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 NOW = 1000.0
@@ -142,3 +145,65 @@ def test_only_times_are_live() -> None:
 
 def test_free_text_finds_an_id_by_its_beginning(table: JobTable) -> None:
     assert ids(table, f58(12)) == {12}
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "expected"),
+    [
+        ("ren", "re", True),
+        ("re", "ren", False),
+        ("re", "", False),  # everything matches that: there is nothing to save
+        ("state:run re", "state:run r", True),
+        ("state:run re", "state:run", True),
+        ("state:run re", "state:sched", False),
+        ("re state:run", "r state:run", False),
+        ("rE", "r", True),
+        ("re t>5m", "r", False),  # time alone changes what it matches
+        ("re OR x", "re", False),
+        ("-re", "-r", False),
+        ("fabcde", "fabcd", False),  # may be the id of a job that the shorter one is not of
+        ("ƒab", "ƒa", False),
+        ("10000", "1000", False),
+    ],
+)
+def test_what_is_typed_on_only_narrows_what_matches(new: str, old: str, expected: bool) -> None:
+    assert Query.parse(new).narrows(Query.parse(old)) is expected
+
+
+NAMES = st.text(alphabet="abAB-*.ſK0123", max_size=8)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=30), NAMES)
+@settings(deadline=None)
+def test_letters_find_the_same_jobs_all_at_once_and_one_by_one(names: list[str], word: str) -> None:
+    table = JobTable()
+    table.load([{"id": 900 + n, "userid": n % 3, "name": name} for n, name in enumerate(names)])
+    try:
+        query = Query.parse(word)
+    except QueryError:
+        return
+    rows = range(len(table))
+    test = query.compile(table, 0.0)
+    expected = list(rows) if test is None else [row for row in rows if test(row)]
+    assert list(query.matching(table, 0.0, rows)) == expected
+
+
+@given(st.lists(NAMES, min_size=1, max_size=30), NAMES, st.integers(1, 7))
+@settings(deadline=None)
+def test_a_view_that_narrows_shows_what_one_that_begins_anew_shows(
+    names: list[str], word: str, cut: int
+) -> None:
+    table = JobTable()
+    table.load([{"id": 900 + n, "userid": 1, "name": name} for n, name in enumerate(names)])
+    table.take_changed()
+    view = JobView(table)
+    view.rebuild(0.0)
+    try:
+        for text in (word[:cut], word):
+            view.set_query(Query.parse(text), 0.0)
+    except QueryError:
+        return
+    anew = JobView(table, query=Query.parse(word))
+    anew.rebuild(0.0)
+    assert view.rows() == anew.rows()
+    assert view.counts == anew.counts

@@ -20,7 +20,8 @@ from tui.feed.recording import RecordedFeed
 from tui.feed.replay import ReplayFeed
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import recorded, sample
-from tui.model.dashboard import Dashboard, StateCounts
+from tui.model.dashboard import Dashboard
+from tui.model.facts import StateCounts
 from tui.model.nodestrip import NodeUse
 from tui.model.recorded import NotARecording
 from tui.model.stats import ResourceCounts
@@ -77,11 +78,15 @@ class World:
     def step(self, seconds: float, changes: int = 0) -> None:
         """Let time pass, then things happen."""
         self.dashboard.settle()
+        while self.dashboard.rebuild_some():
+            pass
         self.moments[self.clock.now] = shown(self.dashboard)
         self.clock.now = round(self.clock.now + seconds, 3)
         if changes:
             self.dashboard.apply(self.feed.changes(self.dashboard, changes))
         self.dashboard.settle()
+        while self.dashboard.rebuild_some():
+            pass
         self.moments[self.clock.now] = shown(self.dashboard)
 
     def live(self) -> None:

@@ -5,6 +5,7 @@ lines show it.
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
@@ -18,8 +19,11 @@ from tui.model.lines import Heading, JobLine, SetLine, TableLines
 from tui.model.query import Query
 from tui.model.sets import ALONE, APART, LEAST, JobSets, likeness
 from tui.model.states import GROUPS, Status
-from tui.model.table import Job, JobTable
+from tui.model.table import JobTable
 from tui.model.view import HELD, JobView, item_of
+
+if TYPE_CHECKING:
+    from tui.model.records import Job
 
 NOW = 1_000_000.0
 
