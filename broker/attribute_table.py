@@ -76,6 +76,15 @@ _SESSION = (
         " configured.",
     ),
     Declaration(
+        "hostlist",
+        "the hosts of all ranks",
+        Change.REFUSED,
+        "The hosts of the brokers in the order of ranks, in the form of RFC 29, once the resources"
+        " of all of them are known.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
         "hostname",
         "the host's name",
         Change.LOAD,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from broker.attributes import Attributes
     from broker.router import Router
+    from broker.tracing import Way
 
 
 def new_id() -> str:
@@ -50,6 +51,8 @@ class InProcess:
         self.handle = AsyncFlux(self, rank=router.rank, size=router.size)
         self.handle.on_fault = lambda msg, exc: router.on_fault(msg, self.id, exc)
         self.on_request: Callable[[Message], None] | None = None
+        self.on_passing: Callable[[Way, Message], None] | None = None
+        """Called with each message that is received or sent, while somebody traces."""
         router.attach(self)
 
     def deliver(self, msg: Message) -> None:
@@ -59,6 +62,8 @@ class InProcess:
         if msg.type == EVENT and not msg.rolemask & ROLE_OWNER:
             return
         self.counters.rx[msg.type] += 1
+        if self.on_passing is not None:
+            self.on_passing("rx", msg)
         if msg.type == REQUEST and self.on_request is not None:
             self.last_active = time.monotonic()
             self.on_request(msg)
@@ -73,6 +78,8 @@ class InProcess:
             msg.userid = self.owner
             msg.rolemask = ROLE_OWNER
         self.counters.tx[msg.type] += 1
+        if self.on_passing is not None:
+            self.on_passing("tx", msg)
         self.router.submit(msg, self)
 
     def subscribe(self, prefix: str) -> asyncio.Future[None]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from broker.endpoint import InProcess, ServiceHost
     from broker.log import Logger
+    from broker.tracing import Way
+    from flux.wire.message import Message
 
 
 MAX_REMEMBERED = 1000
@@ -41,6 +43,18 @@ class ModuleEntry(TypedDict):
     idle: int
     status: int
     services: list[str]
+
+
+class TodaysEntry(TypedDict):
+    """A module as ``module.list`` lists it; ``services`` are those beside its own name."""
+
+    name: str
+    path: str
+    idle: int
+    status: int
+    services: list[str]
+    sendqueue: int
+    recvqueue: int
 
 
 class _Loaded(Struct):
@@ -61,6 +75,7 @@ class ModuleHost:
         self._loaded: dict[str, _Loaded] = {}
         self._files: dict[str, tuple[int, str]] = {}
         self._removed: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._on_passing: Callable[[str, Way, Message], None] | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in self._loaded
@@ -94,6 +109,7 @@ class ModuleHost:
             service = service_class(ctx)
             source = inspect.getsourcefile(service_class) or ""
             self._loaded[name] = _Loaded(name, source, service, endpoint, args=tuple(args))
+            self._watch(self._loaded[name])
             await self._host.mount(service, endpoint, args)
         except BaseException:
             self._loaded.pop(name, None)
@@ -209,9 +225,39 @@ class ModuleHost:
             failed += entry.service is not None
         return failed
 
+    def list_today(self) -> list[TodaysEntry]:
+        """Return the loaded modules as ``module.list`` lists them; messages do not queue here."""
+        return [
+            {
+                "name": entry.name,
+                "path": entry.path,
+                "idle": described["idle"],
+                "status": described["status"],
+                "services": described["services"],
+                "sendqueue": 0,
+                "recvqueue": 0,
+            }
+            for entry in self._loaded.values()
+            for described in (self._describe(entry),)
+        ]
+
     def list(self) -> list[ModuleEntry]:
         """Return the loaded modules as ``broker.lsmod`` lists them."""
         return [self._describe(entry) for entry in self._loaded.values()]
+
+    def trace(self, on_passing: Callable[[str, Way, Message], None] | None) -> None:
+        """Call ``on_passing`` with the name of a built-in module and each message that it gets or
+        sends, those loaded later included; None for nothing any more. Modules in files have a
+        connection of their own, whose messages are not seen here.
+        """
+        self._on_passing = on_passing
+        for entry in self._loaded.values():
+            self._watch(entry)
+
+    def _watch(self, entry: _Loaded) -> None:
+        if entry.endpoint is not None:
+            told = self._on_passing
+            entry.endpoint.on_passing = None if told is None else partial(told, entry.name)
 
     def _describe(self, entry: _Loaded) -> ModuleEntry:
         size, digest = self._file_facts(entry.path)

@@ -12,6 +12,7 @@ from broker.builtin.config import ConfigService
 from broker.builtin.event import EventService
 from broker.builtin.heaptrace import HeapTraceService
 from broker.builtin.log import LogService
+from broker.builtin.module import ModuleService
 from broker.builtin.overlay import OverlayService
 from broker.builtin.runat import RunAtService
 from broker.builtin.state import StateMachineService
@@ -66,6 +67,7 @@ class OwnServices:
         self._add("event", lambda ctx: EventService(ctx, router))
         self._add("service", lambda ctx: NameService(ctx, router))
         self._add("broker", lambda ctx: BrokerService(ctx, modules, router, finish))
+        self._add("module", lambda ctx: ModuleService(ctx, modules))
         self._add("heaptrace", HeapTraceService)
         self._add("config", lambda ctx: ConfigService(ctx, base.host, modules))
         self._add("runat", lambda ctx: RunAtService(ctx, commands))

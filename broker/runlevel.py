@@ -85,6 +85,11 @@ class Runlevel:
         """The number of the state."""
         return STATE_NUMBERS[self.state]
 
+    @property
+    def seconds(self) -> float:
+        """For how long the state has been this one."""
+        return self._now() - self._since
+
     def post(self, event: str) -> bool:
         """Apply an event; returns whether it changed the state."""
         after = TRANSITIONS.get((self.state, event))

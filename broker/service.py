@@ -290,8 +290,8 @@ class Service:
 
     @request("ping", allow="guest")
     def ping(self, req: Request) -> Reply:
-        """Echo the payload with the route it took and the credentials it arrived with
-        (flux-ping(1)).
+        """Echo the payload with the route it took, the credentials it arrived with and the rank
+        that answers (flux-ping(1)).
         """
         hops = [*reversed(req.message.routes), self.ctx.broker_uuid, self.ctx.uuid]
         if self.ctx.uuid == self.ctx.broker_uuid:
@@ -301,6 +301,7 @@ class Service:
             "route": "!".join(filter(None, hops)),
             "userid": req.userid,
             "rolemask": req.rolemask,
+            "rank": self.ctx.rank,
         }
 
     @request("stats.get")

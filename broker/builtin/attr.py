@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+from typing import Final
 
 from broker.attribute_table import AT_START, FACTS, NEVER_LISTED
 from broker.attributes import IMMUTABLE, READONLY
-from broker.service import Reply, Request, Service, request
+from broker.service import Answer, Reply, Request, Service, request
+from flux.hostlist import Hostlist
+from flux.idset import IDset
 from flux.wire.errors import os_error
 
+HOSTLIST: Final = "hostlist"
 MAX_NAME = 1024
 MAX_VALUE = 1 << 20
 MAX_ATTRIBUTES = 10_000
@@ -20,13 +24,30 @@ class AttrService(Service):
     name = "attr"
 
     @request("get", allow="guest")
-    def get(self, req: Request) -> Reply:
+    def get(self, req: Request) -> Answer:
         """Return a value and its flags; ENOENT when it has none."""
         name = req.get("name", str)
         value = self.ctx.attrs.get(name)
+        if value is None and name == HOSTLIST:
+            return self._hosts()
         if value is None:
             raise os_error(errno.ENOENT)
         return {"value": value, "flags": self.ctx.attrs.flags(name)}
+
+    async def _hosts(self) -> Reply:
+        """Return the hosts of all ranks, which rank 0 knows once the brokers have reported; raises
+        OSError(ENOENT) before that, or if the resources are not those of every rank.
+        """
+        try:
+            status = await self.ctx.handle.rpc("resource.status", nodeid=0)
+            execution = status["R"]["execution"]
+            ranks = sum(len(IDset(str(entry["rank"]))) for entry in execution["R_lite"])
+            hosts = Hostlist(list(execution["nodelist"]))
+        except (OSError, ValueError, LookupError, TypeError):
+            raise os_error(errno.ENOENT) from None
+        if not ranks == len(hosts) == self.ctx.size:
+            raise os_error(errno.ENOENT)
+        return {"value": hosts.encode(), "flags": IMMUTABLE}
 
     @request("set")
     def set(self, req: Request) -> None:

@@ -6,10 +6,12 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from broker.bootstrap.static import check_bootstrap
-from broker.configuration import Config, load
+from broker.configuration import Config, from_payload, load
 from broker.service import Reply, Request, Service, request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from broker.context import Context
     from broker.endpoint import ServiceHost
     from broker.modhost import ModuleHost
@@ -42,11 +44,22 @@ class ConfigService(Service):
 
         If one refuses, those told before are told the configuration in force, which stays.
         """
+        await self._replace(lambda: load(self.ctx.attrs.get("config.path")))
+
+    @request("load")
+    async def load(self, req: Request) -> None:
+        """Take the tables of the request in place of all those there are, and tell every module of
+        this broker, as ``config.reload`` does.
+        """
+        await self._replace(lambda: from_payload(req.raw if req.payload and req.raw else b"{}\0"))
+
+    async def _replace(self, read: Callable[[], Config]) -> None:
+        """Take the configuration that ``read`` returns, unless that is being done already."""
         if self._reloading:
             raise OSError(errno.EBUSY, "the configuration is being reloaded")
         self._reloading = True
         try:
-            await self._reload(load(self.ctx.attrs.get("config.path")))
+            await self._reload(read())
         finally:
             self._reloading = False
 

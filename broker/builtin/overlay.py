@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from broker.service import Request, Service, request
+from broker.service import NO_REPLY, NoReply, Request, Service, request
+from broker.tracing import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ class OverlayService(Service):
         super().__init__(ctx)
         self.overlay = overlay
         self.state = state
+        self._tracer = Tracer(ctx.now)
         self._topology = state.router.topology
 
     @request("health", allow="guest")
@@ -66,6 +68,41 @@ class OverlayService(Service):
         if self.overlay is None:
             raise OSError(errno.ENOENT, f"rank {rank} is no child that is connected")
         self.overlay.disconnect(rank)
+
+    @request("trace", streaming=True)
+    def trace(self, req: Request) -> NoReply:
+        """Stream the messages from and to the neighbours of this broker, or ``nodeid``, of the
+        types in ``typemask`` and with a topic like ``topic_glob``, with their payload if ``full``
+        is true.
+        """
+        self._tracer.add(req)
+        if self.overlay is not None:
+            self.overlay.watch_messages(
+                lambda way, msg, rank: self._tracer.saw(way, msg, rank=rank)
+            )
+        return NO_REPLY
+
+    @request("trace-cancel")
+    def trace_cancel(self, req: Request) -> NoReply:
+        """End the sender's trace with match tag ``matchtag``."""
+        self._tracer.cancel(req)
+        self._rest()
+        return NO_REPLY
+
+    def _rest(self) -> None:
+        """Without a trace what passes is not looked at."""
+        if not self._tracer and self.overlay is not None:
+            self.overlay.watch_messages(None)
+
+    def on_disconnect(self, sender: str) -> None:
+        """A client went away, its trace with it."""
+        self._tracer.forget(sender)
+        self._rest()
+
+    async def stop(self) -> None:
+        """End the traces."""
+        self._tracer.end()
+        self._rest()
 
     def stats(self) -> Mapping[str, object]:
         """Return how many children this broker may have and has, whether it has a parent, and how

@@ -230,8 +230,15 @@ class StateMachineService(Service):
 
     @request("get", allow="guest")
     def get(self, req: Request) -> Reply:
-        """Return this broker's state and, on rank 0, who is online."""
-        return {"state": self.runlevel.state, "online": str(IDset(sorted(self.online)))}
+        """Return this broker's state, for how many seconds it has been so (``duration``) and, on
+        rank 0, who is online.
+        """
+        online = str(IDset(sorted(self.online)))
+        return {
+            "state": self.runlevel.state,
+            "duration": self.runlevel.seconds,
+            "online": online,
+        }
 
     @request("lost")
     def lost(self, req: Request) -> None:

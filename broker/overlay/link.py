@@ -40,6 +40,8 @@ class Link:
         self.last_heard = asyncio.get_running_loop().time()
         self.arrears = Arrears(self.last_heard)
         self.too_far_behind: Callable[[Link], None] = lambda link: None
+        self.on_sent: Callable[[Message], None] | None = None
+        """Called with each message for the neighbour, while somebody traces."""
         self.lost = False
         self.dismissed = False
         self._send = send
@@ -59,6 +61,8 @@ class Link:
             if self.lost:
                 return
             self._waiting[tuple(msg.routes), msg.aux2] = msg
+        if self.on_sent is not None:
+            self.on_sent(msg)
         frames = to_frames(msg)
         if self.arrears.sent(sum(map(len, frames))):
             self.too_far_behind(self)

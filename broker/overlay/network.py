@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from broker.log import Logger
     from broker.router import Router
+    from broker.tracing import Way
 
 KEEPALIVE, GOODBYE, DISCONNECT = 0, 1, 2
 KEEPALIVE_PERIOD = 2.0
@@ -75,6 +76,7 @@ class Overlay:
         self._monitors: list[WatchedSocket] = []
         self._links: dict[bytes, Link] = {}
         self._parent: Link | None = None
+        self._on_passing: Callable[[Way, Message, int], None] | None = None
         self._hellos: list[Message] = []
         self._ready = False
         self._hello_reply: asyncio.Future[Message] | None = None
@@ -144,6 +146,7 @@ class Overlay:
             str(reply.json()["uuid"]), self.router.topology.parent or 0, self._send_up
         )
         self._parent.too_far_behind = self._give_up_soon
+        self._watch(self._parent)
         self.router.parent = self._parent
         self.router.attach(self._parent)
         self.router.offline = False
@@ -167,6 +170,7 @@ class Overlay:
             return
         link = Link(identity, rank, lambda parts: self._to_child(identity.encode(), parts))
         link.too_far_behind = self._give_up_soon
+        self._watch(link)
         self._links[identity.encode()] = link
         self.router.attach(link)
         self.router.children[rank] = link
@@ -222,6 +226,8 @@ class Overlay:
             link.answered(msg)
         elif msg.type == REQUEST:
             link.asked(msg)
+        if self._on_passing is not None:
+            self._on_passing("rx", msg, link.rank)
         self.router.submit(msg, link)
 
     def _greet(self, identity: bytes, msg: Message) -> None:
@@ -297,6 +303,8 @@ class Overlay:
             self._send_up(to_frames(control(KEEPALIVE, parent.arrears.word())))
         if msg.type == RESPONSE:
             parent.answered(msg)
+        if self._on_passing is not None:
+            self._on_passing("rx", msg, parent.rank)
         self.router.submit(msg, parent)
 
     def _send_up(self, frames: list[bytes]) -> None:
@@ -446,6 +454,18 @@ class Overlay:
     def online_children(self) -> list[int]:
         """Ranks of the children that are connected."""
         return sorted(self.router.children)
+
+    def watch_messages(self, on_passing: Callable[[Way, Message, int], None] | None) -> None:
+        """Call ``on_passing`` with each message from or to a neighbour, and its rank; None for
+        nothing any more.
+        """
+        self._on_passing = on_passing
+        for link in (*self._links.values(), *((self._parent,) if self._parent else ())):
+            self._watch(link)
+
+    def _watch(self, link: Link) -> None:
+        told, rank = self._on_passing, link.rank
+        link.on_sent = None if told is None else lambda msg: told("tx", msg, rank)
 
     def counts(self) -> dict[str, int]:
         """Return how many links there may be and are, and how many requests wait for an answer

@@ -1,0 +1,92 @@
+"""Requests that clients of today's flux-core send, to a running instance of two brokers."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from flux import Flux
+from flux.constants import FLUX_RPC_STREAMING
+from flux.hostlist import Hostlist
+from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(2) as running:
+        yield running
+
+
+@pytest.fixture
+def h(instance: Instance) -> Iterator[Flux]:
+    with Flux(instance.uri) as handle:
+        yield handle
+
+
+def ask(h: Flux, topic: str, payload: Any = None, rank: int = 0) -> Any:
+    return h.rpc(topic, payload, nodeid=rank).get()
+
+
+def refusal(h: Flux, topic: str, payload: Any = None, rank: int = 0) -> OSError:
+    with pytest.raises(OSError) as caught:
+        ask(h, topic, payload, rank)
+    return caught.value
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_every_rank_says_where_all_are(h: Flux, rank: int) -> None:
+    value = ask(h, "attr.get", {"name": "hostlist"}, rank)["value"]
+    assert len(Hostlist(value)) == 2
+
+
+def test_a_ping_says_who_answers_and_the_state_its_age(h: Flux) -> None:
+    assert ask(h, "broker.ping", {"seq": 1}, 1)["rank"] == 1
+    state = ask(h, "state-machine.get")
+    assert state["state"] == "run"
+    assert state["duration"] >= 0
+
+
+def test_modules_are_listed_removed_and_loaded(h: Flux) -> None:
+    def loaded() -> dict[str, Any]:
+        return {mod["name"]: mod for mod in ask(h, "module.list", None, 1)["mods"]}
+
+    listed = loaded()["barrier"]
+    assert listed["path"].endswith("service.py")
+    assert (listed["status"], listed["sendqueue"], listed["recvqueue"]) == (1, 0, 0)
+    ask(h, "module.remove", {"name": "barrier", "cancel": False}, 1)
+    assert "barrier" not in loaded()
+    ask(h, "module.load", {"path": "barrier", "args": [], "exec": False}, 1)
+    assert "barrier" in loaded()
+    unknown = refusal(h, "module.load", {"path": "nosuch", "args": [], "exec": False})
+    assert (unknown.errno, unknown.strerror) == (errno.ENOENT, "module not found in search path")
+
+
+def test_messages_of_modules_and_neighbours_are_traced(h: Flux) -> None:
+    wanted = {"typemask": 1, "topic_glob": "*.ping", "full": True}
+    modules = h.rpc("module.trace", {**wanted, "names": ["kvs"]}, 0, FLUX_RPC_STREAMING)
+    links = h.rpc("overlay.trace", {**wanted, "nodeid": 1}, 0, FLUX_RPC_STREAMING)
+    for service, rank in (("resource", 0), ("kvs", 0), ("kvs", 1)):
+        ask(h, f"{service}.ping", {"seq": 7}, rank)
+    seen = modules.get()
+    assert (seen["name"], seen["prefix"], seen["topic"]) == ("kvs", "rx", "kvs.ping")
+    assert seen["payload"] == {"seq": 7}
+    passed = links.get()
+    assert (passed["rank"], passed["prefix"], passed["topic"]) == (1, "tx", "kvs.ping")
+
+
+def test_a_configuration_is_loaded_and_refused(h: Flux) -> None:
+    before = ask(h, "config.get")
+    ask(h, "config.load", {"resource": {"noverify": True}})
+    try:
+        assert ask(h, "config.get") == {"resource": {"noverify": True}}
+        wrong = refusal(h, "config.load", {"resource": {"noverify": 5}})
+        assert wrong.errno == errno.EINVAL
+        assert ask(h, "config.get") == {"resource": {"noverify": True}}
+    finally:
+        ask(h, "config.load", before)
+    assert ask(h, "config.get") == before
