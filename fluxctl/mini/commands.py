@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,6 +11,10 @@ from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
     from fluxctl.mini.jobspec import Script
+    from fluxctl.mini.plugins import CommandPlugins
+
+PLUGINS: Final = "fluxctl.mini.plugins"
+"""The key of a context's meta data for the plugins of its command."""
 
 
 class MiniCommand(PythonCommand):
@@ -18,14 +22,64 @@ class MiniCommand(PythonCommand):
 
     allow_interspersed_args = False
 
+    def plugins(self, ctx: click.Context) -> CommandPlugins | None:
+        """Return the plugins that this command has, None if there are none. Raises CommandError if
+        one cannot be loaded.
+        """
+        if PLUGINS not in ctx.meta:
+            ctx.meta[PLUGINS] = self._loaded()
+        found: CommandPlugins | None = ctx.meta[PLUGINS]
+        return found
+
+    def _loaded(self) -> CommandPlugins | None:
+        from flux.cli.plugin_path import may_have_plugins
+
+        if not may_have_plugins():
+            return None
+        from fluxctl.mini.plugins import CommandPlugins
+
+        taken = frozenset(name for param in self.params for name in param.opts)
+        return CommandPlugins(str(self.name), taken)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, see click. Before it, answer ``--help=OPTION`` with what the plugin of an option
+        says of it.
+        """
+        if args[:1] and args[0].startswith("--help=") and not ctx.resilient_parsing:
+            from fluxctl.mini.plugins import help_of
+
+            help_of(self.plugins(ctx), args[0].partition("=")[2])
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options, those of plugins after those of the command."""
+        found = super().get_params(ctx)
+        plugins = None if ctx.resilient_parsing else self.plugins(ctx)
+        if plugins is None:
+            return found
+        help_option = found[-1:] if found[-1:] == [self.get_help_option(ctx)] else []
+        rest = found[: len(found) - len(help_option)]
+        return [*rest, *plugins.params, *help_option]
+
     def invoke(self, ctx: click.Context) -> object:
         """Run; OSError from files and from the broker ends with its errno and text."""
         try:
+            plugins = self.plugins(ctx)
+            if plugins is not None:
+                self._begin(ctx, plugins)
             return super().invoke(ctx)
         except ReaderGone:
             raise  # an OSError too, but nothing to report
         except OSError as error:
             raise CommandError(f"ERROR: {error}") from None
+
+    def _begin(self, ctx: click.Context, plugins: CommandPlugins) -> None:
+        """Let the plugins see what was asked for, before anything is made of it."""
+        try:
+            plugins.begin(ctx.params)
+        except click.UsageError as error:
+            self.report(ctx, error)
 
 
 class BatchCommand(MiniCommand):
@@ -74,6 +128,7 @@ class BatchCommand(MiniCommand):
     def _refused(self, ctx: click.Context, words: list[str]) -> str:
         """Return why words cannot stand in a directive, "" if they can."""
         alone = click.Context(self, ctx.parent, ctx.info_name, **self.context_settings)
+        alone.meta[PLUGINS] = self.plugins(ctx)
         try:
             super().parse_args(alone, list(words))
         except click.UsageError as error:

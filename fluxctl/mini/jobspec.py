@@ -222,6 +222,8 @@ class JobspecBuilder:
             jobspec.setattr_shell_option(*_shell_option(text, options))
         for text in options.setattr:
             jobspec.setattr(*_attribute(text, options))
+        if options.plugins is not None:
+            options.plugins.modify(jobspec)
         return jobspec
 
     @staticmethod

@@ -8,17 +8,29 @@ have keeps its default.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from flux.job.Jobspec import Jobspec
+
 
 def failure(text: object) -> CommandError:
     """Return the failure of a command with flux-mini's prefix."""
     return CommandError(f"ERROR: {text}")
+
+
+class JobspecPlugins(Protocol):
+    """What plugins of the command do with the jobspecs that it makes; what they raise ends it."""
+
+    def modify(self, jobspec: Jobspec) -> None:
+        """Change a jobspec."""
+
+    def validate(self, jobspec: Jobspec) -> None:
+        """Look at a jobspec that is about to be submitted."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -96,6 +108,8 @@ class MiniOptions:
     define: Sequence[str] = ()
     shuffle: bool = False
     sep: str | None = None
+
+    plugins: JobspecPlugins | None = None
 
     def templated(self) -> list[str]:
         """Return the names of the options with text in which something may be replaced."""

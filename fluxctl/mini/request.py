@@ -39,6 +39,8 @@ def make_request(jobspec: JobspecV1, options: MiniOptions) -> JobRequest:
     This is apart from making the jobspec because a dry run shows a jobspec and, like
     flux-core's, looks at neither. Raises CommandError if one of them is malformed.
     """
+    if options.plugins is not None:
+        options.plugins.validate(jobspec)
     return JobRequest(jobspec, parse_urgency(options.urgency), parse_flags(options))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from flux.treedict import dict_merge
 from fluxctl.mini.options import MiniOptions, failure
 
 if TYPE_CHECKING:
@@ -40,23 +41,15 @@ def add_configuration(jobspec: JobspecV1, options: MiniOptions) -> None:
         return
     tables: JsonObject = {}
     for text in options.conf:
-        merge(tables, _read(text))
+        dict_merge(tables, read_configuration(text))
     jobspec.add_file(CONFIGURATION, tables)
 
 
-def merge(into: JsonObject, tables: JsonObject) -> None:
-    """Add tables to tables; of what both have, the second counts."""
-    for key, value in tables.items():
-        mine = into.get(key)
-        if isinstance(value, dict) and isinstance(mine, dict):
-            merge(mine, value)
-        else:
-            into[key] = value
-
-
-def _read(text: str) -> JsonObject:
+def read_configuration(text: str) -> JsonObject:
     """Return the tables of one ``--conf``: lines of TOML or JSON, ``KEY=VALUE``, a file, or the
     name of one.
+
+    Raises CommandError if they cannot be read.
     """
     if "\n" in text or text.lstrip().startswith("{"):
         return _tables(text, "the lines given", "json" if text.lstrip()[:1] == "{" else "toml")

@@ -4,14 +4,12 @@ mini`` in the spelling of today's flux-core, and what that has besides.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import click
 
+from fluxctl.command import echo
 from fluxctl.mini import click_options as old
 from fluxctl.option_groups import flag_option, list_option, text_option
 from fluxctl.optional_value import OptionalValue
-
-if TYPE_CHECKING:
-    import click
 
 REPLACED = frozenset(("time_limit", "setattr", "quiet", "broker_opts"))
 """Parameters whose option is another one here; each comes where the old one stood."""
@@ -45,6 +43,7 @@ def _placing() -> list[click.Option]:
         text_option("-B", "--bank", metavar="NAME", text="Charge the job to the bank NAME."),
         text_option("--cwd", metavar="DIRECTORY", text="Working directory of the job."),
         flag_option("-u", "--unbuffered", text="Pass input and output on as they come."),
+        _plugins(),
     ]
 
 
@@ -55,6 +54,28 @@ def _per_resource() -> list[click.Option]:
         text_option("--tasks-per-core", metavar="N", text="Tasks on each core."),
         text_option("--gpus-per-node", metavar="N", text="GPUs of each node; needs --nodes."),
     ]
+
+
+def _plugins() -> click.Option:
+    return click.Option(
+        ["--list-plugins"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_list_plugins,
+        help="Show the plugins that add options, and exit.",
+    )
+
+
+def _list_plugins(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from flux.cli.plugin import CLIPluginRegistry
+        from fluxctl.mini.plugins import quoting
+
+        registry = quoting(lambda: CLIPluginRegistry(f"flux {ctx.command.name}"))
+        for line in registry.described():
+            echo(line)
+        ctx.exit()
 
 
 def _wait_event() -> click.Option:
@@ -96,12 +117,22 @@ def run_options() -> list[click.Option]:
 
 def submit_options() -> list[click.Option]:
     """Return the options of ``flux submit``."""
-    return [*_todays(old.submit_options()), *_placing(), *_per_resource(), _wait_event()]
+    return [
+        *_todays(old.submit_options()),
+        *_placing(),
+        *_per_resource(),
+        _wait_event(),
+    ]
 
 
 def bulksubmit_options() -> list[click.Option]:
     """Return the options of ``flux bulksubmit``."""
-    return [*_todays(old.bulksubmit_options()), *_placing(), *_per_resource(), _wait_event()]
+    return [
+        *_todays(old.bulksubmit_options()),
+        *_placing(),
+        *_per_resource(),
+        _wait_event(),
+    ]
 
 
 def batch_options() -> list[click.Option]:

@@ -34,6 +34,7 @@ ACTING = {
         "fluxctl.mini.subinstance",
         "fluxctl.processes",
         "fluxctl.streams",
+        "fluxctl.mini.batch_config",
         "flux.filearchive.packing",
         "flux.filearchive.source",
         "flux.filearchive.unpacking",
@@ -41,8 +42,9 @@ ACTING = {
         "tui.history_file",
         "tui.settings_file",
     ),
-    "runs the code of others": ("flux.seg.loader",),
+    "runs the code of others": ("flux.importer", "flux.seg.loader"),
     "reads the limits of its process": ("fluxctl.mini.rlimits",),
+    "imports what others put there": ("flux.cli.plugins",),
     "talks through a descriptor": (
         "broker.bootstrap.pmi",
         "broker.shell.linesocket",
