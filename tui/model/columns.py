@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import sub
 from typing import TYPE_CHECKING, Final
 
 from tui.model import format as fmt
@@ -40,9 +41,7 @@ def state_key(table: JobTable, row: int, _now: float) -> float:
 def _state_keys(table: JobTable, now: float) -> list[SortKey]:
     """The same for all rows: those that are over, which most are, without a call for each."""
     ranks = [info.rank * 1e12 for info in STATUS]
-    found: list[SortKey] = [
-        ranks[status] - ended for status, ended in zip(table.status, table.t_inactive, strict=True)
-    ]
+    found: list[SortKey] = list(map(sub, map(ranks.__getitem__, table.status), table.t_inactive))
     for row in table.active:
         found[row] = state_key(table, row, now)
     return found

@@ -4,6 +4,7 @@ there, fit for a terminal.
 
 from __future__ import annotations
 
+from array import array
 from itertools import repeat
 from operator import itemgetter
 from sys import intern
@@ -75,9 +76,26 @@ def values_of(jobs: Sequence[Job], name: str, default: float | str) -> list[Any]
     return list(map(dict.get, jobs, repeat(name), repeat(default)))
 
 
+def numbers_of(jobs: Sequence[Job], name: str, kind: str, default: float) -> array[Any]:
+    """Return one attribute of many records as an array; what is not a number in range is
+    ``default``.
+    """
+    if nobody_has(jobs, name):
+        return array(kind, [default]) * len(jobs)
+    try:
+        return array(kind, values_of(jobs, name, default))
+    except (TypeError, OverflowError):
+        return array(kind, [as_number(job.get(name), kind, default) for job in jobs])
+
+
+def nobody_has(jobs: Sequence[Job], name: str) -> bool:
+    """Whether no record has that attribute."""
+    return name not in jobs[0] and not any(map(dict.__contains__, jobs, repeat(name)))
+
+
 def texts_of(jobs: Sequence[Job], name: str) -> list[str]:
     """Return one text attribute of many records, empty where there is none."""
-    if name not in jobs[0] and not any(map(dict.__contains__, jobs, repeat(name))):
+    if nobody_has(jobs, name):
         return [""] * len(jobs)
     values = values_of(jobs, name, "")
     if not any(values):

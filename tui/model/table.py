@@ -31,11 +31,11 @@ from tui.model.records import (
     STATUS_OF,
     Job,
     as_number,
+    numbers_of,
     shown_text,
     summaries_of,
     summary_alone,
     texts_of,
-    values_of,
 )
 from tui.model.states import STATUS_INDEX, Status
 
@@ -166,11 +166,7 @@ class JobTable:
         self.state += state
         self.status += status
         for name, kind, default in NUMBER_COLUMNS:
-            try:
-                values = array(kind, values_of(jobs, name, default))
-            except (TypeError, OverflowError):
-                values = array(kind, [as_number(job.get(name), kind, default) for job in jobs])
-            getattr(self, name).extend(values)
+            getattr(self, name).extend(numbers_of(jobs, name, kind, default))
         for name in TEXT_COLUMNS:
             getattr(self, name).extend(texts_of(jobs, name))
         for code in range(len(self.counts)):
