@@ -10,8 +10,7 @@ import os
 import select
 import signal
 import threading
-from typing import TYPE_CHECKING, ClassVar, Final
-from weakref import WeakKeyDictionary
+from typing import ClassVar, Final
 
 from textual import events
 from textual.app import App
@@ -19,12 +18,12 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from flux.waitstatus import code_of_signal
-
-if TYPE_CHECKING:
-    from textual.widget import Widget
+from tui.typist import Typist, one_line
 
 SERVED: Final = "FLUX_TOP_SERVED"
 """Set in the environment of a dashboard whose terminal is a browser: no shell is behind it."""
+LINE_KEYS: Final = {"/": "slash", ":": "colon"}
+LINE_ACTIONS: Final = ("command_line", "filter", "search")
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 _PATIENCE: Final = 3.0
 """Seconds that an ending by a signal may take; a terminal that is gone takes no last words."""
@@ -68,11 +67,7 @@ class TerminalApp(App[None]):
         ),
     ]
 
-    _aimed: WeakKeyDictionary[events.Key, Widget | None]
-
-    def on_load(self) -> None:
-        """Prepare for keys."""
-        self._aimed = WeakKeyDictionary()
+    _typist: Typist | None = None
 
     def on_mount(self) -> None:
         """Heed signals that end the process, and the return from the background."""
@@ -93,22 +88,42 @@ class TerminalApp(App[None]):
             self.end_by_signal(signal.SIGHUP)
 
     async def on_event(self, event: events.Event) -> None:
-        """Note whom a key is for, see `on_key`."""
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            self._aimed[event] = self.focused
-        await super().on_event(event)
+        """Have keys and pastes wait for their turn, but for the keys that end the dashboard."""
+        if not isinstance(event, (events.Key, events.Paste)) or event.is_forwarded:
+            await super().on_event(event)
+        elif isinstance(event, events.Key) and self._is_interrupt(event.key):
+            await super().on_event(event)
+        else:
+            if self._typist is None:
+                self._typist = Typist(self, self._obey)
+            self._typist.take(event)
 
-    def on_key(self, event: events.Key) -> None:
-        """Give a key that was typed ahead to the line that has been opened for it.
+    def _is_interrupt(self, key: str) -> bool:
+        bound = self._bindings.key_to_bindings.get(key, ())
+        return any(binding.action == "quit" and binding.priority for binding in bound)
 
-        ``/abc`` may arrive at once. All four go to the table then, and come back here when it has
-        no use for them; by the time the letters do, the slash has opened the line they are for.
+    async def _obey(self, event: events.Key | events.Paste) -> None:
+        """Route a key whose turn it is by the focus; what is pasted, into the line that has it or
+        that it opens itself.
         """
-        aimed, focused = self._aimed.pop(event, None), self.focused
-        if isinstance(focused, Input) and aimed is not None and aimed is not focused:
-            event.prevent_default()
-            again = events.Key(event.key, event.character)
-            focused._forward_event(again)  # noqa: SLF001 - as an application does with its keys
+        if isinstance(event, events.Key):
+            await super().on_event(event)
+        elif isinstance(self.focused, Input):
+            await super().on_event(events.Paste(one_line(event.text)))
+        else:
+            self.pasted(one_line(event.text))
+
+    def pasted(self, text: str) -> None:
+        """Open the line that what was pasted begins with the key of, and put the rest there. What
+        is pasted is never obeyed as keys.
+        """
+        key = LINE_KEYS.get(text[:1], "")
+        active = self.screen.active_bindings.get(key)
+        opens = active is not None and active.binding.action in LINE_ACTIONS
+        if opens and self._typist is not None:
+            self._typist.take_first(events.Key(key, text[0]), events.Paste(text[1:]))
+        elif text:
+            self.notify("what is pasted goes into a line: open it first, by / or :", timeout=4)
 
     def end_by_signal(self, signum: int) -> None:
         """End in order, as shells count it; at once if that does not come to an end."""

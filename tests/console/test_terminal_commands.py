@@ -65,10 +65,10 @@ def test_a_command_has_the_terminal_until_it_ends(instance: Instance, tmp_path: 
         terminal.until("Quit")
         terminal.press(":", "unmark")
         terminal.press("python -i\r", ">>> ")
-        terminal.press("print(6 * 7)\r", "42")
+        terminal.press("print(6 * 7)\r", "42\r\n>>> ")
         # For the command alone, which says so and goes on.
         terminal.press("\x03", "KeyboardInterrupt")
-        terminal.press("print(3 * 7)\r", "21")
+        terminal.press("print(3 * 7)\r", "21\r\n>>> ")
         # Nobody is there to go on from a stop.
         terminal.press("\x1aprint(5 * 7)\r", "35")
         terminal.press("exit(5)\r", "exit code 5")
