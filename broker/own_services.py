@@ -20,6 +20,7 @@ from broker.service import Service
 from broker.services.connector_local.service import ConnectorLocalService
 from broker.services.content.service import ContentService
 from broker.services.rexec.service import RexecService
+from broker.services.rexec.today import TodaysRexecService
 from broker.services.shell_host.service import ShellHostService
 from flux.modules import CONNECTOR
 
@@ -74,6 +75,7 @@ class OwnServices:
         self._add("overlay", lambda ctx: OverlayService(ctx, overlay, self.state))
         self._add("content", ContentService)
         self._add("rexec", RexecService)
+        self._add("rexec", TodaysRexecService)
         self.shells = self._add("shell-host", ShellHostService)
         # The last one: clients find the others mounted.
         self._add(CONNECTOR, lambda ctx: ConnectorLocalService(ctx, router))

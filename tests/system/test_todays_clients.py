@@ -90,3 +90,16 @@ def test_a_configuration_is_loaded_and_refused(h: Flux) -> None:
     finally:
         ask(h, "config.load", before)
     assert ask(h, "config.get") == before
+
+
+def test_processes_in_the_background_on_another_rank(h: Flux) -> None:
+    env = {"PATH": "/usr/bin:/bin"}
+    command = {"cwd": "/", "cmdline": ["sh", "-c", "echo hi; exit 3"], "env": env, "label": "it"}
+    asked = {"cmd": {**command, "opts": {}, "channels": []}, "flags": 16, "local_flags": 0}
+    pid = ask(h, "rexec.exec", asked, 1)["pid"]
+    procs = ask(h, "rexec.list", {}, 1)["procs"]
+    assert [(proc["pid"], proc["cmd"]) for proc in procs] == [(pid, "sh")]
+    ended = ask(h, "rexec.wait", {"pid": -1, "label": "it"}, 1)
+    assert ended["status"] == 3 << 8
+    assert [chunk["data"] for chunk in ended["output"]] == ["hi\n"]
+    assert refusal(h, "rexec.wait", {"pid": pid}, 1).errno == errno.ESRCH

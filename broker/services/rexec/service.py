@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from broker.service import NO_REPLY, Request, Service, request
+from broker.services.rexec.command import RemoteCommand
 from broker.subprocess.process import ChildProcess
-from broker.subprocess.streams import CHANNELS_MAX, INPUT_LIMIT, STANDARD, StreamOptions
+from broker.subprocess.streams import INPUT_LIMIT, STANDARD
 from flux.job import io
 from flux.wire.errors import os_error
-from flux.wire.json import loads
 
 if TYPE_CHECKING:
     from broker.context import Context
@@ -41,46 +41,12 @@ EXITED: Final = 3
 Kind: TypeAlias = Literal["start", "state", "output", "taken", "complete"]
 
 
-class _RemoteCommand(Struct, frozen=True):
-    """What to run, as the ``cmd`` of a request says."""
-
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str | None
-    channels: list[str]
-    options: StreamOptions
-
-    @classmethod
-    def parse(cls, text: str) -> _RemoteCommand:
-        """Return the command; raises OSError(EPROTO) if the text is not one, EINVAL for options or
-        channels that cannot be.
-        """
-        try:
-            command = loads(text)
-            argv = [str(word) for word in command["cmdline"]]
-            env = {str(key): str(value) for key, value in command.get("env", {}).items()}
-            opts = {str(key): str(value) for key, value in (command.get("opts") or {}).items()}
-            channels = [str(name) for name in command.get("channels") or ()]
-            cwd = command.get("cwd")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OSError(errno.EPROTO, "malformed command") from error
-        if not argv:
-            raise OSError(errno.EPROTO, "malformed command")
-        if len({*channels, *STANDARD}) != len(channels) + len(STANDARD):
-            raise OSError(errno.EINVAL, "the names of channels are taken already")
-        if not all(name and "=" not in name and "\0" not in name for name in channels):
-            raise OSError(errno.EINVAL, "a channel has the name of an environment variable")
-        if len(channels) > CHANNELS_MAX:
-            raise OSError(errno.EINVAL, f"a process has at most {CHANNELS_MAX} channels")
-        return cls(argv, env, cwd, channels, StreamOptions.of(opts))
-
-
 class RemoteProcess(Struct, eq=False):
     """A process and the request it was started by."""
 
     request: Request
     process: ChildProcess
-    command: _RemoteCommand
+    command: RemoteCommand
     streams: frozenset[str]
     rank: int
 
@@ -137,7 +103,7 @@ class RexecService(Service):
         ``NAME_BUFSIZE``, the bytes that may wait, for each stream and channel; with
         ``stdin_CREDIT`` the client is told what the process has read of its stdin.
         """
-        command = _RemoteCommand.parse(req.get("cmd", str))
+        command = RemoteCommand.parse(req.get("cmd", str))
         streams = {stream for stream in STANDARD[1:] if req.payload.get(f"on_{stream}")}
         if req.payload.get("on_channel_out"):
             streams.update(command.channels)
@@ -164,7 +130,7 @@ class RexecService(Service):
         self._launch(remote, command)
         return NO_REPLY
 
-    def _launch(self, remote: RemoteProcess, command: _RemoteCommand) -> None:
+    def _launch(self, remote: RemoteProcess, command: RemoteCommand) -> None:
         uri = self.ctx.attrs.get("local-uri") or command.env.get("FLUX_URI", "")
         env, cwd = {**command.env, "FLUX_URI": uri}, command.cwd
         remote.respond("start")
