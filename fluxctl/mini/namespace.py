@@ -8,11 +8,12 @@ from argparse import Namespace
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from flux.wire import json
 from fluxctl.mini.batch_config import BatchConfig
 from fluxctl.mini.options import MiniOptions, given
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Values: TypeAlias = dict[str, object]
 """Values of click's parameters, or fields of `MiniOptions`, by name."""
@@ -60,12 +61,19 @@ def namespace_of(values: Mapping[str, object], command: str) -> Namespace:
 
 def _shown(name: str, value: object, command: str) -> object:
     if name == "conf":
-        return BatchConfig.of(value) if isinstance(value, tuple | list) and value else None
+        return _configuration(value) if isinstance(value, tuple | list) and value else None
     if isinstance(value, tuple | list):
         return list(value) or None
     if name in NUMBERS.get(command, ()) and isinstance(value, str) and value.isdigit():
         return int(value)
     return value
+
+
+def _configuration(texts: Iterable[object]) -> BatchConfig:
+    found = BatchConfig()
+    for text in texts:
+        found.update(str(text))
+    return found
 
 
 def values_of(args: Namespace) -> Values:
@@ -91,7 +99,8 @@ def _value(name: str, value: object) -> object:
     if value is None or (name == "urgency" and value == DEFAULT_URGENCY):
         return None
     if name == "conf":
-        return value.texts() if isinstance(value, BatchConfig) else _texts(value)
+        tables = getattr(value, "config", None)
+        return (json.dumps_str(tables),) if tables is not None else None
     if name in _LISTS:
         return _texts(value)
     if name in _FLAGS:
