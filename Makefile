@@ -13,8 +13,10 @@ ROUNDS ?= 200
 MINUTES ?= 20
 SEED ?=
 FAULTS ?=
+ECOSYSTEM := $(VENV)-ecosystem
+TESTS ?=
 
-.PHONY: install dev demo test unit coverage faults check bench screenshots docs clean
+.PHONY: install dev demo test unit coverage ecosystem faults check bench screenshots docs clean
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.stamp-install
@@ -47,6 +49,14 @@ coverage: dev
 		--cov-report=json:.coverage.json tests/unit tests/property tests/console
 	$(BIN)/python -m tests.coverage_floor .coverage.json
 
+# Programs of others that use Flux, from the registry, with this project beside them; writes docs/ecosystem.md.
+# FLUX_CORE=/prefix runs them on a flux-core instead: TESTS="-k parsl" some of them.
+ecosystem: dev
+	$(BIN)/python -m tests.ecosystem.environment $(ECOSYSTEM)
+	ECOSYSTEM_ENVIRONMENT=$(ECOSYSTEM) FLUX_CORE=$(FLUX_CORE) $(BIN)/python -m pytest -q -n $(WORKERS) \
+		tests/ecosystem $(TESTS)
+	$(BIN)/python -m docs.ecosystem
+
 # Hours of kills, full disks and nonsense (tests/faults/README.md): make faults ROUNDS=20 SEED=1 FAULTS="fuzz history"
 faults: dev
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(FAULTS)
@@ -73,6 +83,7 @@ docs: dev
 	$(BIN)/python docs/diagrams.py
 	$(BIN)/python docs/job_submit_fields.py
 	$(BIN)/python docs/coverage.py
+	$(BIN)/python -m docs.ecosystem
 	$(BIN)/python -m tests.contract.report
 
 clean:

@@ -11,8 +11,12 @@ from fluxctl.job.options import JobIdArguments
 if TYPE_CHECKING:
     from flux.job.JobID import JobID
 
+    ParamType = click.ParamType["JobID"]
+else:
+    ParamType = click.ParamType  # of what it returns only since click 8.4
 
-class JobIdValue(click.ParamType["JobID"]):
+
+class JobIdValue(ParamType):
     """A job id in any of its spellings."""
 
     name = "JobID"

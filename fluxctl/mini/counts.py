@@ -51,9 +51,10 @@ def count(text: str | None, option: str) -> int:
 
 def _one_each(asked: str | None, options: MiniOptions) -> int | None:
     """Return the number of nodes if there is to be one task or slot on each, which are got whole:
-    where today's flux-core is told of nodes only.
+    where today's flux-core is told of nodes only. ``--exclusive`` is an option of today's, in both
+    spellings of a command.
     """
-    if not options.todays or asked is not None:
+    if asked is not None or not (options.todays or options.exclusive):
         return None
     return number(options.nodes, "--nodes")
 

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import shutil
 import subprocess
-import sys
 import zipfile
+from typing import TYPE_CHECKING
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
-SOURCES = ("flux", "broker", "fluxctl", "tui", "pyproject.toml", "README.md", "LICENSE")
+from tests.wheel import ROOT, NoIndex, build_wheel
+
+if TYPE_CHECKING:
+    import pathlib
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The wheel, built of a copy: a build leaves files beside its sources."""
-    folder = tmp_path_factory.mktemp("tree")
-    skipped = shutil.ignore_patterns("__pycache__")
-    for name in SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=skipped)
-        else:
-            shutil.copy(ROOT / name, folder / name)
-    argv = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps"]
-    argv += ["-w", str(folder / "wheel"), str(folder)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
-    if "No matching distribution found for setuptools" in done.stderr:
-        pytest.skip("pip has no index to get setuptools from")
-    assert done.returncode == 0, done.stderr
-    (path,) = (folder / "wheel").iterdir()
-    return path
+    try:
+        return build_wheel(tmp_path_factory.mktemp("tree"))
+    except NoIndex as error:
+        pytest.skip(str(error))
 
 
 def test_the_manual_is_installed_where_man_looks(

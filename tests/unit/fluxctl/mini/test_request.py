@@ -237,6 +237,14 @@ def test_whole_nodes() -> None:
             make(given(exclusive=True, nslots="1"), ["true"])
 
 
+def test_whole_nodes_are_slots_where_no_other_number_is_given() -> None:
+    for make in (JobspecBuilder("/").tasks, JobspecBuilder("/").alloc):
+        node = make(given(exclusive=True, nodes="2"), ["true"]).resources[0]
+        assert (node["type"], node["count"], node["with"][0]["count"]) == ("node", 2, 1)
+        with pytest.raises(CommandError, match="exclusive can only be set with a node count"):
+            make(given(exclusive=True, nslots="1"), ["true"])
+
+
 def test_a_constraint_that_is_none() -> None:
     with pytest.raises(CommandError, match="--requires: a parenthesis is not closed"):
         system(requires=["(a"])

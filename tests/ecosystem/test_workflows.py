@@ -1,0 +1,195 @@
+"""Workflow programs: snakemake, maestrowf, merlin, ReFrame, PSI/J, radical.utils, hpc-launcher."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ecosystem.programs import SCRIPTS
+from tests.system.watching import until
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from tests.ecosystem.programs import Programs
+
+PROGRAM = {
+    "snakemake": "snakemake-executor-plugin-flux",
+    "maestro": "maestrowf",
+    "merlin": "merlin",
+    "reframe": "reframe-hpc",
+    "psij": "psij-python",
+    "radical": "radical.utils",
+    "launcher": "hpc-launcher",
+}
+
+
+def test_snakemake_steps(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """A workflow of 15 steps, with threads, runtime and logs."""
+    shutil.copy(SCRIPTS / "Snakefile", tmp_path / "Snakefile")
+    done = programs.run(
+        *("snakemake", "--executor", "flux", "--jobs", "4", "--directory", tmp_path),
+        *("--snakefile", tmp_path / "Snakefile", "--latency-wait", "30"),
+        *("--seconds-between-status-checks", "1"),
+        cwd=tmp_path,
+        deadline=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "total.txt").read_text().strip() == "8"
+    assert (tmp_path / "doubled" / "3.txt").read_text() == "6\n"
+    assert (tmp_path / "logs" / "make-2.log").read_text() == "made 2\n"
+
+
+def test_snakemake_failing_step(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """A step that fails ends the workflow."""
+    (tmp_path / "Snakefile").write_text("rule all:\n output: 'never'\n shell: 'exit 3'\n")
+    done = programs.run(
+        *("snakemake", "--executor", "flux", "--jobs", "1", "--latency-wait", "1"),
+        *("--seconds-between-status-checks", "1"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Error in rule all" in done.stdout + done.stderr
+
+
+def test_maestro_study(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """A study of two steps for each of two parameters, with ``$(LAUNCHER)``."""
+    shutil.copy(SCRIPTS / "study.yaml", tmp_path / "study.yaml")
+    out = tmp_path / "study"
+    done = programs.run(
+        *("maestro", "run", "-fg", "-y", "-s", "1", "-o", out, tmp_path / "study.yaml"),
+        cwd=tmp_path,
+        deadline=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    status = programs.ok("maestro", "status", "--layout", "flat", "--disable-pager", out)
+    assert len(re.findall("FINISHED", status)) == 4, status
+    said = {path.read_text().strip() for path in out.rglob("said")}
+    assert said == {"hello ann", "hello bob", "bye ann", "bye bob"}
+    ranks = {path.read_text().strip() for path in out.rglob("ranks")}
+    assert ranks == {"task 0 of ann", "task 0 of bob"}
+
+
+def test_merlin_version(programs: Programs) -> None:
+    """The version of Flux."""
+    programs.case("merlin_cases", "version")
+
+
+def test_merlin_commands(programs: Programs) -> None:
+    """The commands that it chooses for jobs and allocations run."""
+    programs.case("merlin_cases", "commands")
+
+
+def test_merlin_scheduler(programs: Programs) -> None:
+    """The check for the scheduler."""
+    programs.case("merlin_cases", "scheduler")
+
+
+def test_merlin_launcher(programs: Programs) -> None:
+    """The line that starts workers runs."""
+    programs.case("merlin_cases", "launcher")
+
+
+def test_reframe_checks(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Two checks by the scheduler ``flux``."""
+    checks = SCRIPTS / "checks.py"
+    done = programs.run(
+        *("reframe", "-C", checks, "-c", checks, "-r", "--prefix", tmp_path),
+        *("--system", "here:instance"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Ran 2/2 test case(s) from 2 check(s) (0 failure(s)" in done.stdout
+
+
+def test_psij_files(programs: Programs) -> None:
+    """Standard input, output and error."""
+    programs.case("psij_cases", "files")
+
+
+def test_psij_states(programs: Programs) -> None:
+    """A callback for states."""
+    programs.case("psij_cases", "states")
+
+
+def test_psij_failure(programs: Programs) -> None:
+    """The exit code of a job that fails."""
+    programs.case("psij_cases", "failure")
+
+
+def test_psij_cancel(programs: Programs) -> None:
+    """Cancel."""
+    programs.case("psij_cases", "cancel")
+
+
+def test_psij_attach(programs: Programs) -> None:
+    """List and attach."""
+    programs.case("psij_cases", "attached")
+
+
+def test_psij_resources(programs: Programs) -> None:
+    """Two processes, and a duration."""
+    programs.case("psij_cases", "resources")
+
+
+@pytest.mark.own_fault("passes None for what is not said: ValueError, task count")
+def test_psij_unsaid(programs: Programs) -> None:
+    """A job without a resource specification."""
+    assert "ValueError: task count must be" in programs.failing("psij_cases", "unsaid")
+
+
+@pytest.mark.own_fault("does not pass them on to Flux")
+def test_psij_directory(programs: Programs) -> None:
+    """Environment and working directory of a job."""
+    said = programs.case("psij_cases", "directory")
+    assert "word=\n" in said
+    assert "/usr\n" not in said
+
+
+def test_radical_module(programs: Programs) -> None:
+    """``FluxModule``: what there is."""
+    programs.case("radical_cases", "module")
+
+
+def test_radical_service(programs: Programs) -> None:
+    """``FluxService``: an instance of its own."""
+    programs.case("radical_cases", "service")
+
+
+def test_radical_helper(programs: Programs) -> None:
+    """``FluxHelper``: jobs and their events."""
+    programs.case("radical_cases", "helper")
+
+
+def test_radical_cancel(programs: Programs) -> None:
+    """``FluxHelper``: cancel."""
+    programs.case("radical_cases", "cancel")
+
+
+def test_launcher_launch(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``launch``: a program on two nodes."""
+    done = programs.run(
+        *("launch", "--scheduler", "flux", "-N", "2", "-n", "1", "-l", tmp_path / "work"),
+        *("sh", "-c", "echo rank $FLUX_TASK_RANK"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if "rank " in line]
+    assert {line[-6:] for line in lines} == {"rank 0", "rank 1"}, done.stdout + done.stderr
+
+
+def test_launcher_background(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``launch --bg``: a batch job, cancelled by ``hpc-launcher-cancel``."""
+    done = programs.run(
+        *("launch", "--scheduler", "flux", "--bg", "-N", "1", "-n", "1", "-l", tmp_path / "work"),
+        *("sleep", "600"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    listed = programs.ok("flux", "jobs", "-n", "-o", "{id.f58}").split()
+    assert listed, done.stdout + done.stderr
+    programs.ok("hpc-launcher-cancel", "--scheduler", "flux", listed[0])
+    until(lambda: listed[0] not in programs.ok("flux", "jobs", "-n", "-o", "{id.f58}"))
