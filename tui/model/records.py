@@ -38,7 +38,7 @@ def summary_alone(notes: Annotations) -> str | None:
     return None
 
 
-def summaries_of(notes: Sequence[Any]) -> list[str]:
+def summaries_of(notes: Sequence[JsonObject]) -> list[str]:
     """Return the resource summaries of annotations that hold nothing else, empty for others; if all
     are of that kind, without a look at each.
     """
@@ -52,10 +52,10 @@ def summaries_of(notes: Sequence[Any]) -> list[str]:
     return [(summary_alone(note) or "") if type(note) is dict else "" for note in notes]
 
 
-class _Statuses(dict[tuple[int, Any], int]):
+class _StatusByResult(dict[tuple[int, int], int]):
     """Status by state and result, which counts for inactive jobs only."""
 
-    def __missing__(self, key: tuple[int, Any]) -> int:
+    def __missing__(self, key: tuple[int, int]) -> int:
         code, result = key
         found = STATUS_INDEX[code << 4 | (result if code == states.INACTIVE else 0)]
         if len(self) < _MOST_STATUSES:
@@ -63,7 +63,7 @@ class _Statuses(dict[tuple[int, Any], int]):
         return found
 
 
-STATUS_OF: Final = _Statuses()
+STATUS_OF: Final = _StatusByResult()
 
 
 def values_of(jobs: Sequence[Job], name: str, default: float | str) -> list[Any]:
@@ -76,7 +76,7 @@ def values_of(jobs: Sequence[Job], name: str, default: float | str) -> list[Any]
     return list(map(dict.get, jobs, repeat(name), repeat(default)))
 
 
-def numbers_of(jobs: Sequence[Job], name: str, kind: str, default: float) -> array[Any]:
+def numbers_of(jobs: Sequence[Job], name: str, kind: str, default: float) -> array[float]:
     """Return one attribute of many records as an array; what is not a number in range is
     ``default``.
     """
@@ -117,12 +117,14 @@ def shown_text(value: object) -> str:
     return intern(value if value.isprintable() else printable(" ".join(value.split())))
 
 
-def as_number(value: Any, kind: str, default: float) -> Any:
+def as_number(value: object, kind: str, default: float) -> float:
     """Return ``value`` as the array's type; anything that is not a number in range becomes
     ``default``.
     """
+    if not isinstance(value, int | float | str):
+        return default
     try:
         number: float = int(value) if kind == "q" else float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return default
     return default if kind == "q" and not -(2**63) <= number < 2**63 else number

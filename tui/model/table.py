@@ -185,7 +185,7 @@ class JobTable:
         alone.
         """
         notes = list(map(dict.get, jobs, repeat("annotations")))
-        where = summaries_of(list(compress(notes, notes)))
+        where = summaries_of(list(filter(None, notes)))
         if len(where) < len(notes):
             found = iter(where)
             where = [next(found) if note else "" for note in notes]
