@@ -55,6 +55,7 @@ class NotifyingApp(ExportingApp):
         if not jobids:
             raise ValueError("nothing to wait for: no such job, or it is over already")
         fresh = dashboard.watching.toggle(jobids)
+        dashboard.revision += 1
         many = f"{fmt.count(len(jobids))} job{'' if len(jobids) == 1 else 's'}"
         told = "you are told when it ends" if len(jobids) == 1 else "you are told when they end"
         self.notify(f"{many}: {told if fresh else 'no more told'}", timeout=4)

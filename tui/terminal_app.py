@@ -89,9 +89,11 @@ class TerminalApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Have keys and pastes wait for their turn, but for the keys that end the dashboard."""
-        if not isinstance(event, (events.Key, events.Paste)) or event.is_forwarded:
-            await super().on_event(event)
-        elif isinstance(event, events.Key) and self._is_interrupt(event.key):
+        if (
+            not isinstance(event, (events.Key, events.Paste))
+            or event.is_forwarded
+            or (isinstance(event, events.Key) and self._is_interrupt(event.key))
+        ):
             await super().on_event(event)
         else:
             if self._typist is None:

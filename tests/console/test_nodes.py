@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.console.conftest import NOW
-from tests.console.driving import text_of, until
+from tests.console.driving import loaded, shows, text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, after, make, opened
 from tests.console.views_data import resources, views_feed
+from tui.app import TopApp
 from tui.screens.help import HelpScreen
 from tui.screens.intent import IntentScreen
 from tui.screens.jobs import JobsScreen
@@ -320,3 +321,33 @@ def test_nodes_look(
     assert snap_compare(
         make(views_feed()), terminal_size=size, run_before=after("f3", NodesScreen, *keys)
     )
+
+
+@pytest.mark.parametrize("been_there", [False, True])
+async def test_a_job_shows_its_nodes(been_there: bool) -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        app = pilot.app
+        assert isinstance(app, TopApp)
+        if been_there:
+            await opened(pilot, "f3", NodesScreen)
+            await pilot.press("space", "slash", *"fluke4", "enter", "f2")
+        await loaded(pilot)
+        await pilot.press("slash", *"name:sim-9", "enter", "enter", "M")
+        await until(pilot, lambda: isinstance(app.screen, NodesScreen))
+        screen = app.screen
+        assert isinstance(screen, NodesScreen)
+        await until(pilot, lambda: len(screen.listing.marks) == 4)
+        assert [node.rank for node in screen.listing.marked()] == [20, 21, 22, 23]
+        assert screen.view.row is not None
+        assert screen.view.row.rank == 20
+        assert shows(pilot, "4 marked")
+        assert shows(pilot, "fluke23")
+
+
+async def test_a_job_without_nodes_says_so() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        app = pilot.app
+        assert isinstance(app, TopApp)
+        await loaded(pilot)
+        await pilot.press("slash", *"state:pending", "enter", "enter", "M")
+        await until(pilot, lambda: app.message.text == "the job has no nodes")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.console.conftest import NOW
-from tests.console.driving import loaded, until
+from tests.console.conftest import INSTANCE, NOW
+from tests.console.driving import loaded, shows, text_of, until
 from tests.console.test_commands import typed
+from tests.console.test_sets import bulk
 from tui.app import TopApp
+from tui.feed.synthetic import SyntheticFeed
 from tui.model.jobid import f58
 from tui.model.settings import read_settings
+from tui.widgets import palette
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +55,37 @@ async def test_the_end_of_a_job_is_told_with_a_bell(
         assert bells == [True]
         await pilot.press("colon", *"tell state:done", "enter")
         assert "nothing to wait for" in app.message.text
+
+
+async def test_a_job_whose_end_will_be_told_has_a_sign_until_then(make_app: MakeApp) -> None:
+    for glyphs, sign in ((palette.UNICODE, "◎ "), (palette.ASCII, "& ")):
+        app = make_app(glyphs=glyphs)
+        async with app.run_test(size=SIZE) as pilot:
+            await loaded(pilot)
+            jobid = running(app)
+            assert sign not in text_of(pilot)
+            await pilot.press("b")
+            await until(pilot, lambda: sign in text_of(pilot))  # noqa: B023 - awaited here
+            (line,) = [line for line in text_of(pilot).splitlines() if sign in line]
+            assert f58(jobid)[1:] in line
+            end(app, jobid)
+            await until(pilot, lambda: sign not in text_of(pilot))  # noqa: B023
+            await pilot.press("question_mark")
+            await pilot.press(*["pagedown"] * 8)
+            await until(pilot, lambda: "You are told when it ends (b)" in text_of(pilot))
+            assert sign in text_of(pilot)
+
+
+async def test_a_set_has_the_sign_of_its_watched_jobs() -> None:
+    app = TopApp(
+        SyntheticFeed(bulk(), instance=INSTANCE), clock=lambda: NOW, glyphs=palette.UNICODE
+    )
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: shows(pilot, "◎ "))
+        await pilot.press("b")
+        await until(pilot, lambda: not shows(pilot, "◎ "))
 
 
 async def test_a_command_and_the_desktop_are_told_if_the_settings_say_so(

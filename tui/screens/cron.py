@@ -14,7 +14,8 @@ from tui.model import format as fmt
 from tui.model.cron import CronLog, CronRow, about, cron_listing
 from tui.model.intent import Intent, many
 from tui.model.logs import Line, parse_log
-from tui.screens.listing import ListingScreen, Part, each
+from tui.screens.asking import each
+from tui.screens.listing import ListingScreen, Part
 from tui.widgets import palette
 from tui.widgets.listing import Painter, Piece
 from tui.widgets.palette import LINE_COLOUR

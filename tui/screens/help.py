@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.dom import DOMNode
 
+    from tui.widgets.palette import Glyphs
+
 _FILTER_HELP = (
     ("state:running", "also pending, failed, done, R, CD, a,b"),
     ("user:alice  name:sim*", "shell wildcards, * and ?"),
@@ -87,6 +89,7 @@ class HelpScreen(ModalScreen[None]):
         room = (width - GAP) // 2 if columns == 2 else max(COLUMN, width)
         blocks = [_block(title, rows, room) for title, rows in self.groups()]
         if self._filters:
+            blocks.append(_block("Signs", signs(self._glyphs), room))
             blocks.append(_block("Filter language", _FILTER_HELP, room, palette.AMBER))
         if columns == 1:
             return Text("\n\n").join(Text("\n").join(block) for block in blocks)
@@ -97,6 +100,10 @@ class HelpScreen(ModalScreen[None]):
             line.truncate(room, pad=True)
             lines.append(Text.assemble(line, " " * GAP, other))
         return Text("\n").join(lines)
+
+    @property
+    def _glyphs(self) -> Glyphs:
+        return palette.ASCII if self.app.has_class("ascii") else palette.UNICODE
 
     def groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Return the rows in groups: what is done to jobs, how they are looked at, how one moves,
@@ -154,6 +161,17 @@ class HelpScreen(ModalScreen[None]):
     def action_dismiss_help(self) -> None:
         """Close."""
         self.dismiss()
+
+
+def signs(glyphs: Glyphs) -> list[tuple[str, str]]:
+    """Return the signs in the table of jobs and what they stand for."""
+    return [
+        (glyphs.mark, "A marked job"),
+        (glyphs.half_marked, "A set of which some are marked"),
+        (f"{glyphs.closed} {glyphs.opened}", "A set of like jobs, folded and unfolded"),
+        (glyphs.watched, "You are told when it ends (b)"),
+        (glyphs.instance, "An instance of its own (i)"),
+    ]
 
 
 def _block(

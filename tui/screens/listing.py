@@ -1,14 +1,8 @@
-"""What the screens of views share that list something: they ask for it every two seconds while they
-are on top, and have a cursor, marks, a filter and an order.
-"""
+"""What the screens of views share that list something: a cursor, marks, a filter and an order."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
 from abc import abstractmethod
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from rich.text import Text
@@ -16,10 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
 from tui.model import format as fmt
-from tui.model.intent import Intent, many
-from tui.screens.confirm import SMALLEST
-from tui.screens.intent import IntentScreen
-from tui.screens.live import LiveScreen
+from tui.model.intent import many
+from tui.screens.asking import AskingScreen
 from tui.widgets import palette
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.header import Banner
@@ -29,15 +21,14 @@ from tui.widgets.query_bar import QueryBar
 from tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from textual.app import ComposeResult
     from textual.geometry import Size
     from textual.widget import Widget
-    from textual.worker import Worker
 
     from tui.model.dashboard import Dashboard
-    from tui.model.listing import Listing
+    from tui.model.listing import Key, Listing
     from tui.widgets.palette import Glyphs
 
     Work = Callable[[], Coroutine[None, None, None]]
@@ -49,14 +40,6 @@ WIDE: Final = 140
 TALL: Final = 22
 TALLER: Final = 34
 """Cells across and down from which on there is more to see."""
-SHARE: Final = 4
-"""How many times as long as reading takes is the least pause before it is done again."""
-AT_ONCE: Final = 64
-"""Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
-PERIOD: Final = 2.0
-"""Seconds between two times that a view is read."""
-UNEXPECTED: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
-"""What reading a malformed answer raises."""
 
 
 class Overview(Painted):
@@ -77,7 +60,7 @@ class Overview(Painted):
         return [spread(Text.assemble(" ", *left), Text.assemble(*right, " "), width)]
 
 
-class ListingScreen(LiveScreen, Generic[Row]):
+class ListingScreen(AskingScreen, Generic[Row]):
     """A view that lists something. A subclass says what, and how it is read and looks."""
 
     AUTO_FOCUS = ""
@@ -85,8 +68,6 @@ class ListingScreen(LiveScreen, Generic[Row]):
     title_text = ""
     """What the list is called."""
     noun = "row"
-    """What one of its rows is called."""
-    period = PERIOD
     follows = False
     """Whether the end is kept in sight."""
     sortable = True
@@ -119,12 +100,8 @@ class ListingScreen(LiveScreen, Generic[Row]):
     def __init__(self) -> None:
         super().__init__()
         self.listing: Listing[Row] = self.make_listing()
-        self.known = False
-        """Whether it has been read."""
-        self.trouble = ""
-        """Why it could not be read the last time."""
-        self._again = asyncio.Event()
         self._text_before = ""
+        self._chosen: list[Key] = []
 
     # What a view says of itself
 
@@ -135,9 +112,6 @@ class ListingScreen(LiveScreen, Generic[Row]):
     @abstractmethod
     def make_painter(self) -> Painter[Row]:
         """Return what says how rows look."""
-
-    async def read(self) -> None:
-        """Ask for what is shown and put it into the list; raises OSError."""
 
     def figures(self) -> Sequence[Part]:
         """Return what stands above the list."""
@@ -212,7 +186,7 @@ class ListingScreen(LiveScreen, Generic[Row]):
         self.composed = True
         self.view.focus()
         self.live_update()
-        self.start(self._keep_reading, "reading")
+        self.begin_reading()
 
     def live_update(self) -> None:
         """Repaint what changed."""
@@ -256,49 +230,6 @@ class ListingScreen(LiveScreen, Generic[Row]):
 
     def _matches(self) -> str:
         return f"{fmt.count(len(self.listing))} of {fmt.count(self.listing.total)}"
-
-    # Reading
-
-    def start(self, work: Work, group: str, *, exclusive: bool = False) -> Worker[None]:
-        """Do something in the background until it is done or the screen is left; ``exclusive`` ends
-        what else its group does.
-        """
-        worker: Worker[None] = self.run_worker(
-            work, exit_on_error=False, group=group, exclusive=exclusive
-        )
-        return worker
-
-    async def _keep_reading(self) -> None:
-        """Read again and again while this screen is on top and there is a connection."""
-        while True:
-            begin = time.monotonic()
-            if self.is_current and self.dashboard.link.up:
-                await self.read_once()
-            spent = time.monotonic() - begin
-            pause = max(self.period, SHARE * spent) if self.known or self.trouble else 0.1
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), pause)
-            self._again.clear()
-
-    async def read_once(self) -> None:
-        """Read; what goes wrong is told above the list, which stays as it is."""
-        try:
-            await self.read()
-            self.known, self.trouble = True, ""
-        except OSError as error:
-            self.trouble = fmt.printable(str(error.strerror or error))
-        except UNEXPECTED as error:
-            self.trouble = fmt.printable(f"the broker sent something unexpected: {error!r}")
-        self.dashboard.revision += 1
-
-    def action_again(self) -> None:
-        """Read now."""
-        self._again.set()
-
-    def on_screen_resume(self) -> None:
-        """Read at once when this screen is on top again."""
-        # Textual calls the handler of each class by itself.
-        self._again.set()
 
     # Filter and order
 
@@ -402,6 +333,41 @@ class ListingScreen(LiveScreen, Generic[Row]):
         self.listing.marks.clear()
         self.live_update()
 
+    def choose(self, keys: Iterable[Key]) -> None:
+        """Mark these rows and no others, and put the cursor on the first of them, once they are
+        read. A filter that hides one of them is taken away.
+        """
+        self._chosen = list(keys)
+        if self.composed and self.known:
+            self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        known = set(map(self.listing.key, self.listing.rows()))
+        found, self._chosen = [key for key in self._chosen if key in known], []
+        if not found:
+            return
+        self.listing.marks = set(found)
+        if self.listing.hidden_marks():
+            self.take_filter_away()
+        self.view.following = False
+        self.live_update()
+        self.view.move_to(
+            min(place for key in found if (place := self.listing.index_of(key)) is not None)
+        )
+        self.live_update()
+
+    async def read_once(self) -> None:
+        """Read, and show what was chosen before it was known."""
+        await super().read_once()
+        if self._chosen and self.known:
+            self._show_chosen()
+
+    def take_filter_away(self) -> None:
+        """Show all rows."""
+        self.bar.set_text("")
+        self.bar.display = False
+        self.filter("")
+
     def targets(self) -> list[Row]:
         """Return the marked rows, otherwise the one under the cursor."""
         row = self.view.row
@@ -415,76 +381,15 @@ class ListingScreen(LiveScreen, Generic[Row]):
             what = names[0] if len(names) == 1 else many(len(names), self.noun)
             self.notify(f"copied {what}", timeout=3)
 
+    def acted(self) -> None:
+        """What was marked for it has been done."""
+        self.listing.marks.clear()
+
     def action_back(self) -> None:
         """Take away the filter, then the marks, then go back."""
         if self.filter_text or self.bar.display:
-            self.bar.set_text("")
-            self.bar.display = False
-            self.filter("")
+            self.take_filter_away()
         elif self.listing.marks:
             self.action_unmark()
         else:
             super().action_back()
-
-    # Acting
-
-    def warn(self, text: str) -> None:
-        """Say why something is not done."""
-        self.notify(text, severity="warning", timeout=4)
-
-    def ask(self, intent: Intent, act: Callable[[str], Awaitable[str]]) -> None:
-        """Ask, do it with the text that was typed, and tell the sentence it returns; then read the
-        list again.
-        """
-        if not intent.names:
-            self.warn(f"no {self.noun} is chosen")
-            return
-        size = self.app.size
-        if size.width < SMALLEST[0] or size.height < SMALLEST[1]:
-            self.warn("the terminal is too small to ask")
-            return
-
-        def answered(text: str | None) -> None:
-            if text is not None:
-                self.start(partial(self.act, act, text), "actions")
-
-        self.app.push_screen(IntentScreen(intent), answered)
-
-    async def act(self, work: Callable[[str], Awaitable[str]], text: str) -> None:
-        """Do it and tell what came of it."""
-        try:
-            told = await work(text)
-        except OSError as error:
-            self.app.notify(str(error.strerror or error), severity="error", timeout=8)
-        except UNEXPECTED as error:
-            text = f"the broker sent something unexpected: {error!r}"
-            self.app.notify(text, severity="error", timeout=8)
-        else:
-            self.listing.marks.clear()
-            self.app.notify(told, timeout=4)
-        self._again.set()
-
-
-async def each(
-    rows: Sequence[Row], act: Callable[[Row], Awaitable[object]], name: Callable[[Row], str]
-) -> None:
-    """Do something to each row, several at once; raises OSError for the first that is refused,
-    which says how many others were.
-    """
-    limit = asyncio.Semaphore(AT_ONCE)
-    refused: list[tuple[Row, OSError]] = []
-
-    async def one(row: Row) -> None:
-        async with limit:
-            try:
-                await act(row)
-            except OSError as error:
-                refused.append((row, error))
-
-    await asyncio.gather(*map(one, rows))
-    if refused:
-        row, error = refused[0]
-        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
-        done = len(rows) - len(refused)
-        text = f"{name(row)}: {error.strerror or error}{more}"
-        raise OSError(error.errno, text + (f"; done: {done}" if done else ""))

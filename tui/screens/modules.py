@@ -17,7 +17,8 @@ from tui.model import format as fmt
 from tui.model.intent import Intent, many
 from tui.model.modules import MODULE, PLUGIN, Module, Pings, fact_lines, facts, module_listing
 from tui.model.rates import Rates
-from tui.screens.listing import ListingScreen, Part, each
+from tui.screens.asking import each
+from tui.screens.listing import ListingScreen, Part
 from tui.widgets import palette
 from tui.widgets.bars import sparkline
 from tui.widgets.listing import Painter

@@ -11,7 +11,8 @@ from tui.model.intent import Intent, many
 from tui.model.queues import ListedQueue, queue_listing, totals
 from tui.model.rates import Rates
 from tui.model.states import Status
-from tui.screens.listing import ListingScreen, Part, each
+from tui.screens.asking import each
+from tui.screens.listing import ListingScreen, Part
 from tui.screens.narrowing import show_jobs
 from tui.widgets import palette
 from tui.widgets.bars import shares

@@ -68,11 +68,17 @@ class LinePainter:
         self.fitted: list[tuple[Column, int]] = []
         self.width = 0
         self.marked_in: dict[int, int] = {}
+        self.watched_in: set[int] = set()
 
     def count_marks(self) -> None:
-        """Count the marked jobs of each set, for lines that are drawn after."""
+        """Count the marked jobs of each set, and note the sets that have watched ones, for lines
+        that are drawn after.
+        """
         self.marked_in.clear()
         dashboard = self.dashboard
+        watched = dashboard.watching.watched if dashboard.view.members else ()
+        rows = dashboard.table.rows(watched)
+        self.watched_in = {dashboard.view.set_of(row) for row in rows if row in dashboard.view}
         if dashboard.marks and dashboard.view.members:
             for row in dashboard.table.rows(dashboard.marks):
                 if row in dashboard.view:
@@ -166,7 +172,8 @@ class LinePainter:
             status = dashboard.table.status[lead]
             return f"{self.glyphs.dot} {STATUS[status].code}", status_colour(status)
         if name == "name":
-            return dashboard.sets.name(number), base
+            sign = f"{self.glyphs.watched} " if number in self.watched_in else ""
+            return sign + dashboard.sets.name(number), base
         if name == "user":
             return user_name(dashboard.table.userid[lead]), palette.SOFT
         if name in ("queue", "bank", "project"):
@@ -309,10 +316,12 @@ class LinePainter:
     def _name(
         self, column: Column, line: JobLine, width: int, ground: str, base: str, marked: bool
     ) -> list[Segment]:
-        """Return the name, after what it is: a job of a set, an instance."""
+        """Return the name, after what it is: a job of a set, watched, an instance."""
         table, segments = self.dashboard.table, []
         if line.number != ALONE:
             segments.append(Segment(f"{self.glyphs.guide} ", style(palette.DIM, ground)))
+        if table.ids[line.row] in self.dashboard.watching.watched:
+            segments.append(Segment(f"{self.glyphs.watched} ", style(palette.AMBER, ground)))
         if table.uri_of(line.row):
             segments.append(Segment(f"{self.glyphs.instance} ", style(palette.ACCENT, ground)))
         width = max(1, width - sum(len(segment.text) for segment in segments))

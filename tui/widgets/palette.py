@@ -104,6 +104,7 @@ class Glyphs:
     guide: str
     half_marked: str
     instance: str
+    watched: str
     braille: bool
     """Whether charts are drawn in dots."""
     layers: str
@@ -146,6 +147,7 @@ UNICODE: Final = Glyphs(
     guide="┊",
     half_marked="◇",
     instance="▣",
+    watched="◎",
     braille=True,
     layers="█▓▒",
     gap="·",
@@ -184,6 +186,7 @@ ASCII: Final = Glyphs(
     guide="|",
     half_marked="o",
     instance="@",
+    watched="&",
     braille=False,
     layers="#=:",
     gap="_",

@@ -4,12 +4,12 @@ they grow, and everything that is stored of it.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
+from flux.idset import IDset
 from tui.feed.job import JobFollowing
 from tui.model.job_pages import Stored
 from tui.model.jobid import f58
@@ -20,6 +20,7 @@ from tui.outside import AND_WAIT, run_outside
 from tui.processes import environment, flux_program
 from tui.screens.helping import helping_keys
 from tui.screens.job.pages import EVENTS, EXEC, OUTPUT, TABS, PagesScreen
+from tui.screens.listing import ListingScreen
 from tui.views import BY_NAME
 from tui.widgets import palette
 from tui.widgets.footing import KeysFooter, MessageLine
@@ -74,7 +75,7 @@ class JobScreen(PagesScreen):
             id="job.previous",
         ),
         Binding("o", "open_parent", "Open the job this one waits for", show=False, id="job.parent"),
-        Binding("M", "nodes", "Show the nodes", show=False, id="job.nodes"),
+        Binding("M", "nodes", "Show its nodes", show=False, id="job.nodes"),
         Binding("a", "attach", "Attach to the job (flux job attach)", show=False, id="job.attach"),
         Binding(
             "y", "copy", "Copy what the mouse selected, or the job id", show=False, id="job.copy"
@@ -266,9 +267,15 @@ class JobScreen(PagesScreen):
         self.action_open_parent()
 
     def action_nodes(self) -> None:
-        """Show the nodes."""
-        with contextlib.suppress(KeyError):
-            self.top.show_view("nodes")
+        """Show the nodes, those of the job marked."""
+        table = self.dashboard.table
+        ranks = "".join(table.ranks[row] for row in table.rows([self.jobid]))
+        self.top.show_view("nodes")
+        screen = self.app.screen
+        if isinstance(screen, ListingScreen) and ranks:
+            screen.choose(IDset(ranks))
+        elif not ranks:
+            self.app.notify("the job has no nodes", timeout=4)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Take away what there is not: views, actions of a read-only dashboard."""
