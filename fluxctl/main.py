@@ -201,6 +201,11 @@ def _dispatch(name: str, rest: list[str], verbose: int) -> int:
         file = _search(name, folder, verbose)
         if file is not None:
             return _execute(file, rest, name)
+    # Programs that add a command are installed beside others.
+    for folder in filter(None, os.environ.get("PATH", "").split(":")):
+        file = _search(name, folder, verbose)
+        if file is not None:
+            return _execute(file, rest, name)
     hint = _suggestion(name)
     sys.stderr.write(f"flux: `{name}' is not a flux command.  See 'flux --help'{hint}\n")
     return 1

@@ -17,6 +17,7 @@ from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Self
 
     from flux.core.handle import Flux
     from flux.future import Future
@@ -67,13 +68,16 @@ class JournalConsumer:
         self._callback: Callable[..., object] | None = None
         self._arguments: tuple[tuple[object, ...], dict[str, object]] = ((), {})
 
-    def start(self) -> None:
-        """Ask for the journal; raises RuntimeError if that was done already."""
+    def start(self) -> Self:
+        """Ask for the journal; returns the consumer. Raises RuntimeError if that was done
+        already.
+        """
         if self._rpc is not None:
             raise RuntimeError("the consumer of the journal has been started already")
         self._rpc = RPC(self.handle, JOURNAL, {"full": self.full}, flags=FLUX_RPC_STREAMING)
         if self._callback is not None:
             self._rpc.then(self._arrived)
+        return self
 
     def stop(self) -> None:
         """Ask for no more; what has come already can still be taken, then `poll` returns None."""

@@ -205,7 +205,7 @@ def test_the_journal_calls_back_and_begins_where_it_is_told(handle: Flux) -> Non
             journal.stop()
 
     journal.set_callback(arrived, "x")
-    journal.start()
+    assert journal.start() is journal
     handle.reactor_run()
     assert {event.jobid for event in found if event is not None} == {new}
     with pytest.raises(RuntimeError, match="started already"):

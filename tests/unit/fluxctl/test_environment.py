@@ -173,3 +173,11 @@ def test_the_search_goes_through_the_path_in_order(tmp_path: pathlib.Path) -> No
     nested = flux("env", str(default_flux()), "version", FLUX_EXEC_PATH_PREPEND=str(tmp_path))
     assert nested == "mine\n"
     assert flux("version", FLUX_EXEC_PATH=str(tmp_path)).startswith("commands:")
+
+
+def test_commands_are_found_where_programs_are_after_all_others(tmp_path: pathlib.Path) -> None:
+    for name in ("version", "three"):
+        (tmp_path / f"flux-{name}.py").write_text(f"print('{name}')\n")
+    path = f":{tmp_path}:{os.environ['PATH']}"
+    assert flux("three", PATH=path) == "three\n"
+    assert flux("version", PATH=path).startswith("commands:")
