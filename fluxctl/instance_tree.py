@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from flux.core.handle import Flux
 from flux.job.info import JobInfo, get_username
 from flux.job.list import JobList
+from flux.uri.forms import reachable
 from fluxctl.job_tree import TreeNode
-from fluxctl.uri_forms import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

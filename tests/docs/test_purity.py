@@ -32,7 +32,8 @@ ACTING = {
         "fluxctl.command_list",
         "fluxctl.exec_input",
         "fluxctl.mini.subinstance",
-        "fluxctl.processes",
+        "flux.uri.processes",
+        "flux.uri.resolvers.pid",
         "fluxctl.streams",
         "fluxctl.mini.batch_config",
         "flux.filearchive.packing",
@@ -42,7 +43,7 @@ ACTING = {
         "tui.history_file",
         "tui.settings_file",
     ),
-    "runs the code of others": ("flux.importer", "flux.seg.loader"),
+    "runs the code of others": ("flux.importer", "flux.seg.loader", "flux.uri.uri"),
     "reads the limits of its process": ("fluxctl.mini.rlimits",),
     "imports what others put there": ("flux.cli.plugins",),
     "talks through a descriptor": (
