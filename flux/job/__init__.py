@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         urgency as urgency,
         urgency_async as urgency_async,
     )
+    from flux.job.options.configuration import BatchConfig as BatchConfig
     from flux.job.output import (
         JobOutput as JobOutput,
         OutputEvent as OutputEvent,
@@ -153,6 +154,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "urgency",
         "urgency_async",
     ),
+    "options.configuration": ("BatchConfig",),
     "output": (
         "JobOutput",
         "OutputEvent",
