@@ -135,7 +135,7 @@ class InstanceTree:
                 pass  # it has ended meanwhile, or is on a host that cannot be reached
         layout = self._layout
         label = layout.parent(job) if uri else layout.label(job)
-        known = {**job.to_dict(), "f58": job.id.f58, "status": job.status}
+        known = {**job.raw(), "f58": job.id.f58, "status": job.status}
         return TreeNode(label, layout.detail(job, facts), below, facts=known)
 
 

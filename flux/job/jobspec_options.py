@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypedDict, Union
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypedDict, Union, cast
 
 from flux.job.jobspec_attributes import JobspecAttributes
 from flux.wire.text import as_text
@@ -140,9 +140,9 @@ class JobspecOptions(JobspecAttributes):
         lists of ``KEY=VALUE``; keywords go before it. Raises ValueError for what is malformed,
         OSError for files that cannot be read.
         """
-        from flux.job.options.applying import Options, apply
+        from flux.job.options.applying import SubmitOptions, apply
 
-        given = Options(
+        given = SubmitOptions(
             env=env,
             rlimit=rlimit,
             signal=signal,
@@ -180,7 +180,7 @@ class JobspecOptions(JobspecAttributes):
 
     def _set_given(self, extras: Mapping[str, object]) -> None:
         # Values of any type: each setter says what it does not take.
-        self.set_extras(**extras)  # type: ignore[arg-type]
+        self.set_extras(**cast("JobExtras", extras))
 
     # The streams by the names that later programs have for them
 

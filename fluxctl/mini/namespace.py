@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flux.job.options.configuration import BatchConfig
 from flux.wire import json
-from fluxctl.mini.options import MiniOptions, given
+from fluxctl.mini.options import MiniOptions, failure, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

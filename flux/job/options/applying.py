@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class SubmitOptions:
     """What was asked for; None means not given."""
 
     env: Iterable[str] | None = None
@@ -32,7 +32,7 @@ class Options:
     setopt: Iterable[str] | None = None
     setattr: Iterable[str] | None = None
 
-    def over(self, args: object) -> Options:
+    def over(self, args: object) -> SubmitOptions:
         """Return these options, and the attributes of an object for those that are not given.
 
         An environment and limits that it does not name are those of this process, as on a command
@@ -49,11 +49,11 @@ class Options:
         return replace(self, **found)
 
 
-NAMES: Final = frozenset(field.name for field in fields(Options)) - {"setopt", "setattr"}
+NAMES: Final = frozenset(field.name for field in fields(SubmitOptions)) - {"setopt", "setattr"}
 """What a keyword may be called."""
 
 
-def apply(jobspec: JobspecAttributes, options: Options) -> None:
+def apply(jobspec: JobspecAttributes, options: SubmitOptions) -> None:
     """Apply options; raises ValueError for what is malformed, OSError for files that cannot be
     read.
     """
@@ -73,9 +73,9 @@ def apply(jobspec: JobspecAttributes, options: Options) -> None:
         )
 
 
-def options_of(keywords: Mapping[str, object]) -> Options:
+def options_of(keywords: Mapping[str, object]) -> SubmitOptions:
     """Return options by their names, of values that are checked when they are applied."""
-    made = Options()
+    made = SubmitOptions()
     for name, value in keywords.items():
         object.__setattr__(made, name, value)
     return made
@@ -88,7 +88,7 @@ def _list(name: str, given: Iterable[str] | None) -> list[str]:
     return list(given or ())
 
 
-def _environment(jobspec: JobspecAttributes, options: Options) -> None:
+def _environment(jobspec: JobspecAttributes, options: SubmitOptions) -> None:
     from flux.job.options.environment import build_environment
 
     if options.env is not None:
@@ -116,7 +116,7 @@ def _pair(rule: str) -> tuple[str, str]:
     return name, os.path.expandvars(value)
 
 
-def _placement(jobspec: JobspecAttributes, options: Options) -> None:
+def _placement(jobspec: JobspecAttributes, options: SubmitOptions) -> None:
     dependencies = _list("dependency", options.dependency)
     if dependencies:
         found = [values.parse_dependency(uri) for uri in dependencies]
@@ -126,7 +126,7 @@ def _placement(jobspec: JobspecAttributes, options: Options) -> None:
         jobspec.setattr("system.constraints", values.parse_requires(requires))
 
 
-def _shell(jobspec: JobspecAttributes, options: Options) -> None:
+def _shell(jobspec: JobspecAttributes, options: SubmitOptions) -> None:
     if options.signal is not None:
         jobspec.setattr_shell_option("signal", values.parse_signal(options.signal))
     if options.taskmap is not None:

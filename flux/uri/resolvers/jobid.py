@@ -24,7 +24,7 @@ PAUSE_MOST = 0.5
 """Seconds between two questions whether a job is an instance by now."""
 
 
-class URIResolver(URIResolverPlugin):
+class JobInstanceFinder(URIResolverPlugin):
     """Finds the instance that a job is."""
 
     def describe(self) -> str:
@@ -144,3 +144,6 @@ def _stored(h: Flux, jobid: int) -> str | None:
         except (OSError, ValueError):
             continue
     return None
+
+
+URIResolver = JobInstanceFinder

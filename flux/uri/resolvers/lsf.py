@@ -6,7 +6,7 @@ from flux.uri.foreign_jobs import uri_of_foreign_job
 from flux.uri.uri import JobURI, URIResolverPlugin, URIResolverURI
 
 
-class URIResolver(URIResolverPlugin):
+class LsfInstanceFinder(URIResolverPlugin):
     """Finds the instance in a job of LSF."""
 
     def describe(self) -> str:
@@ -16,3 +16,6 @@ class URIResolver(URIResolverPlugin):
     def resolve(self, uri: URIResolverURI) -> JobURI:
         """Return the instance in a job; ValueError if there is none."""
         return JobURI(uri_of_foreign_job("lsf", uri.path))
+
+
+URIResolver = LsfInstanceFinder

@@ -6,7 +6,7 @@ from flux.uri.processes import uri_of_process
 from flux.uri.uri import JobURI, URIResolverPlugin, URIResolverURI
 
 
-class URIResolver(URIResolverPlugin):
+class ProcessInstanceFinder(URIResolverPlugin):
     """Finds the instance that a process belongs to, or that a broker makes."""
 
     def describe(self) -> str:
@@ -16,3 +16,6 @@ class URIResolver(URIResolverPlugin):
     def resolve(self, uri: URIResolverURI) -> JobURI:
         """Return the instance of a process; ValueError if there is none."""
         return JobURI(uri_of_process(uri.path))
+
+
+URIResolver = ProcessInstanceFinder

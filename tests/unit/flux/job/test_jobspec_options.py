@@ -62,9 +62,9 @@ def test_each_keyword_of_a_command_sets_its_attribute() -> None:
 
 
 def test_a_keyword_that_nobody_knows_is_named() -> None:
-    with pytest.raises(TypeError, match=r"from_command\(\) .* 'foo'"):
-        JobspecV1.from_command(["x"], foo=1)  # type: ignore[call-arg]
     unknown: dict[str, Any] = {"foo": 1}
+    with pytest.raises(TypeError, match=r"from_command\(\) .* 'foo'"):
+        JobspecV1.from_command(["x"], **unknown)
     makers: tuple[Callable[[], object], ...] = (
         lambda: JobspecV1.from_nest_command(["x"], **unknown),
         lambda: JobspecV1.from_batch_command("#!x", "x", **unknown),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -39,8 +39,9 @@ def test_a_job_uri_has_both_forms() -> None:
 def test_a_job_uri_needs_a_scheme() -> None:
     with pytest.raises(ValueError, match="does not have a valid scheme"):
         JobURI("nothing")
+    wrong: Any = (7,)
     with pytest.raises(TypeError, match="a URI must be a string, not int"):
-        URI(7)  # type: ignore[arg-type]
+        URI(*wrong)
 
 
 def test_connectors_resolve_to_themselves_in_the_form_asked_for(
