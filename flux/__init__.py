@@ -28,9 +28,11 @@ if TYPE_CHECKING:
         memoized_property as memoized_property,
         message as message,
         progress as progress,
+        queue as queue,
         resource as resource,
         rpc as rpc,
         security as security,
+        uri as uri,
         util as util,
     )
     from flux.core.handle import Flux as Flux
@@ -50,7 +52,8 @@ CORE_VERSION = "0.29.0"
 SUBMODULES = frozenset(
     {
         *("aio", "constants", "content", "core", "future", "hostlist", "idset", "job", "kvs"),
-        *("memoized_property", "message", "progress", "resource", "rpc", "security", "util"),
+        *("memoized_property", "message", "progress", "queue", "resource", "rpc", "security"),
+        *("uri", "util"),
     }
 )
 """What is reached as an attribute without an import of its own."""

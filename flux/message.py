@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_EVENT
-from flux.core.interface import ReactorOwner
+from flux.core.interface import ReactorOwner, Sender
 from flux.core.watchers import Watcher
 from flux.wire import message as wire
 from flux.wire.errors import error_of
@@ -243,7 +243,7 @@ def _short(data: bytes) -> str:
 Message = MessageView
 
 
-class MessageSource(ReactorOwner, Protocol):
+class MessageSource(Sender, ReactorOwner, Protocol):
     """What gives messages to watchers."""
 
     def add_message_watcher(self, watcher: MessageWatcher) -> None:
@@ -254,7 +254,11 @@ class MessageSource(ReactorOwner, Protocol):
 
 
 class MessageWatcher(Watcher):
-    """Calls ``callback(handle, watcher, message, args)`` for each message that matches."""
+    """Calls ``callback(handle, watcher, message, args)`` for each message that matches.
+
+    With a ``rolemask``, requests of users who have none of these roles, and are not the owner, are
+    refused with EPERM.
+    """
 
     direct = False
     """Whether it is called as soon as a message comes, reactor or not."""
@@ -267,8 +271,10 @@ class MessageWatcher(Watcher):
         topic_glob: str = "*",
         match_tag: int = FLUX_MATCHTAG_NONE,
         args: object = None,
+        rolemask: int | None = None,
     ) -> None:
         super().__init__(flux_handle)
+        self.rolemask = rolemask
         self._source = flux_handle
         self.type_mask = type_mask
         self.topic_glob = topic_glob
@@ -290,4 +296,14 @@ class MessageWatcher(Watcher):
 
     def call(self, msg: wire.Message) -> None:
         """Run the callback."""
+        if self._refused(msg):
+            if not msg.noresponse:
+                text = "Request requires owner credentials"
+                self._source.send_wire(wire.response(msg, text, errnum=errno.EPERM))
+            return
         self._callback(self.flux_handle, self, Message(handle=msg), self._args)
+
+    def _refused(self, msg: wire.Message) -> bool:
+        if self.rolemask is None or msg.type != wire.REQUEST:
+            return False
+        return not msg.rolemask & (self.rolemask | wire.ROLE_OWNER)

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flux.job import follow
-from flux.job.follow_blocking import JobWatcher
+from flux.job.follow_blocking import EventlogWatcher
 from flux.job.JobID import JobID
 from fluxctl import attach_view as view
 from fluxctl.attach_signals import PROGRAM, Interrupts, SignalForwarder, say
@@ -61,7 +61,7 @@ class Attachment:
         self._view = view.AttachView(options, 0.0 if options.own else time.time())
         # Nothing is opened by itself: the view decides, for a pseudo terminal takes the place of
         # the output.
-        self._watcher = JobWatcher(handle, int(jobid), follow.JobFollower({}), self._take)
+        self._watcher = EventlogWatcher(handle, int(jobid), follow.JobFollower({}), self._take)
         self._forwarder: StdinForwarder | None = None
         self._pty: PtyClient | None = None
         self._error: CommandError | None = None

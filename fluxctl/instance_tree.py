@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from flux.core.handle import Flux
 from flux.job.info import JobInfo, get_username
 from flux.job.list import JobList
+from flux.uri.forms import reachable
 from fluxctl.job_tree import TreeNode
-from fluxctl.uri_forms import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,7 +135,7 @@ class InstanceTree:
                 pass  # it has ended meanwhile, or is on a host that cannot be reached
         layout = self._layout
         label = layout.parent(job) if uri else layout.label(job)
-        known = {**job.to_dict(), "f58": job.id.f58, "status": job.status}
+        known = {**job.raw(), "f58": job.id.f58, "status": job.status}
         return TreeNode(label, layout.detail(job, facts), below, facts=known)
 
 

@@ -27,7 +27,7 @@ def job_facts(job: JobInfo) -> JsonObject:
     """Return the attributes of a job as job-list has them, its short id and its status."""
     from flux.job.JobID import id_encode
 
-    return {**job.to_dict(), "f58": id_encode(job.id, "f58"), "status": job.status}
+    return {**job.raw(), "f58": id_encode(job.id, "f58"), "status": job.status}
 
 
 def role_of(job: JobInfo) -> Role:

@@ -190,7 +190,7 @@ class TerminalView(JobsView):
 
         room = self._paint.height - 1 - self._headed
         # Made anew: how long a job has run is computed once for each object.
-        shown = [JobInfo(job.to_dict()) for job in jobs.rows(room)]
+        shown = [JobInfo(job.raw()) for job in jobs.rows(room)]
         lines = [(self._line(job), role_of(job)) for job in shown]
         if self._headed:
             lines.insert(0, (self._layout.header(), "heading"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import warnings
+from typing import TYPE_CHECKING
 
+from flux.patterns import compiled
 from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    import re
 
 
 def pattern(text: str, refusal: str) -> re.Pattern[str]:
@@ -14,14 +17,6 @@ def pattern(text: str, refusal: str) -> re.Pattern[str]:
     Raises CommandError, which is ``refusal`` and what is wrong, if it cannot be.
     """
     try:
-        with warnings.catch_warnings():
-            # They are meant for those who write programs, and name our own line.
-            warnings.simplefilter("ignore")
-            return re.compile(text)
-    except re.error as error:
-        where = "" if error.pos is None else f", at character {error.pos + 1}"
-        raise CommandError(f"{refusal}: {error.msg}{where}") from None
-    except OverflowError:
-        raise CommandError(f"{refusal}: a number in it is too large") from None
-    except RecursionError:
-        raise CommandError(f"{refusal}: it is nested too deeply") from None
+        return compiled(text)
+    except ValueError as error:
+        raise CommandError(f"{refusal}: {error}") from None

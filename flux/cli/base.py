@@ -15,6 +15,7 @@ import click
 
 from flux.cli.argparse import FluxArgumentParser
 from flux.cli.plugin import CLIPluginRegistry
+from flux.job.options.configuration import BatchConfig
 from fluxctl.errors import CommandError
 from fluxctl.mini.argparse_actions import (
     BeginTimeAction,
@@ -23,7 +24,6 @@ from fluxctl.mini.argparse_actions import (
     EnvFilterAction,
 )
 from fluxctl.mini.argparse_options import IO, add_options, options_of_all
-from fluxctl.mini.batch_config import BatchConfig
 from fluxctl.mini.copies import copies, ids_of_copies
 from fluxctl.mini.jobspec import JobspecBuilder
 from fluxctl.mini.namespace import options_of, words_of

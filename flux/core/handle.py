@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_RPC_NORESPONSE
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from flux.future import Future
     from flux.message import MessageView, MessageWatcher
     from flux.rpc import RPC
+    from flux.wire.json import JsonMapping
 
 
 INTERNAL: Final = frozenset(
@@ -55,6 +57,7 @@ class Flux(MessageHandle):
 
     def __init__(self, url: Text | None = None, flags: int = 0) -> None:
         self._attributes: dict[str, str] = {}
+        self._configuration: JsonMapping | None = None
         self.log_name = "python"
         self.log_procid = str(os.getpid())
         super().__init__(url, flags)
@@ -135,13 +138,16 @@ class Flux(MessageHandle):
         topic_glob: Text = "*",
         args: object = None,
         match_tag: int = FLUX_MATCHTAG_NONE,
+        rolemask: int | None = None,
     ) -> MessageWatcher:
-        """Return a watcher that calls for each message that matches."""
+        """Return a watcher that calls for each message that matches; with a ``rolemask``, requests
+        of users without any of these roles are refused.
+        """
         from flux.message import MessageWatcher
 
         glob = as_text(topic_glob, "the topic")
         mask, tag = as_integer(type_mask, "type_mask"), as_integer(match_tag, "match_tag")
-        return MessageWatcher(self, mask, callback, glob, tag, args)
+        return MessageWatcher(self, mask, callback, glob, tag, args, rolemask)
 
     def handle_watcher_create(
         self, events: int, callback: Callable[..., object], args: object = None
@@ -310,6 +316,29 @@ class Flux(MessageHandle):
         else:
             text = as_text(value, "the value of an attribute")
             self.rpc("attr.set", {"name": name, "value": text}).get()
+
+    def attr_remove(self, attr: Text) -> None:
+        """Unset a broker attribute; raises OSError: ENOENT if it is not set, EPERM if it may not be
+        changed.
+        """
+        self.rpc("attr.rm", {"name": as_text(attr, "the name of an attribute")}).get()
+
+    def conf_get(
+        self, key: Text | None = None, default: object = None, update: bool = False
+    ) -> object:
+        """Return a value of the instance's configuration, by a key whose periods separate levels,
+        or the whole object without one; ``default`` if it is not set.
+
+        The configuration is asked for once; ``update`` asks anew. Raises OSError.
+        """
+        if self._configuration is None or update:
+            self._configuration = self.rpc("config.get").get() or {}
+        value: object = self._configuration
+        for name in as_text(key, "a key").split(".") if key is not None else ():
+            if not isinstance(value, Mapping) or name not in value:
+                return default
+            value = value[name]
+        return value
 
     def _fact(self, name: str) -> str:
         if name not in self._attributes:

@@ -55,6 +55,11 @@ class Reactor:
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
         self._caught: deque[int] = deque()
 
+        # What prepare, check and idle watchers have called in each turn.
+        self._before_wait: list[Callback] = []
+        self._after_wait: list[Callback] = []
+        self._when_idle: list[Callback] = []
+
         self.on_call_soon: Callable[[], object] | None = None
         """Called when there is something to call in the next turn."""
 
@@ -105,6 +110,24 @@ class Reactor:
     def time(self) -> float:
         """Return seconds since the epoch, on the wall clock."""
         return time.time()
+
+    def add_phase(self, phase: str, callback: Callback) -> None:
+        """Call ``callback`` in each turn: ``prepare``, before the loop waits; ``check``, after it
+        has; ``idle``, when it has nothing else to do, which keeps it from waiting.
+        """
+        self._phase(phase).append(callback)
+
+    def remove_phase(self, phase: str, callback: Callback) -> None:
+        """Undo one `add_phase`."""
+        self._phase(phase).remove(callback)
+
+    def _phase(self, phase: str) -> list[Callback]:
+        phases = {
+            "prepare": self._before_wait,
+            "check": self._after_wait,
+            "idle": self._when_idle,
+        }
+        return phases[phase]
 
     def add_fd(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Call ``callback`` with the selector events of ``fd`` when it is readable (1) or writable
@@ -203,11 +226,19 @@ class Reactor:
         """
         self._stopped = False
         self._turn(True)
-        return 0.0 if self._ready else self._next_timeout()
+        return 0.0 if self._ready or self._when_idle else self._next_timeout()
 
     def _turn(self, nowait: bool) -> None:
-        timeout = 0.0 if nowait or self._ready else self._next_timeout()
-        for key, events in self._selector.select(timeout):
+        for callback in tuple(self._before_wait):
+            callback()
+        busy = nowait or self._ready or self._when_idle or self._stopped
+        found = self._selector.select(0.0 if busy else self._next_timeout())
+        for callback in tuple(self._after_wait):
+            callback()
+        if self._when_idle and not found and not self._ready and self._next_timeout() != 0.0:
+            for callback in tuple(self._when_idle):
+                callback()
+        for key, events in found:
             key.data(events)
             if self._stopped:
                 return

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
     from flux.core.reactor import Reactor
     from flux.core.system_watchers import ChildWatcher, PeriodicWatcher, StatWatcher
-    from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher
+    from flux.core.watchers import (
+        CheckWatcher,
+        FDWatcher,
+        IdleWatcher,
+        PrepareWatcher,
+        SignalWatcher,
+        TimerWatcher,
+    )
 
 
 class ReactorHandle:
@@ -171,3 +178,27 @@ class ReactorHandle:
         from flux.core.watchers import SignalWatcher
 
         return SignalWatcher(self, signum, callback, args)
+
+    def prepare_watcher_create(
+        self, callback: Callable[..., object], args: object = None
+    ) -> PrepareWatcher:
+        """Return a watcher that calls before the reactor waits."""
+        from flux.core.watchers import PrepareWatcher
+
+        return PrepareWatcher(self, callback, args)
+
+    def check_watcher_create(
+        self, callback: Callable[..., object], args: object = None
+    ) -> CheckWatcher:
+        """Return a watcher that calls after the reactor has waited."""
+        from flux.core.watchers import CheckWatcher
+
+        return CheckWatcher(self, callback, args)
+
+    def idle_watcher_create(
+        self, callback: Callable[..., object] | None = None, args: object = None
+    ) -> IdleWatcher:
+        """Return a watcher that calls when the reactor has nothing else to do."""
+        from flux.core.watchers import IdleWatcher
+
+        return IdleWatcher(self, callback, args)

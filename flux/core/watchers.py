@@ -27,6 +27,7 @@ class Watcher:
         self.flux_handle = flux_handle
         self.active = False
         self.reactor = flux_handle.reactor
+        self._keeps = True
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'active' if self.active else 'stopped'}>"
@@ -39,20 +40,36 @@ class Watcher:
         if not self.active:
             self.active = True
             self.reactor = self.flux_handle.reactor
-            self.reactor.incref()
+            self._count(1)
             try:
                 self._start()
             except BaseException:
                 self.active = False
-                self.reactor.decref()
+                self._count(-1)
                 raise
 
     def stop(self) -> None:
         """Stop watching; no effect on a stopped watcher."""
         if self.active:
             self.active = False
-            self.reactor.decref()
+            self._count(-1)
             self._stop()
+
+    def unref(self) -> None:
+        """Let the reactor end although this is started."""
+        if self._keeps and self.active:
+            self.reactor.decref()
+        self._keeps = False
+
+    def ref(self) -> None:
+        """Undo `unref`."""
+        if not self._keeps and self.active:
+            self.reactor.incref()
+        self._keeps = True
+
+    def _count(self, by: int) -> None:
+        if self._keeps:
+            (self.reactor.incref if by > 0 else self.reactor.decref)()
 
     def destroy(self) -> None:
         """Stop watching for good."""
@@ -92,14 +109,22 @@ class TimerWatcher(Watcher):
         super().__init__(flux_handle)
         self.after = as_seconds(after, "after")
         self.repeat = as_seconds(repeat, "repeat")
+        self._made = self.after, self.repeat
         self._callback = callback
         self._args = args
         self._timer: Timer | None = None
         self._due = 0.0
 
-    def reset(self, after: float, repeat: float = 0.0) -> None:
-        """Change the times; a started watcher begins anew with them."""
-        self.after, self.repeat = float(after), float(repeat)
+    def reset(self, after: float | None = None, repeat: float | None = None) -> None:
+        """Change the times, None for those that it was made with; a started watcher begins anew
+        with them.
+        """
+        made_after, made_repeat = self._made
+        self.after = made_after if after is None else as_seconds(after, "after")
+        given = after is not None
+        self.repeat = (
+            (0.0 if given else made_repeat) if repeat is None else as_seconds(repeat, "repeat")
+        )
         if self.active:
             self._stop()
             self._start()
@@ -185,3 +210,57 @@ class SignalWatcher(Watcher):
 
     def _fire(self, signum: int) -> None:
         self._callback(self.flux_handle, self, signum, self._args)
+
+
+class _PhaseWatcher(Watcher):
+    """Calls ``callback(handle, watcher, revents, args)`` in a phase of each turn of the reactor."""
+
+    phase = ""
+
+    def __init__(
+        self,
+        flux_handle: ReactorOwner,
+        callback: Callable[..., object] | None,
+        args: object = None,
+    ) -> None:
+        super().__init__(flux_handle)
+        self._callback = callback
+        self._args = args
+
+    def _start(self) -> None:
+        self.reactor.add_phase(self.phase, self._fire)
+
+    def _stop(self) -> None:
+        self.reactor.remove_phase(self.phase, self._fire)
+
+    def _fire(self) -> None:
+        if self._callback is not None and self.active:
+            self._callback(self.flux_handle, self, 0, self._args)
+
+
+class PrepareWatcher(_PhaseWatcher):
+    """Calls before the reactor waits (flux_prepare_watcher_create(3))."""
+
+    phase = "prepare"
+
+
+class CheckWatcher(_PhaseWatcher):
+    """Calls after the reactor has waited (flux_check_watcher_create(3))."""
+
+    phase = "check"
+
+
+class IdleWatcher(_PhaseWatcher):
+    """Calls when the reactor has nothing else to do, and keeps it from waiting; ``callback`` may be
+    None for that alone (flux_idle_watcher_create(3)).
+    """
+
+    phase = "idle"
+
+    def __init__(
+        self,
+        flux_handle: ReactorOwner,
+        callback: Callable[..., object] | None = None,
+        args: object = None,
+    ) -> None:
+        super().__init__(flux_handle, callback, args)

@@ -4,28 +4,27 @@ manual).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from flux.job.jobspec_attributes import JobspecAttributes
-from flux.job.jobspec_rules import (
-    check_per_resource,
-    check_resource,
-    check_task,
-    check_v1_resources,
-    is_count,
-    is_list,
-    require,
-)
+from flux.job.jobspec_base import Jobspec
+from flux.job.jobspec_options import batch_script
+from flux.job.jobspec_rules import check_per_resource, check_v1_resources, require
+from flux.job.jobspec_shape import shape_of_counts, shape_of_slots
+from flux.job.jobspec_v1 import BATCH_OUTPUT
 from flux.job.jobspec_v1 import validate as validate_v1
 from flux.wire import json
 from flux.wire.text import as_integer
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from flux.job.jobspec_options import Configuration, Duration, JobExtras, Path
     from flux.job.types import ResourceVertex as Resource
     from flux.job.types import TaskCount, TaskObject
-    from flux.wire.json import JsonMapping, JsonObject
+    from flux.wire.json import JsonMapping
+
+__all__ = ["Jobspec", "JobspecV1", "validate_jobspec"]
 
 
 def validate_jobspec(
@@ -54,129 +53,6 @@ def validate_jobspec(
     kind = JobspecV1 if version == 1 else Jobspec
     kind(**data)
     return True
-
-
-def _resource_count(resource: JsonMapping) -> int:
-    count = resource["count"]
-    return int(count["min"] if isinstance(count, Mapping) else count)
-
-
-class Jobspec(JobspecAttributes):
-    """A job specification (RFC 14): the sections ``resources`` and ``tasks``, and by name
-    ``attributes``, ``version`` and whatever other top-level keys it has, which are kept as they
-    are.
-
-    Raises ValueError if a section lacks something or has a bad value, TypeError if something in it
-    is of the wrong type.
-    """
-
-    top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
-
-    def __init__(
-        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: object
-    ) -> None:
-        version = kwargs.get("version", 1)
-        require(
-            isinstance(version, int) and not isinstance(version, bool),
-            TypeError,
-            "version must be an integer",
-        )
-        attributes = kwargs.get("attributes")
-        if not isinstance(attributes, Mapping | None):
-            raise TypeError("attributes must be a mapping")
-        self._check_attributes(attributes or {})
-        require(is_list(resources), TypeError, "resources must be a sequence")
-        require(is_list(tasks), TypeError, "tasks must be a sequence")
-        require(len(resources) > 0, ValueError, "resources must have at least one entry")
-        for resource in resources:
-            check_resource(resource)
-        for task in tasks:
-            check_task(task)
-        self.jobspec: JsonObject = {"resources": resources, "tasks": tasks, **kwargs}
-
-    def _check_attributes(self, attributes: JsonMapping) -> None:
-        require(
-            isinstance(attributes.get("system", {}), Mapping),
-            TypeError,
-            "attributes.system must be a mapping",
-        )
-
-    @classmethod
-    def from_yaml_stream(cls, yaml_stream: str | IO[str]) -> Jobspec:
-        """Return the jobspec of a YAML (or JSON) document; raises ValueError or TypeError if it is
-        not a valid one.
-        """
-        import yaml
-
-        try:
-            data = yaml.safe_load(yaml_stream)
-        except yaml.YAMLError as error:
-            raise ValueError(f"jobspec: invalid YAML: {error}") from None
-        return cls(**_sections(data))
-
-    @classmethod
-    def from_yaml_file(cls, filename: str) -> Jobspec:
-        """Return the jobspec of a YAML file; OSError if it cannot be read."""
-        with open(filename, encoding="utf-8") as stream:
-            return cls.from_yaml_stream(stream)
-
-    def dumps(self, **kwargs: Any) -> str:
-        """Return the jobspec as JSON text; keyword arguments are those of json.dumps()."""
-        from json import dumps
-
-        return dumps(self.jobspec, **kwargs)
-
-    def encode(self) -> bytes:
-        """Return the jobspec as compact JSON bytes."""
-        return json.dumps(self.jobspec)
-
-    # Sections
-
-    @property
-    def resources(self) -> list[Resource]:
-        """The resource section."""
-        resources: list[Resource] = self.jobspec["resources"]
-        return resources
-
-    @property
-    def tasks(self) -> list[TaskObject]:
-        """The task section."""
-        tasks: list[TaskObject] = self.jobspec["tasks"]
-        return tasks
-
-    @property
-    def version(self) -> int:
-        """Version of the jobspec."""
-        version: int = self.jobspec["version"]
-        return version
-
-    def resource_walk(self) -> Iterator[tuple[Resource | None, Resource, int]]:
-        """Yield (parent, resource, total count) of every resource, parents first, depth first."""
-
-        def walk(
-            resources: list[Resource], parent: Resource | None, factor: int
-        ) -> Iterator[tuple[Resource | None, Resource, int]]:
-            for resource in resources:
-                count = _resource_count(resource) * factor
-                yield parent, resource, count
-                yield from walk(resource.get("with", []), resource, count)
-
-        yield from walk(self.resources, None, 1)
-
-    def resource_counts(self) -> dict[str, int]:
-        """Return the total count of every resource type; units are ignored."""
-        counts: dict[str, int] = {}
-        for _, resource, count in self.resource_walk():
-            counts[resource["type"]] = counts.get(resource["type"], 0) + count
-        return counts
-
-
-def _sections(data: object) -> JsonObject:
-    if not isinstance(data, Mapping):
-        raise TypeError("Jobspec must be a mapping")
-    for key in sorted(Jobspec.top_level_keys):
-        require(key in data, ValueError, f"Missing key ({key})")
-    return {str(key): value for key, value in data.items()}
 
 
 class JobspecV1(Jobspec):
@@ -220,56 +96,11 @@ class JobspecV1(Jobspec):
         nodes: int | None,
         exclusive: bool,
     ) -> JobspecV1:
-        require(is_count(tasks), ValueError, "task count must be a integer >= 1")
-        require(is_count(cores), ValueError, "cores per task must be an integer >= 1")
-        require(
-            gpus is None or is_count(gpus, 0), ValueError, "gpus per task must be an integer >= 0"
-        )
-        require(
-            nodes is None or is_count(nodes),
-            ValueError,
-            "node count must be an integer >= 1 (if set)",
-        )
-        require(
-            nodes is None or nodes <= tasks,
-            ValueError,
-            "node count must not be greater than task count",
-        )
-        require(
-            nodes is not None or not exclusive,
-            ValueError,
-            "exclusive can only be set with a node count",
-        )
-        count: TaskCount = {"per_slot": 1}
-        slots = tasks
-        if nodes is not None:
-            slots = math.ceil(tasks / nodes)
-            if tasks % nodes:
-                # The last node has fewer tasks than slots.
-                count = {"total": tasks}
-        return cls._of_slots(command, slots, cores, gpus, nodes, exclusive, count)
+        return cls._shaped(shape_of_counts(command, tasks, cores, gpus, nodes, exclusive))
 
     @classmethod
-    def _of_slots(
-        cls,
-        command: Iterable[str],
-        slots: int,
-        cores: int,
-        gpus: int | None,
-        nodes: int | None,
-        exclusive: bool,
-        count: TaskCount,
-    ) -> JobspecV1:
-        """Return a jobspec of slots, so many on each node if there are nodes."""
-        children: list[Resource] = [{"type": "core", "count": cores}]
-        if gpus:
-            children.append({"type": "gpu", "count": gpus})
-        resource: Resource = {"type": "slot", "count": slots, "with": children, "label": "task"}
-        if nodes is not None:
-            resource = {"type": "node", "count": nodes, "with": [resource]}
-            if exclusive:
-                resource["exclusive"] = True
-        task: TaskObject = {"command": list(command), "slot": "task", "count": count}
+    def _shaped(cls, shape: tuple[Resource, TaskObject]) -> JobspecV1:
+        resource, task = shape
         return cls([resource], [task], attributes={"system": {"duration": 0}}, version=1)
 
     @classmethod
@@ -282,27 +113,30 @@ class JobspecV1(Jobspec):
         per_resource_count: int | None = None,
         gpus_per_node: int | None = None,
         exclusive: bool = False,
+        **kwargs: Unpack[JobExtras],
     ) -> JobspecV1:
         """Return the jobspec of a command on so many cores, nodes or both, which the cores are
         spread over evenly; nodes without a number of cores are got whole, as with ``exclusive``.
 
         There is a task on each core, or on each node if these are given, or as many as
         ``per_resource_count`` on each ``per_resource_type``, which is ``node`` or ``core``. Each
-        node has ``gpus_per_node`` GPUs. Raises ValueError if a number is out of range or does not
+        node has ``gpus_per_node`` GPUs. Other arguments are those of `from_command`. Raises
+        ValueError if a number is out of range or does not
         go with another, TypeError if the command is not made of strings.
         """
         check_per_resource(ncores, nnodes, per_resource_type, per_resource_count, gpus_per_node)
         one: TaskCount = {"per_slot": 1}
         if nnodes is None:
-            made = cls._of_slots(command, ncores or 1, 1, None, None, exclusive, one)
+            shape = shape_of_slots(command, ncores or 1, 1, None, None, exclusive, one)
         else:
             cores = ncores // nnodes if ncores is not None else 1
             whole = exclusive or ncores is None
-            made = cls._of_slots(command, 1, cores, gpus_per_node, nnodes, whole, one)
+            shape = shape_of_slots(command, 1, cores, gpus_per_node, nnodes, whole, one)
+        made = cls._shaped(shape)
         if per_resource_type is not None:
             share = {"type": per_resource_type, "count": per_resource_count or 1}
             made.setattr_shell_option("per-resource", share)
-        return made
+        return made.set_extras(**kwargs)
 
     @classmethod
     def from_command(
@@ -313,16 +147,45 @@ class JobspecV1(Jobspec):
         gpus_per_task: int | None = None,
         num_nodes: int | None = None,
         exclusive: bool = False,
+        duration: Duration | None = None,
+        environment: Mapping[str, str] | None = None,
+        env_expand: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        rlimits: Mapping[str, int] | None = None,
+        name: str | None = None,
+        input: Path | None = None,
+        output: Path | None = None,
+        error: Path | None = None,
+        label_io: bool = False,
+        unbuffered: bool = False,
+        queue: str | None = None,
+        bank: str | None = None,
     ) -> JobspecV1:
         """Return the smallest jobspec that runs a command, given as a list of words.
 
         It is run ``num_tasks`` times, each task with ``cores_per_task`` cores and ``gpus_per_task``
         GPUs of its own. The tasks are spread over ``num_nodes`` nodes; None leaves the nodes to the
-        scheduler. With ``exclusive`` the job gets these nodes whole. Raises ValueError if a count
-        is out of range or the command is empty, TypeError if the command is not made of strings.
+        scheduler. With ``exclusive`` the job gets these nodes whole. Other arguments are those of
+        `set_extras`. Raises ValueError if a count or another value is out of range or the command
+        is empty, TypeError if the command is not made of strings.
         """
-        return cls._from_counts(
+        made = cls._from_counts(
             command, num_tasks, cores_per_task, gpus_per_task, num_nodes, exclusive
+        )
+        return made.set_extras(
+            duration=duration,
+            environment=environment,
+            env_expand=env_expand,
+            cwd=cwd,
+            rlimits=rlimits,
+            name=name,
+            input=input,
+            output=output,
+            error=error,
+            label_io=label_io,
+            unbuffered=unbuffered,
+            queue=queue,
+            bank=bank,
         )
 
     @classmethod
@@ -337,6 +200,8 @@ class JobspecV1(Jobspec):
         num_nodes: int | None = None,
         broker_opts: Iterable[str] | None = None,
         exclusive: bool = False,
+        conf: Configuration = None,
+        **kwargs: Unpack[JobExtras],
     ) -> JobspecV1:
         """Return a jobspec of a nested instance whose initial program is a script that travels with
         the job (flux-mini(1), ``batch``).
@@ -344,9 +209,10 @@ class JobspecV1(Jobspec):
         ``script`` is the text of the script, which begins with ``#!``; ``jobname`` is the job's
         name, ``args`` are the script's arguments. The instance gets ``num_slots`` slots of
         ``cores_per_slot`` cores and ``gpus_per_slot`` GPUs, on ``num_nodes`` nodes if that is
-        given, which it gets whole with ``exclusive``; its brokers get the options ``broker_opts``.
-        Raises ValueError if the script has no
-        interpreter line or a count is out of range.
+        given, which it gets whole with ``exclusive``; its brokers get the options ``broker_opts``
+        and the configuration ``conf``, as `BatchConfig` takes it. Other arguments are those of
+        `from_command`. Raises ValueError if the script has no interpreter line or a value is out of
+        range.
         """
         require(
             script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'"
@@ -360,8 +226,9 @@ class JobspecV1(Jobspec):
             exclusive,
         )
         made.setattr_shell_option("per-resource.type", "node")
-        made.setattr("system.batch", {"script": script, "broker-opts": list(broker_opts or ())})
-        return made
+        options = made.add_configuration(conf, broker_opts)
+        made.setattr("system.batch", {"script": script, "broker-opts": options})
+        return made.set_extras(**kwargs)
 
     @classmethod
     def from_nest_command(
@@ -373,17 +240,124 @@ class JobspecV1(Jobspec):
         num_nodes: int | None = None,
         broker_opts: Iterable[str] | None = None,
         exclusive: bool = False,
+        conf: Configuration = None,
+        **kwargs: Unpack[JobExtras],
     ) -> JobspecV1:
         """Return a jobspec of a nested instance whose initial program is a command, given as a list
         of words (flux-mini(1), ``alloc``).
 
-        The size of the instance, ``broker_opts`` and ``exclusive`` are those of
-        `from_batch_command`. Raises
-        ValueError if a count is out of range.
+        The size of the instance, ``broker_opts``, ``exclusive``, ``conf`` and the other arguments
+        are those of `from_batch_command`. Raises ValueError if a value is out of range.
         """
-        broker = ["flux", "broker", *(broker_opts or ()), *command]
+        broker = ["flux", "broker"]
         made = cls._from_counts(
             broker, num_slots, cores_per_slot, gpus_per_slot, num_nodes, exclusive
         )
         made.setattr_shell_option("per-resource.type", "node")
-        return made
+        options = made.add_configuration(conf, broker_opts)
+        made.tasks[0]["command"] = [*broker, *options, *command]
+        validate_v1(made.jobspec)
+        return made.set_extras(**kwargs)
+
+    @classmethod
+    def from_submit(
+        cls,
+        command: Iterable[str],
+        *,
+        ntasks: int = 1,
+        nodes: int | None = None,
+        cores_per_task: int = 1,
+        gpus_per_task: int | None = None,
+        exclusive: bool = False,
+        **kwargs: object,
+    ) -> JobspecV1:
+        """Return the jobspec that ``flux submit`` would make of a command: `from_command`, then
+        `apply_options`.
+
+        ``ntasks`` tasks on ``nodes`` nodes; the other arguments are those of the two, by their
+        names. The job gets the environment and the usual resource limits of this process, unless
+        ``env`` and ``rlimit`` say otherwise. Raises TypeError for an argument that neither has,
+        ValueError for a value that is out of range.
+        """
+        made = cls._from_counts(command, ntasks, cores_per_task, gpus_per_task, nodes, exclusive)
+        return made.as_submitted("submit", kwargs)
+
+    @classmethod
+    def from_alloc(
+        cls,
+        *,
+        nslots: int | None = None,
+        nodes: int | None = None,
+        cores_per_slot: int = 1,
+        gpus_per_slot: int | None = None,
+        exclusive: bool = False,
+        broker_opts: Iterable[str] | None = None,
+        conf: Configuration = None,
+        bg: bool = False,
+        **kwargs: object,
+    ) -> JobspecV1:
+        """Return the jobspec that ``flux alloc`` would make, without a command: an instance of
+        ``nslots`` slots, or one slot on each of ``nodes`` nodes, which it gets whole then.
+
+        With ``bg`` it has no initial program, and runs until it is shut down. The other arguments
+        and errors are those of `from_nest_command` and `apply_options`.
+        """
+        from flux.job.options.configuration import NO_PROGRAM
+
+        if nslots is None and nodes is None:
+            raise ValueError("from_alloc() requires nslots or nodes")
+        options = [*(broker_opts or ()), *([NO_PROGRAM] if bg else ())]
+        made = cls.from_nest_command(
+            [],
+            nslots if nslots is not None else nodes or 0,
+            cores_per_slot,
+            gpus_per_slot,
+            nodes,
+            options,
+            exclusive or nslots is None,
+            conf,
+        )
+        if bg:
+            made.setattr_shell_option("pty.capture", 1)
+        return made.as_submitted("alloc", kwargs, here=True)
+
+    @classmethod
+    def from_batch(
+        cls,
+        script: Path | None = None,
+        *,
+        content: str | None = None,
+        nslots: int | None = None,
+        nodes: int | None = None,
+        cores_per_slot: int = 1,
+        gpus_per_slot: int | None = None,
+        exclusive: bool = False,
+        broker_opts: Iterable[str] | None = None,
+        conf: Configuration = None,
+        wrap: bool = False,
+        **kwargs: object,
+    ) -> JobspecV1:
+        """Return the jobspec that ``flux batch`` would make of the file ``script``, or of the text
+        ``content``; with ``wrap`` one without ``#!`` is for ``/bin/sh``.
+
+        There is one slot unless ``nslots`` or ``nodes`` say more, as in `from_alloc`. Output goes
+        to the file of batch jobs, and the name is the script's, unless the arguments say otherwise.
+        The others and the errors are those of `from_batch_command` and `apply_options`. Raises
+        TypeError unless there is one script, OSError if it cannot be read.
+        """
+        text, name = batch_script(script, content, wrap)
+        each = nslots is None and nodes is not None
+        made = cls.from_batch_command(
+            text,
+            name,
+            None,
+            nodes if each and nodes is not None else 1 if nslots is None else nslots,
+            cores_per_slot,
+            gpus_per_slot,
+            nodes,
+            broker_opts,
+            exclusive or each,
+            conf,
+        )
+        named = {"name": name, "output": BATCH_OUTPUT, **kwargs}
+        return made.as_submitted("batch", named, here=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flux.job.event import (
+        MAIN_EVENTS as MAIN_EVENTS,
         EventLogEvent as EventLogEvent,
         JobEventWatchFuture as JobEventWatchFuture,
         JobException as JobException,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from flux.job.info import (
         JobInfo as JobInfo,
         JobInfoFormat as JobInfoFormat,
+        job_fields_to_attrs as job_fields_to_attrs,
         resulttostr as resulttostr,
         statetostr as statetostr,
         statustostr as statustostr,
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         urgency as urgency,
         urgency_async as urgency_async,
     )
+    from flux.job.options.configuration import BatchConfig as BatchConfig
     from flux.job.output import (
         JobOutput as JobOutput,
         OutputEvent as OutputEvent,
@@ -91,6 +94,7 @@ if TYPE_CHECKING:
         output_watch as output_watch,
         output_watch_async as output_watch_async,
         output_watch_lines as output_watch_lines,
+        output_watch_lines_async as output_watch_lines_async,
     )
     from flux.job.purge import (
         purge as purge,
@@ -105,6 +109,7 @@ if TYPE_CHECKING:
         submit_get_id as submit_get_id,
     )
     from flux.job.timeleft import timeleft as timeleft
+    from flux.job.watcher import JobWatcher as JobWatcher
     from flux.job.wait import (
         JobResultFuture as JobResultFuture,
         JobWaitFuture as JobWaitFuture,
@@ -120,6 +125,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "JobID": ("JobID", "id_encode", "id_parse"),
     "Jobspec": ("Jobspec", "JobspecV1", "validate_jobspec"),
     "event": (
+        "MAIN_EVENTS",
         "EventLogEvent",
         "JobEventWatchFuture",
         "JobException",
@@ -128,7 +134,14 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "event_watch_async",
     ),
     "executor": ("FluxExecutor", "FluxExecutorFuture"),
-    "info": ("JobInfo", "JobInfoFormat", "resulttostr", "statetostr", "statustostr"),
+    "info": (
+        "JobInfo",
+        "JobInfoFormat",
+        "job_fields_to_attrs",
+        "resulttostr",
+        "statetostr",
+        "statustostr",
+    ),
     "journal": ("JournalConsumer", "JournalEntry"),
     "kill": ("cancel", "cancel_async", "job_raise", "job_raise_async", "kill", "kill_async"),
     "kvs": ("job_kvs", "job_kvs_guest"),
@@ -153,6 +166,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "urgency",
         "urgency_async",
     ),
+    "options.configuration": ("BatchConfig",),
     "output": (
         "JobOutput",
         "OutputEvent",
@@ -162,12 +176,14 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "output_watch",
         "output_watch_async",
         "output_watch_lines",
+        "output_watch_lines_async",
     ),
     "purge": ("purge", "purge_id"),
     "reasons": ("pending_reasons",),
     "stats": ("JobStats",),
     "submit": ("SubmitFuture", "submit", "submit_async", "submit_get_id"),
     "timeleft": ("timeleft",),
+    "watcher": ("JobWatcher",),
     "wait": (
         "JobResultFuture",
         "JobWaitFuture",
@@ -183,10 +199,10 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 SUBMODULES = frozenset(
     {
-        *("JobID", "Jobspec", "attributes", "describe", "event", "executor"),
+        *("JobID", "Jobspec", "attributes", "describe", "directives", "event", "executor"),
         *("info", "io", "journal", "kill", "kvs", "kvslookup", "lifecycle", "list", "notes"),
         *("output", "purge", "query", "reasons", "signals", "states", "stats", "submit"),
-        *("timeleft", "types", "updates", "validator", "wait", "why"),
+        *("timeleft", "types", "updates", "validator", "wait", "watcher", "why"),
     }
 )
 """What is reached as an attribute without an import of its own, but for those whose name is that of

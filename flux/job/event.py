@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.rpc import RPC
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from flux.job.JobID import JobID
 
 E = TypeVar("E", covariant=True)
+
+MAIN_EVENTS: Final = frozenset(
+    {
+        *("alloc", "clean", "debug", "depend", "exception", "finish", "flux-restart", "free"),
+        *("priority", "release", "start", "submit", "urgency"),
+    }
+)
+"""The events of a job's main eventlog; others are of its guest eventlogs (RFC 21)."""
 
 
 class EventLogEvent(JsonObject):

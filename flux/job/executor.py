@@ -98,7 +98,8 @@ class _Worker(threading.Thread):
             handle = self._make_handle()
             self._serve(handle)
             handle.close()
-        except OSError as exc:
+        except BaseException as exc:
+            # Whatever ends the thread, nobody may wait for it for ever.
             self._fail(exc)
         finally:
             with self._pipe_lock:
@@ -154,7 +155,7 @@ class _Worker(threading.Thread):
     ) -> None:
         try:
             jobid = JobID(submission.get_id())
-        except OSError as exc:
+        except Exception as exc:
             self._end(handle, future, exc)
         else:
             self._watch(handle, future, jobid)
@@ -166,7 +167,7 @@ class _Worker(threading.Thread):
     def _event(self, watch: JobEventWatchFuture, handle: Flux, future: FluxExecutorFuture) -> None:
         try:
             event = watch.get_event()
-        except OSError as exc:
+        except Exception as exc:
             self._end(handle, future, exc)
             return
         if event is None:
@@ -185,8 +186,8 @@ class _Worker(threading.Thread):
             future.set_exception(exc)
         self._check(handle)
 
-    def _fail(self, exc: OSError) -> None:
-        """The instance is gone: so are all jobs."""
+    def _fail(self, exc: BaseException) -> None:
+        """The instance is gone, or the thread ends: so do all futures."""
         self._executor._broken(exc)
         futures = [*self._active, *(task.future for task in self._tasks)]
         self._active.clear()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
 
 
-class JobWatcher:
+class EventlogWatcher:
     """Watches the eventlogs of a job and gives each item to ``on_item``, `Ended` last; `start`
     begins it.
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import pwd
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from flux import constants
 from flux.duration import fsd
 from flux.job.annotations import AnnotationsInfo
+from flux.job.info_fields import (
+    job_fields_to_attrs,
+    resulttoemoji,
+    statetoemoji,
+    statustoemoji,
+)
 from flux.job.info_format import JobInfoFormat
 from flux.job.JobID import JobID
 from flux.job.state_names import result_name, state_name, status_name
@@ -20,6 +26,16 @@ from flux.wire import json
 from flux.wire.text import as_number
 
 if TYPE_CHECKING:
+    from flux.job.instance_info import (
+        EmptyObject as EmptyObject,
+    )
+    from flux.job.instance_info import (
+        InstanceInfo as InstanceInfo,
+    )
+    from flux.job.instance_info import (
+        StatsInfo as StatsInfo,
+    )
+    from flux.uri.uri import JobURI
     from flux.wire.json import JsonMapping, JsonObject
 
 __all__ = [
@@ -30,10 +46,26 @@ __all__ = [
     "JobInfoFormat",
     "fsd",
     "get_username",
+    "job_fields_to_attrs",
+    "resulttoemoji",
     "resulttostr",
+    "statetoemoji",
     "statetostr",
+    "statustoemoji",
     "statustostr",
 ]
+_LAZY = ("EmptyObject", "InstanceInfo", "StatsInfo")
+
+
+def __getattr__(name: str) -> object:
+    """Load what few programs want of a job when it is named first."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'flux.job.info' has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = getattr(import_module("flux.job.instance_info"), name)
+    return found
+
 
 _CANCELED_BEFORE_RUN = -128
 _TOLD = (
@@ -52,22 +84,36 @@ _TOLD = (
 """What `JobInfo.facts` tells beside those attributes that have a default."""
 
 
-def statetostr(stateid: int, singlechar: bool = False) -> str:
-    """Return the name of a job state, or its letter; ``(unknown)`` or ``?`` for an unknown one."""
-    return state_name(as_number(stateid, "a state"), singlechar)
+def statetostr(stateid: int, singlechar: bool = False, fmt: str = "L") -> str:
+    """Return the name of a job state, or its letter with ``singlechar``, or with ``S`` for
+    ``fmt``.
+    """
+    return state_name(as_number(stateid, "a state"), _is_short(singlechar, fmt))
 
 
-def resulttostr(resultid: int | str, singlechar: bool = False) -> str:
-    """Return the name of a job result, or its abbreviation; empty while there is no result."""
-    return "" if resultid == "" else result_name(as_number(resultid, "a result"), singlechar)
+def resulttostr(resultid: int | str, singlechar: bool = False, fmt: str = "L") -> str:
+    """Return the name of a job result, or its abbreviation; empty while there is no result. See
+    `statetostr`.
+    """
+    if resultid == "":
+        return ""
+    return result_name(as_number(resultid, "a result"), _is_short(singlechar, fmt))
 
 
-def statustostr(stateid: int, resultid: int | str, abbrev: bool = False) -> str:
+def statustostr(stateid: int, resultid: int | str, abbrev: bool = False, fmt: str = "L") -> str:
     """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``,
-    ``COMPLETED``…
+    ``COMPLETED``… See `statetostr`.
     """
     state = as_number(stateid, "a state")
-    return status_name(state, None if resultid == "" else as_number(resultid, "a result"), abbrev)
+    result = None if resultid == "" else as_number(resultid, "a result")
+    return status_name(state, result, _is_short(abbrev, fmt))
+
+
+def _is_short(short: bool | str, fmt: str) -> bool:
+    """Whether a short name is asked for: by the flag of 0.29, or by the letter of later versions,
+    which may stand in its place.
+    """
+    return (short if isinstance(short, str) else fmt) == "S" or short is True
 
 
 @lru_cache(maxsize=1024)
@@ -216,7 +262,7 @@ class JobInfo:
     @property
     def username(self) -> str:
         """Login name of the submitter."""
-        return get_username(self._info["userid"])
+        return get_username(self.userid)
 
     @memoized_property
     def annotations(self) -> AnnotationsInfo:
@@ -320,9 +366,83 @@ class JobInfo:
             },
         }
 
-    def to_dict(self) -> JsonObject:
-        """Return the raw attributes."""
+    @property
+    def state_emoji(self) -> str:
+        """Picture of the state."""
+        return statetoemoji(self.state_id)
+
+    @property
+    def result_emoji(self) -> str:
+        """Picture of the result."""
+        return resulttoemoji(self.result_id)
+
+    @property
+    def status_emoji(self) -> str:
+        """Picture of the status."""
+        return statustoemoji(self.state_id, self.result_id)
+
+    @property
+    def contextual_info(self) -> str:
+        """Where the job runs or ran, or why it waits."""
+        pending = self.state_id & constants.FLUX_JOB_STATE_PENDING
+        return self.reason if pending else str(self.nodelist)
+
+    @property
+    def contextual_time(self) -> float:
+        """How long the job has run, or before that its time limit, in seconds."""
+        return self.get_runtime() if float(self.t_run) else float(self.duration)
+
+    @property
+    def inactive_reason(self) -> str:
+        """How the job ended, empty for others: ``Exit 0``, ``Timeout``, ``Canceled: why``, or what
+        kept it from running.
+        """
+        if self.state_id != constants.FLUX_JOB_STATE_INACTIVE:
+            return ""
+        note = self._info.get("exception_note") or ""
+        if self.result_id == constants.FLUX_JOB_RESULT_CANCELED:
+            return f"Canceled: {note}" if note else "Canceled"
+        if self.result_id == constants.FLUX_JOB_RESULT_TIMEOUT:
+            return "Timeout"
+        if self._info.get("exception_occurred") and self.reason:
+            return self.reason
+        return f"Exit {self.returncode}"
+
+    @property
+    def uri(self) -> JobURI | None:
+        """The URI of the instance that the job is, None for other jobs."""
+        from flux.uri.uri import JobURI
+
+        found = (self.annotations.annotationsDict.get("user") or {}).get("uri")
+        return JobURI(str(found)) if found else None
+
+    def get_instance_info(self) -> InstanceInfo:
+        """Return what the instance that the job is tells of itself; nothing of other jobs, or when
+        the job does not run.
+        """
+        # By its name: it reaches for a socket, which nothing else here does.
+        made = cast("type[InstanceInfo]", __getattr__("InstanceInfo"))
+        running = self.state_id & constants.FLUX_JOB_STATE_RUNNING
+        return made(str(self.uri) if running and self.uri is not None else None)
+
+    def raw(self) -> JsonObject:
+        """Return the attributes as they came."""
         return dict(self._info)
+
+    def to_dict(self, filtered: bool = True) -> JsonObject:
+        """Return what is known of the job by name, see `facts`; ``filtered`` leaves out what is
+        empty, and times of what has not happened.
+        """
+        found = self.facts()
+        if not filtered:
+            return found
+        found["exception"] = {k: v for k, v in found["exception"].items() if v != ""}
+        found["exception"]["occurred"] = bool(found["exception"].get("occurred"))
+        return {
+            name: value
+            for name, value in found.items()
+            if value != "" and (value != 0 or not name.startswith(("t_", "expiration")))
+        }
 
     def __repr__(self) -> str:
         return f"JobInfo({json.dumps(self._info).decode('utf-8')})"

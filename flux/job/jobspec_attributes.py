@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flux.duration import parse_fsd
 from flux.job.jobspec_rules import require
@@ -16,6 +16,18 @@ from flux.util import set_treedict
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
+
+
+_MISSING: Final = object()
+_SECTIONS: Final = ("system", "user")
+_PREFIXES: Final = tuple(f"{name}." for name in _SECTIONS)
+
+
+def _path(key: str) -> str:
+    """Return the path below ``attributes`` that a key stands for."""
+    if key.startswith("attributes."):
+        return key.removeprefix("attributes.")
+    return key if key.startswith(_PREFIXES) else f"system.{key}"
 
 
 class JobspecAttributes:
@@ -33,8 +45,14 @@ class JobspecAttributes:
         return self.jobspec.get("attributes")
 
     def setattr(self, key: str, val: object) -> None:
-        """Set an attribute; periods in the key separate levels."""
-        set_treedict(self.jobspec, "attributes." + key, val)
+        """Set an attribute; periods in the key separate levels.
+
+        It is one of the system's, ``system.KEY``, unless the key begins with ``system.``,
+        ``user.`` or ``attributes.``; ``system`` and ``user`` alone are the whole table if ``val``
+        is one.
+        """
+        path = key if key in _SECTIONS and isinstance(val, Mapping) else _path(key)
+        set_treedict(self.jobspec, f"attributes.{path}", val)
 
     def setattr_shell_option(self, key: str, val: object) -> None:
         """Set a shell option; periods in the key separate levels."""
@@ -65,13 +83,17 @@ class JobspecAttributes:
         self.setattr("system.files", {**self._get("system.files", {}), safe_path(path): made})
 
     def getattr(self, key: str) -> Any:
-        """Return an attribute; KeyError if it is not set."""
-        value: object = self.attributes or {}
-        for name in key.split("."):
-            if not isinstance(value, Mapping) or name not in value:
-                raise KeyError(key)
-            value = value[name]
-        return value
+        """Return an attribute, by a key as in `setattr` or from the level of ``attributes`` on;
+        KeyError if it is not set.
+        """
+        ways = (key, _path(key)) if key in _SECTIONS else (_path(key), key)
+        for path in ways:
+            value: object = self.attributes or {}
+            for name in path.split("."):
+                value = value.get(name, _MISSING) if isinstance(value, Mapping) else _MISSING
+            if value is not _MISSING:
+                return value
+        raise KeyError(key)
 
     def _get(self, key: str, default: object = None) -> Any:
         try:

@@ -10,14 +10,35 @@ Text is UTF-8; other bytes become U+FFFD, unless ``raw`` asks for the bytes them
 from __future__ import annotations
 
 import errno
+from collections import deque
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, overload
 
 from flux.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE
 from flux.idset import IDset
 from flux.job import io
-from flux.job.event import EventLogEvent, JobEventWatchFuture, events_of
+from flux.job.event import JobEventWatchFuture, events_of
 from flux.job.follow import OUTPUT
 from flux.job.JobID import JobID
+from flux.job.output_events import (
+    LOG,
+    LOG_DEBUG,
+    LOG_ERROR,
+    LOG_FATAL,
+    LOG_NOTICE,
+    LOG_QUIET,
+    LOG_TRACE,
+    LOG_WARN,
+    STDERR,
+    STDOUT,
+    IoEvent,
+    JobExceptionEvent,
+    LogEvent,
+    OutputEvent,
+    OutputHeaderEvent,
+    RedirectEvent,
+    Taskset,
+    io_event,
+)
 from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
@@ -25,75 +46,42 @@ if TYPE_CHECKING:
 
     from flux.core.handle import Flux
 
-STDOUT: Final = "stdout"
-STDERR: Final = "stderr"
-LOG: Final = "log"
-"""The stream of messages of the job shell that are not shown on stderr."""
+__all__ = [
+    "LOG",
+    "LOG_DEBUG",
+    "LOG_ERROR",
+    "LOG_FATAL",
+    "LOG_NOTICE",
+    "LOG_QUIET",
+    "LOG_TRACE",
+    "LOG_WARN",
+    "STDERR",
+    "STDOUT",
+    "IoEvent",
+    "JobExceptionEvent",
+    "JobOutput",
+    "JobOutputEventWatch",
+    "JobOutputWatch",
+    "JobOutputWatchLines",
+    "LogEvent",
+    "OutputEvent",
+    "OutputEventWatchFuture",
+    "OutputHeaderEvent",
+    "OutputLinesFuture",
+    "OutputWatchFuture",
+    "RedirectEvent",
+    "Taskset",
+    "job_output",
+    "output_event_watch",
+    "output_event_watch_async",
+    "output_watch",
+    "output_watch_async",
+    "output_watch_lines",
+    "output_watch_lines_async",
+]
+
 LONGEST_LINE: Final = 1 << 20
 """Bytes after which a line that does not end is handed on as it is."""
-_TRACE: Final = 7
-
-
-class OutputEvent(EventLogEvent):
-    """One event of a job's output: its ``name`` is ``header``, ``data``, ``log`` or ``redirect``.
-
-    Of a ``data`` event ``stream`` is ``stdout`` or ``stderr``, ``rank`` the task ranks that wrote
-    it as an idset, ``raw`` the bytes and ``data`` the same as text, and ``eof`` tells the end of
-    the stream. Other events have none of these: they are empty.
-    """
-
-    @property
-    def stream(self) -> str:
-        """Name of the stream."""
-        return self._chunk.stream
-
-    @property
-    def rank(self) -> str:
-        """Ranks of the tasks, such as ``0`` or ``0-3``."""
-        return self._chunk.rank
-
-    @property
-    def raw(self) -> bytes:
-        """What was written."""
-        return self._chunk.data
-
-    @property
-    def data(self) -> str:
-        """What was written, as text."""
-        return self._chunk.data.decode("utf-8", "replace")
-
-    @property
-    def eof(self) -> bool:
-        """Whether nothing more comes of the stream."""
-        return self._chunk.eof
-
-    @property
-    def _chunk(self) -> io.IoChunk:
-        return io.decode(self.context) if self.name == "data" else _NO_CHUNK
-
-    def of(self, tasks: IDset | None) -> OutputEvent | None:
-        """Return what of it ``tasks`` wrote, None if that is nothing; None stands for all tasks."""
-        if tasks is None or self.name != "data":
-            return self
-        ranks = tasks if self.rank == "all" else tasks.intersect(self.rank)
-        if not ranks:
-            return None
-        return OutputEvent({**self, "context": {**self.context, "rank": ranks.encode()}})
-
-    def pieces(self, labelio: bool, log_stderr_level: int) -> Iterator[tuple[str, bytes]]:
-        """Yield streams and bytes as a terminal shows them; none for a header."""
-        if self.name == "data":
-            data = io.shown(self._chunk, labelio)
-            if data:
-                yield self.stream, data
-        elif self.name == "log":
-            level = self.context.get("level", _TRACE)
-            shown = isinstance(level, int) and level <= log_stderr_level
-            text = io.log_text(self.context).encode("utf-8", "surrogateescape")
-            yield (STDERR if shown else LOG), text + b"\n"
-
-
-_NO_CHUNK: Final = io.IoChunk("", "", b"", False)
 
 
 class JobOutput(NamedTuple):
@@ -107,17 +95,25 @@ class JobOutput(NamedTuple):
 class OutputEventWatchFuture(JobEventWatchFuture):
     """A watch of a job's output; `get_event` returns one event after the other.
 
-    With ``nowait`` FileNotFoundError is raised at once if there is no output yet.
+    With ``nowait`` FileNotFoundError is raised at once if there is no output yet; with ``labelio``
+    the text of an event has the task ranks before its lines.
     """
 
-    def __init__(self, flux_handle: Flux, jobid: JobID | int | Text, nowait: bool = False) -> None:
+    def __init__(
+        self,
+        flux_handle: Flux,
+        jobid: JobID | int | Text,
+        labelio: bool = False,
+        nowait: bool = False,
+    ) -> None:
         self.jobid = JobID(jobid)
+        self._labelio = labelio
         if nowait:
             _check_there(flux_handle, self.jobid)
         flags = 0 if nowait else FLUX_JOB_EVENT_WATCH_WAITCREATE
         super().__init__(flux_handle, self.jobid, OUTPUT, flags)
 
-    def get_event(self, autoreset: bool = True) -> OutputEvent | None:
+    def get_event(self, autoreset: bool = True) -> IoEvent | None:
         """Return the next event, waiting for it, or None after the last one.
 
         Raises FileNotFoundError if there is no such job, PermissionError for somebody else's.
@@ -126,7 +122,7 @@ class OutputEventWatchFuture(JobEventWatchFuture):
             event = super().get_event(autoreset)
         except FileNotFoundError:
             raise _not_there(self.jobid) from None
-        return None if event is None else OutputEvent(event)
+        return None if event is None else io_event(event, self._labelio)
 
 
 class OutputWatchFuture(OutputEventWatchFuture):
@@ -137,12 +133,11 @@ class OutputWatchFuture(OutputEventWatchFuture):
         flux_handle: Flux,
         jobid: JobID | int | Text,
         labelio: bool = False,
-        log_stderr_level: int = _TRACE,
+        log_stderr_level: int = LOG_TRACE,
         nowait: bool = False,
     ) -> None:
-        self._labelio = labelio
         self._level = as_integer(log_stderr_level, "log_stderr_level")
-        super().__init__(flux_handle, jobid, nowait)
+        super().__init__(flux_handle, jobid, labelio, nowait)
 
     def get_pieces(self) -> list[tuple[str, bytes]] | None:
         """Return what the next event shows, (stream, bytes), which may be nothing, or None after
@@ -160,19 +155,19 @@ class OutputWatchFuture(OutputEventWatchFuture):
 
 
 def output_event_watch_async(
-    flux_handle: Flux, jobid: JobID | int | Text, nowait: bool = False
+    flux_handle: Flux, jobid: JobID | int | Text, labelio: bool = False, nowait: bool = False
 ) -> OutputEventWatchFuture:
     """Watch a job's output; returns a future to call ``get_event`` of, from its ``then`` callback
     for instance.
 
     Unless ``nowait`` is set the output may yet have to begin.
     """
-    return OutputEventWatchFuture(flux_handle, jobid, nowait)
+    return OutputEventWatchFuture(flux_handle, jobid, labelio, nowait)
 
 
 def output_event_watch(
-    flux_handle: Flux, jobid: JobID | int | Text, nowait: bool = False
-) -> Iterator[OutputEvent]:
+    flux_handle: Flux, jobid: JobID | int | Text, labelio: bool = False, nowait: bool = False
+) -> Iterator[IoEvent]:
     """Yield the events of a job's output as they come, until it ends.
 
     The watch is cancelled when the iteration is left early. Raises FileNotFoundError if there is no
@@ -180,7 +175,7 @@ def output_event_watch(
     """
     # Wrong arguments are told now, not when the first event is asked for.
     number = JobID(jobid)
-    return events_of(lambda: OutputEventWatchFuture(flux_handle, number, nowait))
+    return events_of(lambda: OutputEventWatchFuture(flux_handle, number, labelio, nowait))
 
 
 def _check_there(flux_handle: Flux, jobid: JobID) -> None:
@@ -201,7 +196,7 @@ def output_watch_async(
     flux_handle: Flux,
     jobid: JobID | int | Text,
     labelio: bool = False,
-    log_stderr_level: int = _TRACE,
+    log_stderr_level: int = LOG_TRACE,
     nowait: bool = False,
 ) -> OutputWatchFuture:
     """Watch a job's output as a terminal shows it; returns a future to call ``get_output`` of.
@@ -237,7 +232,7 @@ def output_watch(
     flux_handle: Flux,
     jobid: JobID | int | Text,
     labelio: bool = False,
-    log_stderr_level: int = _TRACE,
+    log_stderr_level: int = LOG_TRACE,
     nowait: bool = False,
     *,
     tasks: Text = "*",
@@ -252,7 +247,7 @@ def output_watch(
     """
     wanted = _tasks(tasks)
     level = as_integer(log_stderr_level, "log_stderr_level")
-    events = output_event_watch(flux_handle, jobid, nowait)
+    events = output_event_watch(flux_handle, jobid, nowait=nowait)
     pieces = _pieces(events, wanted, labelio, level)
     return pieces if raw else ((stream, _text(data)) for stream, data in pieces)
 
@@ -272,7 +267,7 @@ def _tasks(tasks: Text) -> IDset | None:
 
 
 def _pieces(
-    events: Iterable[OutputEvent], tasks: IDset | None, labelio: bool, level: int
+    events: Iterable[IoEvent], tasks: IDset | None, labelio: bool, level: int
 ) -> Iterator[tuple[str, bytes]]:
     for event in events:
         mine = event.of(tasks)
@@ -284,7 +279,7 @@ def output_watch_lines(
     flux_handle: Flux,
     jobid: JobID | int | Text,
     labelio: bool = False,
-    log_stderr_level: int = _TRACE,
+    log_stderr_level: int = LOG_TRACE,
     nowait: bool = False,
     keepends: bool = False,
     *,
@@ -298,36 +293,116 @@ def output_watch_lines(
     """
     wanted = _tasks(tasks)
     level = as_integer(log_stderr_level, "log_stderr_level")
-    events = output_event_watch(flux_handle, jobid, nowait)
+    events = output_event_watch(flux_handle, jobid, nowait=nowait)
     return _lines(events, wanted, labelio, level, keepends)
 
 
 def _lines(
-    events: Iterable[OutputEvent], tasks: IDset | None, labelio: bool, level: int, keepends: bool
+    events: Iterable[IoEvent], tasks: IDset | None, labelio: bool, level: int, keepends: bool
 ) -> Iterator[tuple[str, str]]:
-    begun: dict[tuple[str, str], bytes] = {}
-
-    def shown(stream: str, rank: str, line: bytes) -> tuple[str, str]:
-        line = line if keepends else line.removesuffix(b"\n")
-        return stream, _text(io.labelled(rank, line) if labelio and rank else line)
-
+    lines = _WholeLines(labelio, level, keepends)
     for every in events:
         event = every.of(tasks)
-        if event is None or event.name != "data":
-            for stream, data in every.pieces(labelio, level) if event is not None else ():
-                yield shown(stream, "", data)
-            continue
+        if event is not None:
+            yield from lines.take(event)
+    yield from lines.rest()
+
+
+class _WholeLines:
+    """Makes whole lines of what tasks write in pieces."""
+
+    def __init__(self, labelio: bool, level: int, keepends: bool) -> None:
+        self._labelio = labelio
+        self._level = level
+        self._keepends = keepends
+        self._begun: dict[tuple[str, str], bytes] = {}
+
+    def take(self, event: IoEvent) -> Iterator[tuple[str, str]]:
+        """Yield the lines that an event completes."""
+        if event.name != "data":
+            for stream, data in event.pieces(self._labelio, self._level):
+                yield self._shown(stream, "", data)
+            return
         for rank in map(str, IDset(event.rank)) if event.rank != "all" else ("all",):
             key = event.stream, rank
-            *lines, rest = (begun.pop(key, b"") + event.raw).split(b"\n")
+            *lines, rest = (self._begun.pop(key, b"") + event.raw).split(b"\n")
             for line in lines:
-                yield shown(event.stream, rank, line + b"\n")
+                yield self._shown(event.stream, rank, line + b"\n")
             if rest and (event.eof or len(rest) >= LONGEST_LINE):
-                yield shown(event.stream, rank, rest)
+                yield self._shown(event.stream, rank, rest)
             elif rest:
-                begun[key] = rest
-    for (stream, rank), line in begun.items():
-        yield shown(stream, rank, line)
+                self._begun[key] = rest
+
+    def rest(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines that have no end."""
+        for (stream, rank), line in self._begun.items():
+            yield self._shown(stream, rank, line)
+        self._begun = {}
+
+    def _shown(self, stream: str, rank: str, line: bytes) -> tuple[str, str]:
+        line = line if self._keepends else line.removesuffix(b"\n")
+        return stream, _text(io.labelled(rank, line) if self._labelio and rank else line)
+
+
+class OutputLinesFuture(OutputEventWatchFuture):
+    """A watch of a job's output line by line."""
+
+    def __init__(
+        self,
+        flux_handle: Flux,
+        jobid: JobID | int | Text,
+        labelio: bool = False,
+        log_stderr_level: int = LOG_TRACE,
+        nowait: bool = False,
+        keepends: bool = False,
+    ) -> None:
+        level = as_integer(log_stderr_level, "log_stderr_level")
+        self._buffer = _WholeLines(labelio, level, keepends)
+        self._lines: deque[tuple[str, str]] = deque()
+        self._over = False
+        super().__init__(flux_handle, jobid, labelio, nowait)
+
+    def getline(self) -> tuple[str, str] | tuple[None, None]:
+        """Wait for a line and return (stream, line), (None, None) after the last; errors are those
+        of ``get_event``. A ``then`` callback is called for each event, which may have several
+        lines, or none yet: `lines` returns what is there.
+        """
+        while not self._lines and not self._over:
+            self._take()
+        return self._lines.popleft() if self._lines else (None, None)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the lines of the event that is there, in a ``then`` callback for instance."""
+        if not self._over:
+            self._take()
+        found = list(self._lines)
+        self._lines.clear()
+        return found
+
+    def _take(self) -> None:
+        event = self.get_event()
+        self._over = event is None
+        self._lines += self._buffer.rest() if event is None else self._buffer.take(event)
+
+
+def output_watch_lines_async(
+    flux_handle: Flux,
+    jobid: JobID | int | Text,
+    labelio: bool = False,
+    log_stderr_level: int = LOG_TRACE,
+    nowait: bool = False,
+    keepends: bool = False,
+) -> OutputLinesFuture:
+    """Watch a job's output line by line; returns a future to call ``getline`` of.
+
+    Arguments are those of `output_watch_lines`.
+    """
+    return OutputLinesFuture(flux_handle, jobid, labelio, log_stderr_level, nowait, keepends)
+
+
+JobOutputEventWatch = OutputEventWatchFuture
+JobOutputWatch = OutputWatchFuture
+JobOutputWatchLines = OutputLinesFuture
 
 
 def job_output(
@@ -336,7 +411,7 @@ def job_output(
     tasks: Text = "*",
     labelio: bool = False,
     nowait: bool = False,
-    log_stderr_level: int = _TRACE,
+    log_stderr_level: int = LOG_TRACE,
 ) -> JobOutput:
     """Wait for the end of a job's output and return all of it: ``stdout``, ``stderr`` and ``log``.
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias, Union
 
+from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.resource.Rlist import Rlist
+from flux.wire import json
 
 if TYPE_CHECKING:
-    from flux.hostlist import Hostlist
+    from flux.job.types import ResourceObject
 
 ResourceSetLike: TypeAlias = Union[
     "ResourceSet", ResourceSetImplementation, str, bytes, Mapping[str, object], None
@@ -75,6 +78,82 @@ class ResourceSet:
         for arg in args:
             self.impl.append(self._other(arg))
         return self
+
+    def add(self, *args: ResourceSetLike) -> ResourceSet:
+        """Add those resources of other sets that are not in this one; return self."""
+        for arg in args:
+            self.impl.add(self._other(arg))
+        return self
+
+    def copy_ranks(self, ranks: IDsetLike) -> ResourceSet:
+        """Return a copy with nothing but some ranks."""
+        return ResourceSet(self.impl.copy_ranks(IDset(ranks)))
+
+    def copy_constraint(self, constraint: str | bytes | Mapping[str, object]) -> ResourceSet:
+        """Return a copy with those ranks that a constraint (RFC 31), an object or its JSON text,
+        allows; raises ValueError for one that is malformed.
+        """
+        from flux.constraint.match import Place, compile_constraint
+
+        if isinstance(constraint, str | bytes):
+            constraint = json.loads(constraint)
+        allows = compile_constraint(constraint)
+        hosts = dict(zip(self.ranks, self.nodelist, strict=False))
+        properties = self.properties_by_rank()
+        ranks = self.ranks
+        found = [
+            rank for rank in ranks if allows(Place(rank, hosts.get(rank, ""), properties[rank]))
+        ]
+        return self.copy_ranks(found)
+
+    def host_ranks(self, hosts: HostlistLike, ignore_nomatch: bool = False) -> list[int]:
+        """Return the ranks of hosts, in their order.
+
+        Raises FileNotFoundError for a host that is not in the set, unless ``ignore_nomatch`` is
+        set.
+        """
+        known = dict(zip(self.nodelist, self.ranks, strict=False))
+        wanted = list(Hostlist(hosts))
+        for host in wanted:
+            if host not in known and not ignore_nomatch:
+                raise FileNotFoundError(errno.ENOENT, f"host '{host}' not found")
+        return [known[host] for host in wanted if host in known]
+
+    def to_dict(self) -> ResourceObject:
+        """Return R as an object."""
+        found: ResourceObject = json.loads(self.encode())
+        return found
+
+    def get_properties(self) -> str:
+        """Return the properties as JSON text: an object of idsets of ranks by name (RFC 20)."""
+        return self.impl.get_properties()
+
+    def set_property(self, name: str, ranks: IDsetLike | None = None) -> ResourceSet:
+        """Give ranks, None for all of them, a property; return self. Raises ValueError for a name
+        that RFC 20 does not allow, or ranks that are not in the set.
+        """
+        if not isinstance(self.impl, Rlist):
+            raise TypeError(f"{type(self.impl).__name__} has no properties")
+        self.impl.set_property(name, None if ranks is None else IDset(ranks))
+        return self
+
+    @property
+    def starttime(self) -> float:
+        """When the set may be used from, seconds since the epoch, 0 for always."""
+        return self.impl.get_starttime()
+
+    @starttime.setter
+    def starttime(self, starttime: float) -> None:
+        self.impl.set_starttime(starttime)
+
+    @property
+    def expiration(self) -> float:
+        """Until when the set may be used, seconds since the epoch, 0 for ever."""
+        return self.impl.get_expiration()
+
+    @expiration.setter
+    def expiration(self, expiration: float) -> None:
+        self.impl.set_expiration(expiration)
 
     def remove_ranks(self, ranks: IDsetLike) -> ResourceSet:
         """Remove ranks (an IDset, its string, a number or an iterable of numbers); return self."""

@@ -11,6 +11,7 @@ from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.wire import json
+from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
     from flux.job.types import ExecutionProperties, RankResources, ResourceExtras, ResourceObject
@@ -103,6 +104,24 @@ class Rlist(ResourceSetImplementation):
             if rank in self._nodes:
                 raise _malformed(f"rank {rank} appears twice")
             self._nodes[rank] = _Node(entry.get("node"), children)
+
+    # Times
+
+    def get_starttime(self) -> float:
+        """Return when the set may be used from, seconds since the epoch, 0 for always."""
+        return self.starttime
+
+    def get_expiration(self) -> float:
+        """Return until when the set may be used, seconds since the epoch, 0 for ever."""
+        return self.expiration
+
+    def set_starttime(self, starttime: float) -> None:
+        """Set when the set may be used from."""
+        self.starttime = as_seconds(starttime, "starttime")
+
+    def set_expiration(self, expiration: float) -> None:
+        """Set until when the set may be used."""
+        self.expiration = as_seconds(expiration, "expiration")
 
     # Output
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flux.resource.list import (
+        DrainInfo as DrainInfo,
+    )
+    from flux.resource.list import (
         ResourceListRPC as ResourceListRPC,
+    )
+    from flux.resource.list import (
+        ResourceStatus as ResourceStatus,
     )
     from flux.resource.list import (
         SchedResourceList as SchedResourceList,
@@ -20,22 +26,30 @@ if TYPE_CHECKING:
     from flux.resource.list import (
         resource_list as resource_list,
     )
+    from flux.resource.ResourceCount import ResourceCount as ResourceCount
     from flux.resource.ResourceSet import ResourceSet as ResourceSet
     from flux.resource.ResourceSetImplementation import (
         ResourceSetImplementation as ResourceSetImplementation,
     )
     from flux.resource.Rlist import Rlist as Rlist
+    from flux.resource.Rv1Set import Rv1Set as Rv1Set
+    from flux.resource.status import resource_status as resource_status
 
 _HOME = {
+    "DrainInfo": "list",
+    "ResourceCount": "ResourceCount",
     "ResourceListRPC": "list",
     "ResourceSet": "ResourceSet",
     "ResourceSetImplementation": "ResourceSetImplementation",
+    "ResourceStatus": "list",
     "Rlist": "Rlist",
+    "Rv1Set": "Rv1Set",
     "SchedResourceList": "list",
     "resource_list": "list",
+    "resource_status": "status",
 }
 
-SUBMODULES = frozenset({"list"})
+SUBMODULES = frozenset({"list", "status"})
 """Modules that are reached as an attribute without an import of their own."""
 
 __all__ = sorted(_HOME)

@@ -4,7 +4,7 @@ of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux.constants import FLUX_NODEID_ANY
 from flux.hostlist import Hostlist
@@ -13,7 +13,7 @@ from flux.resource.ResourceSet import ResourceSet
 from flux.rpc import RPC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from flux.core.handle import Flux
     from flux.wire.json import JsonMapping, JsonObject
@@ -49,11 +49,36 @@ class SchedResourceList:
         made._derive(part(self.all), part(self.down), part(self.allocated))
         return made
 
+    def copy_constraint(self, constraint: str | bytes | Mapping[str, object]) -> SchedResourceList:
+        """Return the part of each set that a constraint allows; see `ResourceSet`."""
+        return self.only(lambda found: found.copy_constraint(constraint))
+
+    def filter(self, include: IDset | Hostlist | str) -> SchedResourceList:
+        """Leave nothing but some ranks or hosts, and return self; raises FileNotFoundError for a
+        host that there is not, ValueError for what is no list of either.
+        """
+        ranks = _ranks_of(self.all, include)
+        part = self.only(lambda found: found.copy_ranks(found.ranks.intersect(ranks)))
+        vars(self).update(vars(part))
+        return self
+
     def __getitem__(self, state: str) -> ResourceSet:
         if state not in self.STATES:
             raise KeyError(state)
         resources: ResourceSet = getattr(self, state)
         return resources
+
+
+def _ranks_of(resources: ResourceSet, include: IDset | Hostlist | str) -> IDset:
+    """Return ranks that are named by themselves or by their hosts."""
+    if isinstance(include, IDset):
+        return include
+    if isinstance(include, str):
+        try:
+            return IDset(include)
+        except ValueError:
+            include = Hostlist(include)
+    return IDset(resources.host_ranks(include))
 
 
 class ResourceListRPC(RPC):
@@ -74,29 +99,78 @@ class ResourceListRPC(RPC):
         return answer
 
 
+class DrainInfo(NamedTuple):
+    """Which ranks were drained together, when (seconds since the epoch) and why."""
+
+    ranks: IDset
+    timestamp: float
+    reason: str
+
+
 class ResourceStatus:
     """Which ranks of an instance are online, drained or excluded, made from the answer to
     ``resource.status``.
+
+    ``allocated_ranks`` are those that jobs hold: drained ranks among them are ``draining`` until
+    these end. There is no housekeeping after jobs, so ``housekeeping`` are the ranks given, if any.
     """
 
-    STATES = ("all", "online", "avail", "offline", "exclude", "drain")
+    STATES = (
+        *("all", "online", "avail", "offline", "exclude", "drain", "drained", "draining"),
+        *("torpid", "allocated", "housekeeping"),
+    )
 
-    def __init__(self, resp: JsonMapping) -> None:
-        self.rset = ResourceSet(resp["R"])
+    def __init__(
+        self,
+        rstatus: JsonMapping,
+        allocated_ranks: IDset | None = None,
+        housekeeping_ranks: IDset | None = None,
+    ) -> None:
+        self.rset = ResourceSet(rstatus["R"])
         self.hosts = dict(zip(self.rset.ranks, self.rset.nodelist, strict=False))
-        self.drained: dict[str, JsonMapping] = dict(resp["drain"])
+        self.drained_by: dict[str, JsonMapping] = dict(rstatus["drain"])
         self.all = self.rset.ranks
-        self.online = IDset(resp["online"])
-        self.offline = IDset(resp["offline"])
-        self.exclude = IDset(resp["exclude"])
-        self.drain = IDset().union(*self.drained)
+        self.online = IDset(rstatus["online"])
+        self.offline = IDset(rstatus["offline"])
+        self.exclude = IDset(rstatus["exclude"])
+        self.torpid = IDset(rstatus.get("torpid") or "")
+        self.drain = IDset().union(*self.drained_by)
+        self.allocated = allocated_ranks or IDset()
+        self.housekeeping = housekeeping_ranks or IDset()
+        self._derive()
+
+    def _derive(self) -> None:
         self.avail = self.online.difference(self.exclude, self.drain)
+        self.draining = self.drain.intersect(self.allocated)
+        self.drained = self.drain.difference(self.allocated)
 
     def __getitem__(self, state: str) -> IDset:
         if state not in self.STATES:
             raise KeyError(state)
         ranks: IDset = getattr(self, state)
         return ranks
+
+    def get_idset(self, *args: str) -> IDset:
+        """Return the ranks in any of some states; KeyError for a state that there is not."""
+        return IDset().union(*(self[state] for state in args))
+
+    def get_drain_info(self, rank: int) -> DrainInfo | None:
+        """Return how a rank was drained, None if it is not."""
+        return next(
+            (DrainInfo(*found) for found in self.drain_info() if rank in found[0]),
+            None,
+        )
+
+    def filter(self, include: IDset | Hostlist | str) -> ResourceStatus:
+        """Leave nothing but some ranks or hosts, and return self; errors are those of
+        `SchedResourceList.filter`.
+        """
+        ranks = _ranks_of(self.rset, include)
+        for state in ("all", "online", "offline", "exclude", "torpid", "drain", "allocated"):
+            setattr(self, state, self[state].intersect(ranks))
+        self.housekeeping = self.housekeeping.intersect(ranks)
+        self._derive()
+        return self
 
     def nodelist(self, ranks: IDset) -> Hostlist:
         """Return the hosts of some ranks."""
@@ -106,7 +180,7 @@ class ResourceStatus:
         """Yield ranks, time (seconds since the epoch) and reason of each drain, the lowest ranks
         first.
         """
-        for ranks, info in sorted(self.drained.items(), key=lambda item: IDset(item[0]).first()):
+        for ranks, info in sorted(self.drained_by.items(), key=lambda item: IDset(item[0]).first()):
             yield IDset(ranks), float(info["timestamp"]), str(info["reason"])
 
 

@@ -64,7 +64,7 @@ def command(
             sys.stdout.write(f"{rows.header()}\n")
         code = 0
         if as_json:
-            print_json(job.to_dict())
+            print_json(job.raw())
             continue
         try:
             sys.stdout.write(f"{rows.format(job)}\n")

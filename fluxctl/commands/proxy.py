@@ -6,11 +6,11 @@ import os
 
 import click
 
+from flux.uri.forms import reachable
 from fluxctl.command import FluxCommand
 from fluxctl.completions import uris
 from fluxctl.errors import CommandError
 from fluxctl.target import resolve
-from fluxctl.uri_forms import reachable
 
 
 @click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})

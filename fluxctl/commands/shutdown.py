@@ -95,8 +95,8 @@ def _ask_to_replace(path: str, yes: bool, no: bool) -> None:
 
 def _reach(target: str | None) -> Flux:
     from flux.core.handle import Flux
+    from flux.uri.forms import reachable
     from fluxctl.target import resolve
-    from fluxctl.uri_forms import reachable
 
     return handle() if target is None else Flux(reachable(resolve(target)))
 

@@ -133,7 +133,7 @@ def _draw(
     """
     read_only, query, sort = how
     _check_terminal(sys.stdin, sys.stdout, sys.stderr)
-    from fluxctl.uri_forms import reachable
+    from flux.uri.forms import reachable
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
 
@@ -316,8 +316,8 @@ def _target_uri(target: str) -> str:
     """Return the URI of ``target``: itself if it is one, else what the job of that id says its
     instance's is.
     """
+    from flux.uri.forms import reachable
     from fluxctl.target import resolve
-    from fluxctl.uri_forms import reachable
 
     return reachable(resolve(target))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
+from flux.uri.forms import local_form, remote_form
 from fluxctl.command import FluxCommand, echo
 from fluxctl.completions import uris
 from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json
 from fluxctl.target import resolve
-from fluxctl.uri_forms import local_form, remote_form
 
 
 @click.command(cls=FluxCommand)
@@ -22,8 +22,9 @@ def command(local: bool, remote: bool, wait: bool, as_json: bool, target: str) -
     """Print the URI of the instance that TARGET names.
 
     TARGET is the id of a job that is a Flux instance, or ids separated by slashes for an instance
-    in an instance. pid:N names the instance of a process on this machine, slurm:JOBID and lsf:JOBID
-    the one in a job of Slurm or LSF; a URI is itself. ?local or ?remote after it is the same as
+    in an instance; / is the outermost instance, .. the one that this one is in. pid:N names the
+    instance of a process on this machine, slurm:JOBID and lsf:JOBID the one in a job of Slurm or
+    LSF; a URI is itself. ?local or ?remote after it is the same as
     --local and --remote, and FLUX_URI_RESOLVE_LOCAL in the environment has all URIs made local.
     """
     if local and remote:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from flux.job.options import values
 from fluxctl.command import echo, handle, python_failure
-from fluxctl.mini import todays_attributes as todays
 from fluxctl.mini.options import MiniOptions, failure
 from fluxctl.mini.program import program
 
@@ -74,7 +74,7 @@ def _attach(options: MiniOptions) -> Callable[[Flux, int], int]:
             debug=options.debug_emulate,
             wait_event=options.wait_event,
         )
-        if options.todays and options.input and todays.is_ranks(options.input):
+        if options.todays and options.input and values.is_ranks(options.input):
             shown.stdin_tasks = options.input
         return attach(flux, jobid, shown)
 
@@ -149,7 +149,7 @@ def bulksubmit(options: MiniOptions, words: Sequence[str]) -> int:
 
 def _refuse_input_of_some(options: MiniOptions, command: str) -> None:
     """Nobody here sends a job its input: there is none to choose tasks for."""
-    if options.todays and options.input and todays.is_ranks(options.input):
+    if options.todays and options.input and values.is_ranks(options.input):
         raise failure(f"per-task input not supported for {command}")
 
 

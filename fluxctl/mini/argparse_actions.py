@@ -8,8 +8,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from flux.duration import parse_datetime
-from fluxctl.errors import CommandError
-from fluxctl.mini.batch_config import BatchConfig
+from flux.job.options.configuration import BatchConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +76,6 @@ class ConfAction(argparse.Action):
         found = getattr(namespace, self.dest, None) or BatchConfig()
         try:
             setattr(namespace, self.dest, found.update(str(values)))
-        except CommandError as error:
-            text = error.message.removeprefix("ERROR: ").removeprefix("--conf: ")
+        except ValueError as error:
+            text = str(error).removeprefix("--conf: ")
             raise argparse.ArgumentError(self, text) from None

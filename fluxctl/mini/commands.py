@@ -113,17 +113,20 @@ class BatchCommand(MiniCommand):
 
     def _directives(self, ctx: click.Context, script: Script) -> list[str]:
         """Return the words of the script's directives, each line of which has been tried."""
-        from fluxctl.mini.directives import parse_directives
+        from flux.job.directives import parse_directives
 
         if ctx.params["wrap"] or not ("flux:" in script.text or "FLUX:" in script.text):
             return []
-        found = parse_directives(script.text, script.name)
+        try:
+            found = parse_directives(script.text, script.name)
+        except ValueError as error:
+            raise CommandError(f"ERROR: {error}") from None
         for directive in found:
-            reason = self._refused(ctx, directive.words)
+            reason = self._refused(ctx, directive.args)
             if reason:
-                text = f"argument parsing failed at {script.name} line {directive.line}: {reason}"
+                text = f"argument parsing failed at {script.name} line {directive.lineno}: {reason}"
                 raise CommandError(f"ERROR: {text}")
-        return [word for directive in found for word in directive.words]
+        return [word for directive in found for word in directive.args]
 
     def _refused(self, ctx: click.Context, words: list[str]) -> str:
         """Return why words cannot stand in a directive, "" if they can."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.job.event import EventLogEvent
     from flux.job.follow import Item
-    from flux.job.follow_blocking import JobWatcher
+    from flux.job.follow_blocking import EventlogWatcher
     from flux.job.follow_journal import JournalFollower
     from flux.rpc import RPC
     from fluxctl.mini.console import Console
@@ -46,7 +46,7 @@ class _Followed:
     progress: JobProgress | None = None
     started: bool = False
     ended: bool = False
-    watch: JobWatcher | None = None
+    watch: EventlogWatcher | None = None
     output_over: bool = False
 
 
@@ -142,7 +142,7 @@ class Following:
         that is being watched is told once.
         """
         from flux.job import follow
-        from flux.job.follow_blocking import JobWatcher
+        from flux.job.follow_blocking import EventlogWatcher
 
         self._journal = None
         for jobid in followed:
@@ -152,7 +152,7 @@ class Following:
             known.progress = JobProgress()
             if known.watch is not None:
                 take = partial(self._event, jobid, known)
-                JobWatcher(self._handle, jobid, follow.JobFollower({}), take).start()
+                EventlogWatcher(self._handle, jobid, follow.JobFollower({}), take).start()
             else:
                 del self._by_journal[jobid]
                 self._unwatched.append((jobid, known.job, known.progress))
@@ -203,14 +203,14 @@ class Following:
         a whole; for the others, an event of the execution tells when it is.
         """
         from flux.job import follow
-        from flux.job.follow_blocking import JobWatcher
+        from flux.job.follow_blocking import EventlogWatcher
 
         begun, self._begun = self._begun, []
         for jobid in begun if self._settings.watch else ():
             known = self._by_journal[jobid]
             take = partial(self._output, jobid, known, self._talk(jobid, known.job))
             follower = follow.JobFollower(brief=True)
-            known.watch = JobWatcher(self._handle, jobid, follower, take)
+            known.watch = EventlogWatcher(self._handle, jobid, follower, take)
             known.watch.open(follow.OUTPUT if known.ended else follow.EXEC)
 
     def _output(self, jobid: int, known: _Followed, talk: JobTalk, item: Item) -> None:
@@ -236,10 +236,10 @@ class Following:
 
     def _watch(self, jobid: int, job: JobToSubmit, progress: JobProgress) -> None:
         from flux.job import follow
-        from flux.job.follow_blocking import JobWatcher
+        from flux.job.follow_blocking import EventlogWatcher
 
         talk = self._talk(jobid, job)
-        watcher: JobWatcher
+        watcher: EventlogWatcher
 
         def take(item: Item) -> None:
             if self._take(item, progress, talk):
@@ -249,7 +249,7 @@ class Following:
         # of them is read.
         announced = follow.ANNOUNCED if self._settings.watch else {}
         follower = follow.JobFollower(announced, brief=True)
-        watcher = JobWatcher(self._handle, jobid, follower, take)
+        watcher = EventlogWatcher(self._handle, jobid, follower, take)
         watcher.start()
 
     def _take(self, item: Item, progress: JobProgress, talk: JobTalk) -> bool:

@@ -6,7 +6,6 @@ Options arrive as text and become numbers here.
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,51 +13,22 @@ from flux.debugged import get_mpir_being_debugged
 from flux.duration import parse_datetime
 from flux.job.Jobspec import JobspecV1
 from flux.job.jobspec_v1 import BATCH_OUTPUT
-from flux.job.signals import parse_warning
+from flux.job.options import values
+from flux.job.options.environment import UnknownValue, build_environment
+from flux.job.options.rlimits import build_rlimits
+from flux.job.options.values import parse_value
 from flux.wire import json
 from fluxctl.command import current_directory
-from fluxctl.mini import todays_attributes as todays
 from fluxctl.mini.counts import slots_of, tasks_of
-from fluxctl.mini.environment import build_environment
 from fluxctl.mini.options import MiniOptions, failure
-from fluxctl.mini.rlimits import build_rlimits
-from fluxctl.mini.subinstance import add_configuration, broker_options
+from fluxctl.mini.program import program
+from fluxctl.mini.subinstance import broker_options, configuration
 from fluxctl.standard_input import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _TO_KVS = ("none", "kvs")
-
-
-VALUELESS: Final = ("singleton",)
-"""Schemes of dependencies that say everything."""
-
-
-def parse_dependency(uri: str) -> dict[str, object]:
-    """Return the RFC 26 object of a dependency URI ``SCHEME:VALUE[?KEY=VAL[&KEY=VAL...]]``, or of
-    a scheme of `VALUELESS` alone.
-
-    Raises CommandError if it does not begin with a scheme.
-    """
-    scheme, colon, rest = uri.partition(":")
-    value, _, query = rest.partition("?")
-    if not (scheme and colon) and uri not in VALUELESS:
-        raise failure(f'Invalid dependency URI "{uri}"')
-    entry: dict[str, object] = {"scheme": scheme, "value": value}
-    for pair in filter(None, query.split("&")):
-        key, _, text = pair.partition("=")
-        entry[key] = parse_value(text)
-    return entry
-
-
-def parse_value(text: str) -> object:
-    """Return JSON where the text is JSON, otherwise the text."""
-    try:
-        value: object = json.loads(text)
-    except ValueError:
-        return text
-    return value
 
 
 def _attribute(text: str, options: MiniOptions) -> tuple[str, object]:
@@ -68,7 +38,8 @@ def _attribute(text: str, options: MiniOptions) -> tuple[str, object]:
     found = parse_value(value) if equals else 1
     if key.startswith("^"):
         key, found = key[1:], _read_value("--setattr", key[1:], value)
-    return todays.attribute_key(key) if options.todays else key, found
+    path = values.attribute_key(key) if options.todays else key
+    return f"attributes.{path}", found
 
 
 def _read_value(option: str, key: str, path: str) -> object:
@@ -81,25 +52,6 @@ def _read_value(option: str, key: str, path: str) -> object:
     return value
 
 
-def _add_file(jobspec: JobspecV1, text: str) -> None:
-    """Add what ``[NAME[:PERMS]=]PATH|DATA`` names: DATA has a newline, PATH is a file, whose last
-    part is its NAME if none is given.
-    """
-    name, equals, data = text.partition("=")
-    perms: int | None = None
-    if not equals:
-        name, data = os.path.basename(text), text
-    elif re.search(":[0-7]+$", name):
-        name, _, digits = name.rpartition(":")
-        perms = int(digits, 8)
-    try:
-        jobspec.add_file(name, data, perms)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        shown = text.replace("\n", "\\n")[:100]
-        raise failure(f"--add-file={shown}: {reason}") from None
-
-
 def _shell_option(text: str, options: MiniOptions) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     if options.todays and key.startswith("^"):
@@ -107,22 +59,14 @@ def _shell_option(text: str, options: MiniOptions) -> tuple[str, object]:
     return key, parse_value(value) if equals else 1
 
 
-def _constraint(texts: Sequence[str]) -> object:
-    """Return the constraint that all of some texts make (RFC 31)."""
-    from flux.constraint.parser import parse_constraint
-
-    text = texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts)
-    try:
-        return parse_constraint(text)
-    except ValueError as error:
-        raise failure(f"--requires: {error}") from None
-
-
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Report what the library refuses, in its words, as a failure of the command."""
     try:
         yield
+    except UnknownValue as error:
+        text = f"--env: Unable to substitute {error.rule}\n{program()}: ERROR: {error.reason}"
+        raise failure(text) from None
     except (ValueError, TypeError) as error:
         raise failure(error) from None
 
@@ -162,7 +106,7 @@ class JobspecBuilder:
                 broker_opts=broker_options(options),
                 **slots,
             )
-        add_configuration(jobspec, options)
+            configuration(options).add_to(jobspec)
         if options.todays:
             name = "batch" if script.name == FROM_STDIN else script.name
             jobspec.setattr("system.job.name", name)
@@ -180,7 +124,7 @@ class JobspecBuilder:
             jobspec = JobspecV1.from_nest_command(
                 command, broker_opts=broker_options(options), **slots
             )
-        add_configuration(jobspec, options)
+            configuration(options).add_to(jobspec)
         if interactive:
             jobspec.setattr_shell_option("pty", 1)
         return self._finished(jobspec, options)
@@ -189,7 +133,8 @@ class JobspecBuilder:
         """Return the environment that rules make; the same rules are worked out once."""
         key = tuple(rules)
         if key not in self._environments:
-            self._environments[key] = build_environment(key)
+            with _refusals():
+                self._environments[key] = build_environment(key)
         return self._environments[key]
 
     def _finished(
@@ -199,7 +144,7 @@ class JobspecBuilder:
         if options.time_limit is not None:
             with _refusals():
                 limit = options.time_limit
-                jobspec.duration = todays.time_limit(limit) if options.todays else limit
+                jobspec.duration = values.time_limit(limit) if options.todays else limit
         jobspec.cwd = self._cwd if options.cwd is None else os.path.join(self._cwd, options.cwd)
         jobspec.environment = self.environment(options.env)
         if options.job_name is not None:
@@ -209,12 +154,14 @@ class JobspecBuilder:
         if options.bank is not None:
             jobspec.setattr("system.bank", options.bank)
         if options.requires:
-            jobspec.setattr("system.constraints", _constraint(options.requires))
+            with _refusals():
+                jobspec.setattr("system.constraints", values.parse_requires(options.requires))
         self._set_dependencies(jobspec, options)
         self._set_io(jobspec, options, options.output or output)
         self._set_shell(jobspec, options)
         for text in options.add_file:
-            _add_file(jobspec, text)
+            with _refusals():
+                values.add_file(jobspec, text)
         if get_mpir_being_debugged() or options.debug_emulate:
             jobspec.setattr_shell_option("stop-tasks-in-exec", 1)
         # Last, so that a user may override whatever was set above.
@@ -228,7 +175,8 @@ class JobspecBuilder:
 
     @staticmethod
     def _set_dependencies(jobspec: JobspecV1, options: MiniOptions) -> None:
-        found = [parse_dependency(uri) for uri in options.dependency]
+        with _refusals():
+            found = [values.parse_dependency(uri) for uri in options.dependency]
         if options.begin_time is not None:
             with _refusals():
                 moment = parse_datetime(options.begin_time).timestamp()
@@ -238,24 +186,21 @@ class JobspecBuilder:
 
     @staticmethod
     def _set_shell(jobspec: JobspecV1, options: MiniOptions) -> None:
-        if options.taskmap is not None:
-            scheme, _, value = options.taskmap.partition(":")
-            jobspec.setattr_shell_option("taskmap", {"scheme": scheme, "value": value})
-        if options.signal is not None:
-            try:
-                number, seconds = parse_warning(options.signal)
-            except ValueError as error:
-                raise failure(f"--signal={options.signal}: {error}") from None
-            jobspec.setattr_shell_option("signal", {"signum": number, "timeleft": seconds})
-        if options.rlimit:
-            jobspec.setattr_shell_option("rlimit", build_rlimits(options.rlimit))
+        with _refusals():
+            if options.taskmap is not None:
+                taskmap = values.parse_taskmap(options.taskmap)
+                jobspec.setattr_shell_option("taskmap", taskmap)
+            if options.signal is not None:
+                jobspec.setattr_shell_option("signal", values.parse_signal(options.signal))
+            if options.rlimit:
+                jobspec.setattr_shell_option("rlimit", build_rlimits(options.rlimit))
 
     @staticmethod
     def _set_io(jobspec: JobspecV1, options: MiniOptions, output: str | None) -> None:
-        if options.input and not (options.todays and todays.is_ranks(options.input)):
+        if options.input and not (options.todays and values.is_ranks(options.input)):
             jobspec.stdin = options.input
         if options.unbuffered:
-            todays.set_unbuffered(jobspec)
+            values.set_unbuffered(jobspec)
         for path, stream in ((output, "stdout"), (options.error, "stderr")):
             if path and path not in _TO_KVS:
                 setattr(jobspec, stream, path)

@@ -8,9 +8,9 @@ from argparse import Namespace
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from flux.job.options.configuration import BatchConfig
 from flux.wire import json
-from fluxctl.mini.batch_config import BatchConfig
-from fluxctl.mini.options import MiniOptions, given
+from fluxctl.mini.options import MiniOptions, failure, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,8 +71,11 @@ def _shown(name: str, value: object, command: str) -> object:
 
 def _configuration(texts: Iterable[object]) -> BatchConfig:
     found = BatchConfig()
-    for text in texts:
-        found.update(str(text))
+    try:
+        for text in texts:
+            found.update(str(text))
+    except ValueError as error:
+        raise failure(error) from None
     return found
 
 

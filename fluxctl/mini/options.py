@@ -8,7 +8,7 @@ have keeps its default.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Never, Protocol, cast
 
 from fluxctl.errors import CommandError
 
@@ -139,8 +139,8 @@ def _has_brace(value: object) -> bool:
     return isinstance(value, list | tuple) and any("{" in text for text in value)
 
 
-def given(values: Mapping[str, Any], *, todays: bool = False) -> MiniOptions:
+def given(values: Mapping[str, object], *, todays: bool = False) -> MiniOptions:
     """Return click's values, which are texts, tuples of texts, flags and counts, as options, to be
     read as today's flux-core does or not.
     """
-    return MiniOptions(todays=todays, **values)
+    return MiniOptions(todays=todays, **cast("dict[str, Never]", values))

@@ -9,7 +9,7 @@ import pytest
 
 from flux.job.JobID import JobID
 from flux.testing.instance import Instance, running_instance
-from fluxctl.uri_forms import reachable
+from flux.uri.forms import reachable
 from tests.console.driving import until
 from tests.console.test_live_feed import eventually, following, run_job, status
 from tui.app import TopApp

@@ -435,3 +435,82 @@ async def test_both_handles_have_the_same_names_for_the_same(instance: Instance)
                 timeout=0.01,
             )
     assert repr(handle) == "<AsyncFlux rank 0 of 2 closed>"
+
+
+def test_prepare_check_and_idle_watchers_are_called_in_each_turn(h: flux.Flux) -> None:
+    seen: list[str] = []
+    prepare = h.prepare_watcher_create(lambda *_: seen.append("prepare"))
+    check = h.check_watcher_create(lambda *_: seen.append("check"))
+
+    def idle(handle: flux.Flux, *_: object) -> None:
+        seen.append("idle")
+        if seen.count("idle") == 3:
+            handle.reactor_stop()
+
+    with prepare, check, h.idle_watcher_create(idle):
+        h.reactor_run()
+    assert seen[:3] == ["prepare", "check", "idle"]
+    assert seen.count("idle") == 3
+    assert h.reactor_run() == 0  # nothing keeps it any more
+
+
+def test_a_watcher_may_let_the_reactor_end(h: flux.Flux) -> None:
+    timer = h.timer_watcher_create(3600.0, lambda *_: None)
+    timer.start()
+    timer.unref()
+    assert h.reactor_run() == 0
+    timer.ref()
+    assert h.reactor.run(nowait=True) == 1
+    timer.stop()
+    assert h.reactor_run() == 0
+
+
+def test_a_timer_is_reset_to_what_it_was_made_with(h: flux.Flux) -> None:
+    seen: list[float] = []
+    timer = h.timer_watcher_create(0.001, lambda *_: seen.append(1.0), 0.0)
+    timer.reset(3600.0)
+    timer.reset()
+    with timer:
+        h.reactor_run()
+    assert seen == [1.0]
+
+
+def test_the_configuration_is_there_by_key(h: flux.Flux) -> None:
+    assert h.conf_get() == {}
+    assert h.conf_get("no.such", "default") == "default"
+    h.attr_set("test.gone", "1")
+    h.attr_remove("test.gone")
+    assert h.attr_get("test.gone") is None
+    with pytest.raises(FileNotFoundError):
+        h.attr_remove("test.gone")
+
+
+def test_requests_of_other_roles_are_refused(instance: Instance, h: flux.Flux) -> None:
+    h.service_register("mine").get()
+    watcher = h.msg_watcher_create(
+        lambda handle, _watcher, msg, _args: handle.respond(msg, {"ok": 1}),
+        FLUX_MSGTYPE_REQUEST,
+        "mine.*",
+        rolemask=0,
+    )
+    answers: list[object] = []
+
+    def take(future: Future) -> None:
+        try:
+            answers.append(future.get())
+        except OSError as exc:
+            answers.append(exc.errno)
+        h.reactor_stop()
+
+    with pytest.MonkeyPatch.context() as patch, watcher:
+        h.rpc("mine.x").then(take)
+        h.reactor_run()
+        patch.setenv("FLUX_HANDLE_ROLEMASK", "0x2")
+        with flux.Flux(instance.uri) as guest:
+            rpc = guest.rpc("mine.x")
+            h.timer_watcher_create(0.0, lambda *_: None).start()
+            while not rpc.is_ready():
+                h.reactor.run(once=True)
+            with pytest.raises(PermissionError):
+                rpc.get()
+    assert answers == [{"ok": 1}]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
-from fluxctl.foreign_jobs import NOT_FOUND
+from flux.uri.foreign_jobs import NOT_FOUND
 from tests.system.slurm import missing, running_slurm
 from tests.system.watching import PATIENCE, ending, line
 
@@ -232,3 +232,20 @@ def test_the_search_on_a_node_needs_no_instance() -> None:
     )
     assert done.returncode == NOT_FOUND
     assert done.stderr == "flux-uri: lsf:123456789: no Flux instance is found in the job\n"
+
+
+def test_paths_lead_to_the_outermost_instance_and_back(instance: Instance) -> None:
+    uri = instance.environment["FLUX_URI"]
+    for path in ("/", ".", "..", "/.", "jobid:."):
+        assert said(instance, "uri", path) == (0, uri)
+
+
+def test_python_finds_an_instance_as_the_command_does(instance: Instance) -> None:
+    from flux.uri import FluxURIResolver
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLUX_URI", instance.environment["FLUX_URI"])
+        resolver = FluxURIResolver()
+        assert resolver.resolve("/").local == instance.environment["FLUX_URI"]
+        with pytest.raises(ValueError, match="f1: no such job"):
+            resolver.resolve("f1")

@@ -145,3 +145,43 @@ def test_instance_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> Non
     executor.shutdown()
     with pytest.raises(ValueError, match="threads"):
         FluxExecutor(threads=0)
+
+
+class Unforeseen(Exception):
+    """Of no kind that anybody expects."""
+
+
+@pytest.mark.parametrize("failure", [TypeError("no bytes"), Unforeseen("?"), SystemExit(3)])
+def test_whatever_keeps_a_thread_from_a_handle_fails_its_futures(
+    monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    began = threading.Event()
+
+    def make(*_args: object) -> StreamingFlux:
+        began.wait(TIMEOUT)
+        raise failure
+
+    monkeypatch.setattr("flux.core.handle.Flux", make)
+    with FluxExecutor() as executor:
+        futures = [executor.submit("{}") for _ in range(3)]
+        began.set()
+        assert [one.exception(TIMEOUT) for one in futures] == [failure] * 3
+
+
+def test_whatever_ends_a_thread_fails_its_futures(monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = Unforeseen("in a callback")
+
+    class Failing(StreamingFlux):
+        def reactor_run(self, *_args: object) -> int:
+            raise failure
+
+    monkeypatch.setattr(
+        "flux.core.handle.Flux", lambda *_args: Failing(LOGS, {"job-ingest.submit": ingest})
+    )
+    with FluxExecutor() as executor:
+        try:
+            future = executor.submit("{}", urgency=1)
+        except RuntimeError as exc:
+            assert exc.__cause__ is failure
+        else:
+            assert future.exception(TIMEOUT) is failure

@@ -28,7 +28,7 @@ from flux.job.follow import (
     entries_of,
 )
 from flux.job.follow_async import follow
-from flux.job.follow_blocking import JobWatcher
+from flux.job.follow_blocking import EventlogWatcher
 from flux.wire import json
 from flux.wire.message import Message, response
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
@@ -112,7 +112,7 @@ def blocking(
     """Follow job 7 on a scripted handle to its end."""
     handle: Any = StreamingFlux(logs)
     items: list[Item] = []
-    JobWatcher(handle, 7, follower or JobFollower(), items.append).start()
+    EventlogWatcher(handle, 7, follower or JobFollower(), items.append).start()
     handle.reactor.run()
     return items, handle
 
@@ -232,7 +232,7 @@ def test_whoever_hears_the_end_of_a_log_may_open_another() -> None:
         if item == LogEnded(MAIN):
             watcher.open(OUTPUT)
 
-    watcher = JobWatcher(handle, 7, JobFollower({}), take)
+    watcher = EventlogWatcher(handle, 7, JobFollower({}), take)
     watcher.start()
     handle.reactor.run()
     assert names(items, OUTPUT) == ["header", "data"]

@@ -65,11 +65,11 @@ def test_bad_counts(counts: dict[str, Any], message: str) -> None:
 
 def test_attributes() -> None:
     made = JobspecV1.from_command(["true"])
-    made.setattr("a.b", 1)
+    made.setattr("attributes.a.b", 1)
     made.setattr_shell_option("pty", 1)
     made.stdin, made.stdout, made.stderr = "in", "out", "err"
     assert (made.stdin, made.stdout, made.stderr) == ("in", "out", "err")
-    assert made.getattr("a") == {"b": 1}
+    assert made.getattr("a") == made.getattr("attributes.a") == {"b": 1}
     made.duration = "2.5m"
     assert made.duration == 150.0
     made.duration = timedelta(minutes=1)

@@ -15,7 +15,7 @@ import flux.job
 @pytest.mark.parametrize("name", flux.job.__all__)
 def test_every_name_loads(name: str) -> None:
     value = getattr(flux.job, name)
-    assert callable(value)
+    assert callable(value) or name == "MAIN_EVENTS"
     assert not isinstance(value, ModuleType)
     assert name in dir(flux.job)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flux.job.options.values import parse_dependency
 from fluxctl.errors import CommandError
-from fluxctl.mini.jobspec import JobspecBuilder, Script, parse_dependency, read_script
+from fluxctl.mini.jobspec import JobspecBuilder, Script, read_script
 from fluxctl.mini.options import MiniOptions
 from fluxctl.mini.request import make_request, parse_urgency
 
@@ -173,8 +174,10 @@ def test_dependency_needs_a_scheme() -> None:
         "value": "",
     }  # the broker says what is wrong with it
     for uri in (":x", "x", "?"):
-        with pytest.raises(CommandError):
+        with pytest.raises(ValueError, match="Invalid dependency URI"):
             parse_dependency(uri)
+        with pytest.raises(CommandError, match="ERROR: Invalid dependency URI"):
+            JobspecBuilder("/").tasks(given(dependency=[uri]), ["x"])
 
 
 def test_batch_as_recorded() -> None:

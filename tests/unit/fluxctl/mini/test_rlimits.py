@@ -6,10 +6,10 @@ import resource
 
 import pytest
 
+from flux.job.options.rlimits import LIMITS, NOT_BY_DEFAULT, build_rlimits
 from fluxctl.errors import CommandError
 from fluxctl.mini.jobspec import JobspecBuilder
 from fluxctl.mini.options import MiniOptions
-from fluxctl.mini.rlimits import LIMITS, NOT_BY_DEFAULT, build_rlimits
 
 
 def soft(name: str) -> int:
@@ -41,8 +41,10 @@ def test_rules_are_taken_in_their_order() -> None:
     ],
 )
 def test_bad_rules(rule: str, text: str) -> None:
-    with pytest.raises(CommandError, match=f"ERROR: {text}"):
+    with pytest.raises(ValueError, match=text):
         build_rlimits([rule])
+    with pytest.raises(CommandError, match=f"ERROR: {text}"):
+        JobspecBuilder().tasks(MiniOptions(rlimit=[rule]), ["true"])
 
 
 def test_the_shell_options_of_a_job() -> None:

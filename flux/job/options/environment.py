@@ -8,10 +8,19 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from string import Template
+from typing import TYPE_CHECKING
 
-from fluxctl.errors import CommandError
-from fluxctl.mini.program import program
-from fluxctl.patterns import pattern
+if TYPE_CHECKING:
+    import re
+
+
+class UnknownValue(ValueError):
+    """The value of a rule cannot be made; ``rule`` is the rule, ``reason`` why."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"--env: Unable to substitute {rule}: {reason}")
+        self.rule = rule
+        self.reason = reason
 
 
 class _Scope(Mapping[str, str]):
@@ -37,23 +46,29 @@ def _matcher(rule: str) -> Callable[[str], object]:
     """Return a test for variable names: a regular expression if between slashes, or a glob."""
     if rule.startswith("/"):
         body = rule[1:-1] if len(rule) > 1 and rule.endswith("/") else rule[1:]
-        refusal = f"ERROR: --env: invalid regular expression {rule}"
-        return pattern(body, refusal).search
-    return pattern(translate(rule), f"ERROR: --env: invalid pattern {rule}").match
+        return _compiled(body, f"--env: invalid regular expression {rule}").search
+    return _compiled(translate(rule), f"--env: invalid pattern {rule}").match
+
+
+def _compiled(text: str, refusal: str) -> re.Pattern[str]:
+    from flux.patterns import compiled
+
+    try:
+        return compiled(text)
+    except ValueError as error:
+        raise ValueError(f"{refusal}: {error}") from None
 
 
 def _assign(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
     name, _, value = rule.partition("=")
     if not name:
-        raise CommandError(f"ERROR: --env: no variable name in {rule}")
+        raise ValueError(f"--env: no variable name in {rule}")
     try:
         env[name] = Template(value).substitute(_Scope(env, process))
     except KeyError as error:
-        raise CommandError(f"ERROR: --env: Variable {error} not found in {rule}") from None
+        raise ValueError(f"--env: Variable {error} not found in {rule}") from None
     except ValueError as error:
-        raise CommandError(
-            f"ERROR: --env: Unable to substitute {rule}\n{program()}: ERROR: {error}"
-        ) from None
+        raise UnknownValue(rule, str(error)) from None
 
 
 def _apply(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
@@ -91,7 +106,7 @@ def build_environment(
     The rules are in command line order: ``-PATTERN``, ``^FILE``, ``VAR=VALUE`` or ``PATTERN``.
     ``process`` is the environment to start from, None for ``os.environ``.
 
-    Raises CommandError if a rule is malformed or refers to an unset variable, OSError if a file of
+    Raises ValueError if a rule is malformed or refers to an unset variable, OSError if a file of
     rules cannot be read.
     """
     process = os.environ if process is None else process

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import os
+import re
 
-from fluxctl.errors import CommandError
-from fluxctl.numbers import decimal
+from flux.uri.errors import UnresolvedURI
 
 BROKER_WORDS = frozenset({b"broker", b"start"})
 """Words near the start of a broker's command line."""
 
 PID_MAX = 1 << 22
+_PID = re.compile("[0-9]{1,9}", re.ASCII)
 
 
 def uri_of_process(text: str) -> str:
     """Return the URI of the instance that the process with the id ``text`` belongs to.
 
     A process belongs to the instance that its FLUX_URI names; a broker to the one it makes, which
-    the programs it has started can tell. Raises CommandError if there is no such process, if it is
+    the programs it has started can tell. Raises UnresolvedURI if there is no such process, if it is
     another user's or in no instance.
     """
-    pid = decimal(text, PID_MAX)
-    if not pid:
-        raise CommandError(f"pid:{text}: not a process id")
+    pid = int(text) if _PID.fullmatch(text) else 0
+    if not 0 < pid <= PID_MAX:
+        raise UnresolvedURI(f"pid:{text}: not a process id")
     try:
         environ = _environ(pid)
     except OSError as exc:
-        raise CommandError(f"pid:{text}: {exc.strerror}") from None
+        raise UnresolvedURI(f"pid:{text}: {exc.strerror}") from None
     uri = (_uri_of_broker(pid) if _is_broker(pid) else None) or _value(environ, b"FLUX_URI")
     if not uri:
-        raise CommandError(f"pid:{text}: no FLUX_URI found in the environment of the process")
+        raise UnresolvedURI(f"pid:{text}: no FLUX_URI found in the environment of the process")
     return uri
 
 

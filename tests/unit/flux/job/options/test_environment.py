@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fluxctl.errors import CommandError
-from fluxctl.mini.environment import build_environment
+from flux.job.options.environment import build_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,17 +56,17 @@ def test_rules_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("BAZ=$NOSUCH", r"ERROR: --env: Variable 'NOSUCH' not found in BAZ=\$NOSUCH"),
+        ("BAZ=$NOSUCH", r"--env: Variable 'NOSUCH' not found in BAZ=\$NOSUCH"),
         (
             "BAZ=${X:-1}",
-            r"ERROR: --env: Unable to substitute BAZ=\$\{X:-1\}\n"
-            r"flux-mini: ERROR: Invalid placeholder",
+            r"--env: Unable to substitute BAZ=\$\{X:-1\}: "
+            r"Invalid placeholder",
         ),
         ("-/(/", "invalid regular expression"),
     ],
 )
 def test_bad_rules(rule: str, message: str) -> None:
-    with pytest.raises(CommandError, match=message):
+    with pytest.raises(ValueError, match=message):
         build_environment([rule], PROCESS)
 
 

@@ -10,8 +10,6 @@ import resource
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from fluxctl.errors import CommandError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -29,7 +27,7 @@ UNLIMITED: Final = ("unlimited", "infinity", "inf")
 def build_rlimits(rules: Iterable[str]) -> dict[str, int]:
     """Return the soft limits of a job by name, -1 for none, that rules make of the usual ones.
 
-    Raises CommandError for a limit that there is not, or a value that is not a number.
+    Raises ValueError for a limit that there is not, or a value that is not a number.
     """
     found = {name: _current(name) for name in LIMITS if name not in NOT_BY_DEFAULT}
     for rule in (part for text in rules for part in text.split(",")):
@@ -44,12 +42,12 @@ def _apply(found: dict[str, int], rule: str) -> None:
             del found[one]
     elif equals:
         if name.lower() not in LIMITS:
-            raise CommandError(f'ERROR: Invalid rlimit "{name}"')
+            raise ValueError(f'Invalid rlimit "{name}"')
         found[name.lower()] = _value(rule, value)
     else:
         names = [one for one in LIMITS if fnmatchcase(one, rule.lower())]
         if not names:
-            raise CommandError(f'ERROR: No corresponding rlimit matching "{rule}"')
+            raise ValueError(f'No corresponding rlimit matching "{rule}"')
         found |= {one: _current(one) for one in names}
 
 
@@ -57,7 +55,7 @@ def _value(rule: str, text: str) -> int:
     if text.lower() in UNLIMITED:
         return -1
     if not text.isdecimal():
-        raise CommandError(f"ERROR: Invalid value in {rule}")
+        raise ValueError(f"Invalid value in {rule}")
     return int(text)
 
 

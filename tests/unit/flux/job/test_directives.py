@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fluxctl.errors import CommandError
+from flux.job.directives import Directive, DirectiveParser, parse_directives
 from fluxctl.main import invoke
-from fluxctl.mini.directives import Directive, parse_directives
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ TICKS = "'" * 3
 
 
 def words(script: str) -> list[str]:
-    return [word for one in parse_directives(script, "s") for word in one.words]
+    return [word for one in parse_directives(script, "s") for word in one.args]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,11 @@ def test_quotes(script: str, expected: list[str]) -> None:
 def test_lines_are_counted() -> None:
     long = f"# flux: a={TICKS}\n# flux: b\n# flux: {TICKS}\n"
     found = parse_directives(f"#!/bin/sh\n\n# flux: -n1\n{long}# flux: -c1\n", "s")
-    assert found == [Directive(3, ["-n1"]), Directive(4, ["a=b\n"]), Directive(7, ["-c1"])]
+    assert [(one.lineno, one.args) for one in found] == [
+        (3, ["-n1"]),
+        (4, ["a=b\n"]),
+        (7, ["-c1"]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +89,22 @@ def test_lines_are_counted() -> None:
     ],
 )
 def test_what_is_wrong(script: str, text: str) -> None:
-    with pytest.raises(CommandError) as caught:
+    with pytest.raises(ValueError, match=re.escape(text)):
         parse_directives(script, "s")
-    assert caught.value.message == f"ERROR: {text}"
+
+
+def test_a_parser_reads_a_file() -> None:
+    found = DirectiveParser(io.StringIO("#!/bin/sh\n# flux: -N4 # four\n# flux:\ntrue\n"))
+    assert [str(one) for one in found.directives] == ["SETARGS(['-N4'])"]
+    assert found.script.endswith("true\n")
+    assert DirectiveParser(io.StringIO("")).directives == []
+    assert str(Directive("# none", 3)) == "NOOP"
+    for script, why in (
+        ("# flux: a b\n", "line 1: Unknown directive: a b"),
+        ('#!x\n# flux: -n "1\n', 'line 2: -n "1: No closing quotation'),
+    ):
+        with pytest.raises(ValueError, match=why):
+            DirectiveParser(io.StringIO(script))
 
 
 def batch(tmp_path: Path, script: str, *arguments: str) -> int:

@@ -7,33 +7,63 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-from fluxctl.mini.options import failure
+from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from fluxctl.errors import CommandError
 
 _DIRECTIVE: Final = re.compile(r"(([^\w\n]*)(?:flux|FLUX):)(.*)")
 _TRIPLE: Final = re.compile("(\"\"\"|''')(.*?)\\1")
 _OPEN: Final = re.compile("(\"\"\"|''')\\s*$")
 
 
-@dataclass(frozen=True, slots=True)
+SETARGS: Final = "SETARGS"
+NOOP: Final = "NOOP"
+
+
 class Directive:
-    """The words of a directive, and the number of its line, from 1."""
+    """One directive: ``args``, the words of its text ``value`` as a shell would split them, and
+    ``lineno``, the number of its line, from 1.
 
-    line: int
-    words: list[str]
+    ``action`` is ``SETARGS``, which is all that there is, or ``NOOP`` for one without words. Raises
+    ValueError, which names the line, for quotes without an end, or words that are no options.
+    """
+
+    __slots__ = ("action", "args", "lineno")
+
+    def __init__(self, value: str, lineno: int = -1) -> None:
+        self.lineno = lineno
+        try:
+            self.args = shlex.split(value, comments=True)
+        except ValueError as error:
+            raise ValueError(f"line {lineno}: {value.strip()}: {error}") from error
+        self.action = SETARGS if self.args else NOOP
+
+    def __str__(self) -> str:
+        return f"{self.action}({self.args})" if self.args else self.action
 
 
-def parse_directives(script: str, name: str) -> list[Directive]:
-    """Return the directives of a script; ``name`` is what errors call it.
+class DirectiveParser:
+    """The directives of a batch script that a file holds: ``directives``, those with words, and
+    ``script``, the whole text.
 
-    Raises CommandError, which names the line, for one behind the end of the directives, which is
+    Raises ValueError, which names the line, for one that is malformed or no list of options, see
+    `parse_directives`.
+    """
+
+    def __init__(self, inputfile: IO[str]) -> None:
+        self.script = inputfile.read()
+        self.directives = parse_directives(self.script)
+        for directive in self.directives:
+            if not directive.args[0].startswith("-"):
+                text = " ".join(directive.args)
+                raise ValueError(f"line {directive.lineno}: Unknown directive: {text}")
+
+
+def parse_directives(script: str, name: str = "") -> list[Directive]:
+    """Return the directives of a script that have words; ``name`` is what errors call it.
+
+    Raises ValueError, which names the line, for one behind the end of the directives, which is
     the first line with another prefix, for another prefix or tag, and for quotes without an end.
     """
     found: list[Directive] = []
@@ -43,11 +73,11 @@ def parse_directives(script: str, name: str) -> list[Directive]:
         if (opened := _OPEN.search(whole)) is not None:
             whole = whole[: opened.start()] + shlex.quote(_literal(lines, number, opened[1]))
         try:
-            words = shlex.split(whole, comments=True)
+            directive = Directive(whole, start)
         except ValueError as error:
-            raise lines.error(start, f"{text.strip()}: {error}") from None
-        if words:
-            found.append(Directive(start, words))
+            raise lines.error(start, f"{text.strip()}: {error.__cause__ or error}") from None
+        if directive.args:
+            found.append(directive)
     return found
 
 
@@ -73,9 +103,10 @@ class _Lines:
         self._sentinel = self._prefix = ""
         self._ended = 0
 
-    def error(self, line: int, text: str) -> CommandError:
+    def error(self, line: int, text: str) -> ValueError:
         """Return the error of a line."""
-        return failure(f"{self._name}: line {line}: {text}")
+        where = f"{self._name}: " if self._name else ""
+        return ValueError(f"{where}line {line}: {text}")
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         return self

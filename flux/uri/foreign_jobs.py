@@ -12,7 +12,7 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
-from fluxctl.errors import CommandError
+from flux.uri.errors import UnresolvedURI
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,15 +29,15 @@ NOT_FOUND = 3
 def uri_of_foreign_job(manager: str, jobid: str) -> str:
     """Return the URI of the instance in a job of Slurm or LSF.
 
-    Raises CommandError if the manager is not there or does not know the job, if that does not run,
+    Raises UnresolvedURI if the manager is not there or does not know the job, if that does not run,
     or if no instance is found in it.
     """
-    from fluxctl.processes import uri_among
-    from fluxctl.uri_forms import host_name, remote_form
+    from flux.uri.forms import host_name, remote_form
+    from flux.uri.processes import uri_among
 
     name = f"{manager}:{jobid}"
     if not _JOBID.fullmatch(jobid):
-        raise CommandError(f"{name}: {jobid!r} is not a job id")
+        raise UnresolvedURI(f"{name}: {jobid!r} is not a job id")
     node = _slurm_node(name, jobid) if manager == "slurm" else _lsf_node(name, jobid)
     if node.partition(".")[0] == host_name().partition(".")[0]:
         uri = uri_among(VARIABLES[manager], jobid)
@@ -45,7 +45,7 @@ def uri_of_foreign_job(manager: str, jobid: str) -> str:
     else:
         uri = _search(name, _elsewhere(manager, jobid, node))
     if not uri:
-        raise CommandError(f"{name}: no Flux instance is found in the job, or it is not ready yet")
+        raise UnresolvedURI(f"{name}: no Flux instance is found in the job, or it is not ready yet")
     return uri
 
 
@@ -56,9 +56,9 @@ def _slurm_node(name: str, jobid: str) -> str:
     line = _output(name, ["squeue", "--noheader", f"--jobs={jobid}", "--format=%T %N"])
     state, _, nodes = line.partition(" ")
     if not state:
-        raise CommandError(f"{name}: the job has ended, or there is no such job")
+        raise UnresolvedURI(f"{name}: the job has ended, or there is no such job")
     if state != "RUNNING" or not nodes:
-        raise CommandError(f"{name}: the job does not run, it is {state}")
+        raise UnresolvedURI(f"{name}: the job does not run, it is {state}")
     return Hostlist(nodes)[0]
 
 
@@ -68,7 +68,7 @@ def _lsf_node(name: str, jobid: str) -> str:
     state, _, hosts = line.partition(" ")
     match = _LSF_HOST.match(hosts.strip())
     if state != "RUN" or match is None:
-        raise CommandError(f"{name}: the job does not run, it is {state or 'unknown'}")
+        raise UnresolvedURI(f"{name}: the job does not run, it is {state or 'unknown'}")
     return match[1]
 
 
@@ -101,7 +101,7 @@ def _run(name: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except OSError as exc:
-        raise CommandError(f"{name}: {argv[0]}: {exc.strerror}") from None
+        raise UnresolvedURI(f"{name}: {argv[0]}: {exc.strerror}") from None
 
 
 def _output(name: str, argv: Sequence[str]) -> str:
@@ -109,10 +109,10 @@ def _output(name: str, argv: Sequence[str]) -> str:
     done = _run(name, argv)
     errors = done.stderr.strip().splitlines()
     if done.returncode:
-        raise CommandError(f"{name}: {errors[-1] if errors else f'{argv[0]} failed'}")
+        raise UnresolvedURI(f"{name}: {errors[-1] if errors else f'{argv[0]} failed'}")
     lines = done.stdout.strip().splitlines()
     if not lines and errors:
-        raise CommandError(f"{name}: {errors[-1]}")
+        raise UnresolvedURI(f"{name}: {errors[-1]}")
     return lines[0].strip() if lines else ""
 
 
@@ -124,4 +124,4 @@ def _search(name: str, argv: Sequence[str]) -> str | None:
     if done.returncode == NOT_FOUND:
         return None
     errors = done.stderr.strip().splitlines()
-    raise CommandError(f"{name}: {errors[-1] if errors else f'{argv[0]} failed'}")
+    raise UnresolvedURI(f"{name}: {errors[-1] if errors else f'{argv[0]} failed'}")

@@ -1,0 +1,52 @@
+"""How the ranks of an instance are, with those that jobs hold (``flux resource status``)."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from flux.resource.list import DrainInfo, ResourceListRPC, ResourceStatus, ResourceStatusRPC
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.idset import IDset
+
+__all__ = ["DrainInfo", "FullStatusRPC", "ResourceStatus", "ResourceStatusRPC", "resource_status"]
+
+
+class FullStatusRPC:
+    """Queries of the resource module and of the scheduler, made at once."""
+
+    def __init__(self, handle: Flux) -> None:
+        self._status = ResourceStatusRPC(handle)
+        self._allocated = ResourceListRPC(handle)
+
+    def get_status(self) -> ResourceStatus:
+        """Wait for the resource module's answer; raises OSError."""
+        return self._status.get()
+
+    def get_allocated_ranks(self) -> IDset | None:
+        """Wait for the scheduler's answer and return the ranks that jobs hold, None without a
+        scheduler; raises OSError.
+        """
+        try:
+            return self._allocated.get().allocated.ranks
+        except OSError as exc:
+            if exc.errno == errno.ENOSYS:
+                return None
+            raise
+
+    def get_housekeeping_ranks(self) -> IDset | None:
+        """Return None: nothing is done after jobs."""
+        return None
+
+    def get(self) -> ResourceStatus:
+        """Wait for both answers; raises OSError."""
+        return ResourceStatus(
+            self._status.get_dict(), self.get_allocated_ranks(), self.get_housekeeping_ranks()
+        )
+
+
+def resource_status(flux_handle: Flux) -> FullStatusRPC:
+    """Ask how the ranks are."""
+    return FullStatusRPC(flux_handle)
