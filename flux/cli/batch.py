@@ -35,7 +35,7 @@ class BatchCmd(base.BatchAllocCmd):
         return script.text, self._directed(args, script)
 
     def _directed(self, args: Namespace, script: Script) -> Namespace:
-        from fluxctl.mini.directives import parse_directives
+        from flux.job.directives import parse_directives
 
         if args.wrap:
             return args
@@ -44,9 +44,9 @@ class BatchCmd(base.BatchAllocCmd):
             directives = parse_directives(script.text, script.name)
         for directive in directives:
             try:
-                self.parser.parse_args(directive.words, found)
+                self.parser.parse_args(directive.args, found)
             except SystemExit:
-                place = f"{script.name} line {directive.line}"
+                place = f"{script.name} line {directive.lineno}"
                 raise ValueError(f"argument parsing failed at {place}") from None
         return self._over(found, args)
 
