@@ -16,6 +16,8 @@ from tui.widgets.painted import Painted
 from tui.widgets.palette import AMBER, BRIGHT, DIM, RED, Glyphs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.model.dashboard import Dashboard
     from tui.model.nodestrip import NodeUse
 
@@ -34,11 +36,19 @@ class Panel(Painted):
         super().__init__(dashboard, glyphs, id=id)
         self.plot = Plot(self.kind, dashboard, glyphs)
         self.border_title = self.title or self.kind.title
+        self._steady: tuple[tuple[int, ...], list[Text]] = ((), [])
 
     def curve(self, width: int, taken: int) -> list[Text]:
         """Return the curve, in the lines that are not ``taken``; none if they all are."""
         height = self.content_size.height - taken
         return self.plot.lines(width, height) if height > 0 and width > 0 else []
+
+    def steady(self, width: int, make: Callable[[int], list[Text]]) -> list[Text]:
+        """Return lines that time alone does not change: made again when the model has changed."""
+        state = self.dashboard.revision, width, self.content_size.height
+        if state != self._steady[0]:
+            self._steady = state, make(width)
+        return self._steady[1]
 
     def update(self) -> None:
         """Repaint what changed, the scale in the frame too."""
@@ -60,9 +70,12 @@ class StatesPanel(Panel):
 
     def lines(self, width: int) -> list[Text]:
         """Return the bar and two lines of counts, then the curve."""
+        counts = self.steady(width, self._counts)
+        return [*counts, *self.curve(width, len(counts))]
+
+    def _counts(self, width: int) -> list[Text]:
         bar = shares(count_parts(self.dashboard), width, self.glyphs.progress, self.glyphs.rest)
-        counts = count_rows(self.dashboard, self.glyphs, width, 3)
-        return [bar, *counts, *self.curve(width, 1 + len(counts))]
+        return [bar, *count_rows(self.dashboard, self.glyphs, width, 3)]
 
 
 class ThroughputPanel(Panel):
@@ -94,6 +107,10 @@ class CoresPanel(Panel):
 
     def lines(self, width: int) -> list[Text]:
         """Return the bar, the nodes, the curve and the figures."""
+        *top, figures = self.steady(width, self._now)
+        return [*top, *self.curve(width, len(top) + 1), figures]
+
+    def _now(self, width: int) -> list[Text]:
         use = self.dashboard.utilisation
         percent = f" {fmt.percent(use.allocated, use.total)}"
         bar = gauge(
@@ -103,7 +120,7 @@ class CoresPanel(Panel):
         if self.content_size.height >= len(top) + 3:
             strip = node_strip(use.uses, use.nodes, width, self.glyphs)
             top += [strip] if strip else []
-        return [*top, *self.curve(width, len(top) + 1), cores_text(self.dashboard)]
+        return [*top, cores_text(self.dashboard)]
 
 
 class LatencyPanel(Panel):
