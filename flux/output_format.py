@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import string
 import time
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from flux.duration import fsd
 from flux.terminal_text import terminal_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator
 
-_MISSING = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", "None"))
+MISSING = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", "None"))
+"""What a value is taken for as missing, as text."""
 _SPEC = re.compile(
     r"(?P<align>(?:.?[<>=^])?)[-+ ]?#?0?(?P<width>\d*)[,_]?"
     r"(?P<precision>(?:\.\d+)?)(?P<type>[a-zA-Z%]?)\Z"
@@ -93,7 +95,7 @@ def format_value(value: object, spec: str) -> str:
     """
     if spec.endswith("h") and not isinstance(value, UtilDatetime):
         text = str(value)
-        return format("-" if text in _MISSING else text, spec[:-1])
+        return format("-" if text in MISSING else text, spec[:-1])
     if not isinstance(value, str | int | float | UtilDatetime):
         value = str(value)
     try:
@@ -140,12 +142,26 @@ class OutputFormat:
     """A parsed output format.
 
     ``valid_headings`` has every field that the format string ``fmt`` may name, with its column
-    heading. Raises ValueError if the format is malformed or names an unknown field.
+    heading. As today's flux-core has it, the format may stand first, or alone: then
+    ``headings`` has the fields, by default those of the class. Raises ValueError if the format is
+    malformed or names an unknown field.
     """
 
     formatter: type[UtilFormatter] = UtilFormatter
+    headings: Mapping[str, str] = {}
 
-    def __init__(self, valid_headings: Mapping[str, str], fmt: str) -> None:
+    def __init__(
+        self,
+        valid_headings: Mapping[str, str] | str,
+        fmt: str | Mapping[str, str] | None = None,
+        *,
+        headings: Mapping[str, str] | None = None,
+    ) -> None:
+        given = [one for one in (valid_headings, fmt) if isinstance(one, str)]
+        tables = [one for one in (valid_headings, fmt, headings) if isinstance(one, Mapping)]
+        if len(given) != 1 or len(tables) > 1:
+            raise TypeError("an OutputFormat is made of one format and one table of headings")
+        fmt, valid_headings = given[0], tables[0] if tables else self.headings
         self.headings = valid_headings
         self.fmt = fmt
         self.format_list: list[tuple[str, str, str, str]] = [
@@ -197,6 +213,20 @@ class OutputFormat:
                 parts.append(self._format(value, spec))
         line = "".join(parts)
         return line if line.isprintable() else self._format_cleaned(obj)
+
+    def format_without(self, obj: object, names: Collection[str]) -> str:
+        """Return the line of an object but for the fields of some names; raises ValueError as
+        `format`.
+        """
+        parts = []
+        for text, name, spec, conversion in self.format_list:
+            parts.append(text)
+            if name and name not in names:
+                value = attrgetter(name)(obj)
+                parts.append(
+                    self._format(self._convert(value, conversion) if conversion else value, spec)
+                )
+        return "".join(parts)
 
     def _format_cleaned(self, obj: object) -> str:
         """Return the line with what is not fit for a terminal escaped in each value; the format's

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import errno
 import functools
+import importlib
 import sys
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from flux.duration import fsd, parse_datetime, parse_fsd
-from flux.output_format import OutputFormat, UtilDatetime, UtilFormatter
-from flux.treedict import set_treedict
+from flux.output_format import MISSING, OutputFormat, UtilDatetime, UtilFormatter
+from flux.treedict import del_treedict, dict_merge, get_treedict, set_treedict
 from flux.waitstatus import INTERRUPTED
 from flux.wire import json
 
@@ -19,31 +20,57 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
-    from flux.command_options import (
-        HelpFormatterFactory,
-    )
-    from flux.command_options import (
-        TreedictAction as TreedictAction,
-    )
+    from flux.command_options import HelpFormatterFactory
+    from flux.command_options import TreedictAction as TreedictAction
+    from flux.display import AltField as AltField
+    from flux.display import Deduplicator as Deduplicator
+    from flux.display import DisplayValue as DisplayValue
+    from flux.display import Tree as Tree
+    from flux.filearchive.fileref import Fileref as Fileref
+    from flux.option_actions import ColorAction as ColorAction
+    from flux.option_actions import FilterAction as FilterAction
+    from flux.option_actions import FilterActionSetUpdate as FilterActionSetUpdate
+    from flux.option_actions import FilterActionUser as FilterActionUser
+    from flux.option_actions import FilterTrueAction as FilterTrueAction
+    from flux.option_actions import YesNoAction as YesNoAction
+    from flux.util_config import UtilConfig as UtilConfig
+    from flux.util_config import xdg_searchpath as xdg_searchpath
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 __all__ = [
+    "AltField",
     "CLIMain",
+    "ColorAction",
+    "Deduplicator",
+    "DisplayValue",
+    "Fileref",
+    "FilterAction",
+    "FilterActionSetUpdate",
+    "FilterActionUser",
+    "FilterTrueAction",
     "OutputFormat",
+    "Tree",
     "TreedictAction",
+    "UtilConfig",
     "UtilDatetime",
     "UtilFormatter",
+    "YesNoAction",
     "check_future_error",
+    "del_treedict",
+    "dict_merge",
+    "empty_outputs",
     "encode_payload",
     "encode_topic",
     "fsd",
+    "get_treedict",
     "help_formatter",
     "interruptible",
     "parse_datetime",
     "parse_fsd",
     "set_treedict",
+    "xdg_searchpath",
 ]
 
 
@@ -103,12 +130,28 @@ def help_formatter(argwidth: int = 40, raw_description: bool = False) -> HelpFor
     return command_options.help_formatter(argwidth, raw_description)
 
 
-def __getattr__(name: str) -> type[TreedictAction]:
-    """Load what is made for argparse when it is named, as few programs want it."""
-    if name == "TreedictAction":
-        from flux.command_options import TreedictAction
+def empty_outputs() -> tuple[str, ...]:
+    """Return the texts that formats take for missing values."""
+    return tuple(sorted(MISSING - {"None"}))
 
-        return TreedictAction
+
+LAZY: Final = {
+    "flux.command_options": ("TreedictAction",),
+    "flux.display": ("AltField", "Deduplicator", "DisplayValue", "Tree"),
+    "flux.filearchive.fileref": ("Fileref",),
+    "flux.option_actions": (
+        *("ColorAction", "FilterAction", "FilterActionSetUpdate", "FilterActionUser"),
+        *("FilterTrueAction", "YesNoAction"),
+    ),
+    "flux.util_config": ("UtilConfig", "xdg_searchpath"),
+}
+"""Where the names are that few programs want: loaded when one is named."""
+
+
+def __getattr__(name: str) -> object:
+    for module, names in LAZY.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'flux.util' has no attribute {name!r}")
 
 
