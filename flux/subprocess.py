@@ -34,7 +34,7 @@ class _Handle(Requester, Protocol):
         """Return an attribute of the broker."""
 
 
-class Command(TypedDict, total=False):
+class CommandObject(TypedDict, total=False):
     """A command of RFC 42."""
 
     cmdline: builtins.list[str]
@@ -51,13 +51,13 @@ def command_create(
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
     opts: Mapping[str, str] | None = None,
-) -> Command:
+) -> CommandObject:
     """Return a command: its words, a label to find it by, its working directory and environment, by
     default those of this process, and options. Raises TypeError for one word instead of a list.
     """
     if isinstance(command, str | bytes):
         raise TypeError("a command is a list of words, not one")
-    made: Command = {"cmdline": [os.fspath(word) for word in command]}
+    made: CommandObject = {"cmdline": [os.fspath(word) for word in command]}
     if label is not None:
         made["label"] = label
     made["cwd"] = os.getcwd() if cwd is None else os.fspath(cwd)
@@ -82,7 +82,7 @@ class SubprocessBackgroundRexecRPC(RPC):
         return self.flux_handle.get_rank()
 
 
-class _Output(TypedDict, total=False):
+class _OutputPiece(TypedDict, total=False):
     stream: str
     rank: str
     data: str
@@ -98,12 +98,12 @@ class SubprocessWaitRPC(RPC):
         """
         return int(self.member("status"))
 
-    def get_output(self) -> builtins.list[_Output]:
+    def get_output(self) -> builtins.list[_OutputPiece]:
         """Return what is kept of the process' output, in pieces: objects with ``stream``, ``rank``,
         ``data`` and perhaps ``encoding``. Raises OSError as `get_status`.
         """
         answer = self.get()
-        pieces: builtins.list[_Output] = answer.get("output") or []
+        pieces: builtins.list[_OutputPiece] = answer.get("output") or []
         return pieces
 
     def _stream(self, name: str) -> bytes:

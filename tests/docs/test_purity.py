@@ -36,6 +36,7 @@ ACTING = {
         "flux.uri.resolvers.pid",
         "fluxctl.streams",
         "flux.filearchive.packing",
+        "flux.util_config",
         "flux.filearchive.source",
         "flux.filearchive.unpacking",
         "flux.seg.record",
