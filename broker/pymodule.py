@@ -37,13 +37,13 @@ class PythonModule:
     ended it.
     """
 
-    def __init__(self, name: str, path: str, module: ModuleType) -> None:
+    def __init__(self, name: str, path: str, main: Callable[..., object]) -> None:
         self.name = name
         self.path = path
         self.failure: str | None = None
         self.error: BaseException | None = None
         self.on_exit: Callable[[], None] = lambda: None
-        self._module = module
+        self._main = main
         self._thread: threading.Thread | None = None
         self._registered = False
         self._ready = threading.Event()
@@ -78,7 +78,7 @@ class PythonModule:
             handle.service_register(self.name).get()
             self._registered = True
             handle.module_basics(self.name, (broker, own), self._ready.set)
-            returned = self._module.mod_main(handle, *args)
+            returned = self._main(handle, *args)
             if returned not in (None, 0):
                 self.failure = f"mod_main returned {returned!r:.100}"
         except BaseException as exc:
@@ -163,11 +163,24 @@ def _imported(path: str) -> PythonModule:
         exec(compile(text, path, "exec"), module.__dict__)
     except BaseException as exc:  # SystemExit too: it is not the broker's
         raise OSError(errno.EINVAL, described(exc, path)) from exc
-    if not callable(getattr(module, "mod_main", None)):
-        raise OSError(errno.EINVAL, f"{path} defines no mod_main")
-    name: object = getattr(module, "mod_name", None)
+    main = _entry_point(module, path)
+    # A class has a name without saying so, as it has with flux-core: its file's.
+    by_default = None if hasattr(module, "mod_main") else stem
+    name: object = getattr(module, "mod_name", by_default)
     if name is None:
         raise OSError(errno.EINVAL, f"{path} defines no mod_name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise OSError(errno.EINVAL, f"{path}: mod_name is a word without dots, not {name!r:.100}")
-    return PythonModule(name, path, module)
+    return PythonModule(name, path, main)
+
+
+def _entry_point(module: ModuleType, path: str) -> Callable[..., object]:
+    from flux.brokermod import resolve_entry_point
+
+    try:
+        return resolve_entry_point(module)
+    except ValueError as error:
+        several = str(error).startswith("multiple")
+        raise OSError(
+            errno.EINVAL, f"{path}: {error}" if several else f"{path} defines no mod_main"
+        ) from None

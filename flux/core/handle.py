@@ -262,6 +262,11 @@ class Flux(MessageHandle):
         self.log_name = name
         self.reactor.incref()
 
+    def module_set_running(self) -> None:
+        """Let the loader of the module go on, as if it waited for messages."""
+        if self._basics is not None:
+            self._basics.running()
+
     def debug_test(self, mask: int, *, clear: bool = False) -> bool:
         """Return whether debug flags of ``mask`` are set, which ``flux module debug`` changes;
         ``clear`` clears them.
