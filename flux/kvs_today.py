@@ -23,7 +23,7 @@ class KVSTxn:
     """Changes to the KVS that `commit` sends as one, or the end of a ``with`` block that is left
     without an exception.
 
-    Keys are relative to the directory ``path``.
+    Keys are relative to the directory ``path``. Raises ValueError without a handle.
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class KVSTxn:
         path: Text = ".",
         namespace: Text | None = None,
     ) -> None:
-        from flux.core.handle import Flux
-
-        self.flux_handle = Flux() if flux_handle is None else flux_handle
+        if flux_handle is None:
+            raise ValueError("flux_handle must be a valid Flux handle")
+        self.flux_handle = flux_handle
         self.namespace = namespace
         base = as_text(path, "path").strip(".")
         self._prefix = f"{base}." if base else ""

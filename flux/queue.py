@@ -141,7 +141,7 @@ def queue_list(flux_handle: Requester, names: Iterable[str] | None = None) -> li
     ]
 
 
-class ListedQueue:
+class InstanceQueue:
     """A queue of a `QueueList`: its ``name``, empty for the one without, whether it ``is_default``,
     ``enabled`` for submissions and ``started``, its ``resources`` by state, its ``limits`` and
     ``defaults``, and the configuration of the instance, ``config``.
@@ -172,19 +172,19 @@ class QueueList:
             if name not in known:
                 raise ValueError(f"No such queue: {name}")
         config: JsonMapping = RPC(handle, "config.get").get() or {}
-        found = (ListedQueue(info, config) for info in queue_list(handle, wanted or None))
+        found = (InstanceQueue(info, config) for info in queue_list(handle, wanted or None))
         self._queues = {queue.name: queue for queue in found}
         general = config.get("policy") or {}
         default = _member(general, {}, "jobspec", "defaults", "system", "queue")
         self.default_queue = str(default) if known and default else None
 
-    def __iter__(self) -> Iterator[ListedQueue]:
+    def __iter__(self) -> Iterator[InstanceQueue]:
         return iter(self._queues.values())
 
     def __len__(self) -> int:
         return len(self._queues)
 
-    def __getitem__(self, item: str) -> ListedQueue:
+    def __getitem__(self, item: str) -> InstanceQueue:
         return self._queues[item]
 
 
