@@ -80,6 +80,7 @@ docs: dev
 	$(BIN)/python -m docs.manual
 	$(BIN)/python docs/topics.py
 	$(BIN)/python docs/attributes.py
+	$(BIN)/python docs/api.py
 	$(BIN)/python docs/diagrams.py
 	$(BIN)/python docs/job_submit_fields.py
 	$(BIN)/python docs/coverage.py

@@ -14,6 +14,17 @@ from flux.wire.json import JsonObject
 if TYPE_CHECKING:
     from flux.job.types import EventEntry
 
+
+def __getattr__(name: str) -> object:
+    """Load the class of entries, which is at home with jobs, when it is named first."""
+    if name != "EventLogEvent":
+        raise AttributeError(f"module 'flux.eventlog' has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = import_module("flux.job.event").EventLogEvent
+    return found
+
+
 Entry = JsonObject
 """An entry for those who change it or hand it on as any other object."""
 

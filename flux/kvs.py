@@ -49,6 +49,7 @@ from flux.kvs_rpc import (
 )
 from flux.kvs_rpc import fence as fence_async
 from flux.kvs_rpc import lookup as lookup_async
+from flux.kvs_today import KVSTxn, KVSWatchFuture, kvs_watch_async
 from flux.kvs_txn import APPEND, NO_MERGE, PRIMARY, READDIR, READLINK, SYNC, TREEOBJ, Txn, normalize
 from flux.kvs_watch import WatchFuture, watch, watch_async
 from flux.treeobj import TreeObj, b64decode, b64encode
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flux.core.handle import Flux
+    from flux.future import Future
 
 __all__ = [
     "APPEND",
@@ -69,6 +71,8 @@ __all__ = [
     "SYNC",
     "TREEOBJ",
     "KVSDir",
+    "KVSTxn",
+    "KVSWatchFuture",
     "NamespaceRoot",
     "Txn",
     "WatchFuture",
@@ -93,6 +97,7 @@ __all__ = [
     "is_symlink",
     "isdir",
     "join",
+    "kvs_watch_async",
     "lookup_async",
     "lookup_cancel",
     "move",
@@ -363,6 +368,12 @@ class KVSDir(MutableMapping[str, Any]):
     def commit(self, flags: int = 0) -> int:
         """Send the collected changes of the handle, see `flux.kvs.commit`."""
         return commit(self.flux_handle, flags, self.namespace)
+
+    def commit_async(self, flags: int = 0) -> Future:
+        """Send the changes of the directory's namespace; returns the future of their commit."""
+        space = namespace_of(self.namespace)
+        txn = _pending.get(self.flux_handle, {}).pop(space, Txn())
+        return commit_async(self.flux_handle, txn, flags, space)
 
     def list_all(self) -> tuple[list[str], list[str]]:
         """Return the names of values and links, and the names of directories."""

@@ -16,7 +16,7 @@ from flux.rpc import RPC
 from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flux.core.interface import Requester
     from flux.resource.ResourceSet import ResourceSet
@@ -69,7 +69,7 @@ class QueueLimits:
     def __init__(self, own: JsonMapping, general: JsonMapping, there: Mapping[str, int]) -> None:
         limit = _member(own, general, "limits", "duration")
         seconds = parse_fsd(str(limit)) if limit is not None else 0
-        self.timelimit = float(seconds) or math.inf
+        self.timelimit = self.duration = float(seconds) or math.inf
         least = {kind: _size(own, general, "min", kind) for kind in KINDS}
         most = {kind: _size(own, general, "max", kind) for kind in KINDS}
         self.min = _Sizes({kind: 0 if math.isinf(least[kind]) else least[kind] for kind in KINDS})
@@ -86,7 +86,8 @@ class QueueDefaults:
 
     def __init__(self, own: JsonMapping, general: JsonMapping) -> None:
         value = _member(own, general, "jobspec", "defaults", "system", "duration")
-        self.timelimit = float(parse_fsd(str(value))) if value is not None else math.inf
+        seconds = float(parse_fsd(str(value))) if value is not None else math.inf
+        self.timelimit = self.duration = seconds
 
 
 class _Mark(str):
@@ -138,6 +139,53 @@ def queue_list(flux_handle: Requester, names: Iterable[str] | None = None) -> li
         QueueInfo(name, queue_status(flux_handle, name or None), config, resources)
         for name in chosen
     ]
+
+
+class InstanceQueue:
+    """A queue of a `QueueList`: its ``name``, empty for the one without, whether it ``is_default``,
+    ``enabled`` for submissions and ``started``, its ``resources`` by state, its ``limits`` and
+    ``defaults``, and the configuration of the instance, ``config``.
+    """
+
+    def __init__(self, info: QueueInfo, config: JsonMapping) -> None:
+        self.name = info.queue
+        self.is_default = info.is_default
+        self.enabled = info.submission == "enabled"
+        self.started = info.scheduling == "started"
+        self.resources = info.resources
+        self.limits = info.limits
+        self.defaults = info.defaults
+        self.config = config
+
+
+class QueueList:
+    """The queues of an instance, those called ``queues`` or else all: each by its name, or one
+    after the other. ``default_queue`` is the name of the default one, None without one.
+
+    Raises OSError, ValueError if there is no such queue.
+    """
+
+    def __init__(self, handle: Requester, queues: Iterable[Text] | None = None) -> None:
+        known = queue_names(handle)
+        wanted = [as_text(name, "a queue") for name in queues or ()]
+        for name in wanted:
+            if name not in known:
+                raise ValueError(f"No such queue: {name}")
+        config: JsonMapping = RPC(handle, "config.get").get() or {}
+        found = (InstanceQueue(info, config) for info in queue_list(handle, wanted or None))
+        self._queues = {queue.name: queue for queue in found}
+        general = config.get("policy") or {}
+        default = _member(general, {}, "jobspec", "defaults", "system", "queue")
+        self.default_queue = str(default) if known and default else None
+
+    def __iter__(self) -> Iterator[InstanceQueue]:
+        return iter(self._queues.values())
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def __getitem__(self, item: str) -> InstanceQueue:
+        return self._queues[item]
 
 
 def _resources(flux_handle: Requester) -> SchedResourceList:

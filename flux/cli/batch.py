@@ -40,9 +40,7 @@ class BatchCmd(base.BatchAllocCmd):
         if args.wrap:
             return args
         found = Namespace()
-        with base.refused_as_values():
-            directives = parse_directives(script.text, script.name)
-        for directive in directives:
+        for directive in parse_directives(script.text, script.name):
             try:
                 self.parser.parse_args(directive.args, found)
             except SystemExit:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from flux.constraint.match import Matcher, Place, check_constraint, compile_constraint, joined
-from flux.constraint.parser import ConstraintSyntaxError, parse_constraint
+from flux.constraint.parser import ConstraintParser, ConstraintSyntaxError, parse_constraint
 
 __all__ = [
+    "ConstraintParser",
     "ConstraintSyntaxError",
     "Matcher",
     "Place",

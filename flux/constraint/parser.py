@@ -11,14 +11,16 @@ The grammar, the loosest binding first::
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from flux.constraint.match import DEEPEST, NOT_HERE, check_constraint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flux.wire.json import JsonObject
 
-_OPERATORS: Final = {
+_OPERATORS: Final[Mapping[str | None, str]] = {
     "properties": "properties",
     "property": "properties",
     "hostlist": "hostlist",
@@ -48,16 +50,32 @@ class _Token(NamedTuple):
     is_word: bool
 
 
+class ConstraintParser:
+    """Reads the short form; ``operator_map`` of a subclass has further names of operators, by what
+    they stand for, None for terms without one, and ``split_values`` what separates the values of an
+    operator.
+    """
+
+    operator_map: ClassVar[Mapping[str | None, str]] = {}
+    split_values: ClassVar[Mapping[str, str]] = {}
+
+    def parse(self, query: str) -> JsonObject:
+        """Return the constraint object that ``query`` stands for; raises ConstraintSyntaxError."""
+        words = _Words({**_OPERATORS, **self.operator_map}, self.split_values)
+        parser = _Parser(list(_tokens(query)), words)
+        found = parser.any_of(DEEPEST)
+        if not parser.at_end:
+            raise ConstraintSyntaxError(f"unexpected {parser.next().text!r}")
+        return found
+
+
 def parse_constraint(text: str) -> JsonObject:
     """Return the constraint object (RFC 31) that ``text`` stands for.
 
     A term without an operator names properties; several may be joined by commas, and one that
     begins with ``-`` must not be there. Raises ConstraintSyntaxError if ``text`` is malformed.
     """
-    parser = _Parser(list(_tokens(text)))
-    found = parser.any_of(DEEPEST)
-    if not parser.at_end:
-        raise ConstraintSyntaxError(f"unexpected {parser.next().text!r}")
+    found = ConstraintParser().parse(text)
     try:
         check_constraint(found)
     except ValueError as exc:
@@ -79,11 +97,19 @@ def _tokens(text: str) -> list[_Token]:
     return tokens
 
 
+class _Words(NamedTuple):
+    """Names of operators, and what separates the values of some."""
+
+    operators: Mapping[str | None, str]
+    separators: Mapping[str, str]
+
+
 class _Parser:
     """Reads tokens from left to right."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[_Token], words: _Words) -> None:
         self._tokens = tokens
+        self._words = words
         self._at = 0
 
     @property
@@ -134,7 +160,7 @@ class _Parser:
             raise ConstraintSyntaxError(f"unexpected {token.text!r}")
         if token.text == "-":
             raise ConstraintSyntaxError("- goes before a term, not before an expression")
-        return _term(token.text)
+        return _term(token.text, self._words)
 
 
 def _and(parts: list[JsonObject]) -> JsonObject:
@@ -150,12 +176,14 @@ def _unquoted(text: str) -> str:
     return _QUOTED.sub(lambda match: match[1] if match[1] is not None else match[2], text)
 
 
-def _term(text: str) -> JsonObject:
+def _term(text: str, words: _Words) -> JsonObject:
     negated = text.startswith("-")
     name, colon, operand = text.removeprefix("-").partition(":")
     if not colon or name.startswith(("'", '"')):
-        name, operand = "properties", text.removeprefix("-")
-    operator = _OPERATORS.get(name)
+        name, operand = words.operators.get(None, "properties"), text.removeprefix("-")
+    operator = words.operators.get(name)
+    if operator is None and name == words.operators.get(None):
+        operator = name
     if operator is None:
         known = "properties, hostlist, ranks"
         raise ConstraintSyntaxError(f"unknown constraint operator: {name} (there are {known})")
@@ -167,5 +195,8 @@ def _term(text: str) -> JsonObject:
             f"{NOT_HERE}{value[1:]}" if value.startswith("-") else value
             for value in _unquoted(operand).split(",")
         ]
+    separator = words.separators.get(operator)
+    if separator is not None:
+        values = [value for text in values for value in text.split(separator)]
     found: JsonObject = {operator: values}
     return {"not": [found]} if negated else found

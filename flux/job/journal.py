@@ -151,3 +151,6 @@ class JournalConsumer:
             callback(self._backlog.popleft(), *args, **kwargs)
         if not more:
             callback(None, *args, **kwargs)
+
+
+JournalEvent = JournalEntry

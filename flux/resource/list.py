@@ -55,7 +55,7 @@ class SchedResourceList:
 
     def filter(self, include: IDset | Hostlist | str) -> SchedResourceList:
         """Leave nothing but some ranks or hosts, and return self; raises FileNotFoundError for a
-        host that there is not, ValueError for what is no list of either.
+        host that there is not, ValueError for what lists neither.
         """
         ranks = _ranks_of(self.all, include)
         part = self.only(lambda found: found.copy_ranks(found.ranks.intersect(ranks)))

@@ -208,3 +208,34 @@ def test_all_that_the_module_offers_exists_and_is_told_of() -> None:
     told = kvs.__doc__ or ""
     for name in ("watch", "copy", "move", "fence", "sync", "namespace_create", "commit_txn"):
         assert f"`{name}`" in told
+
+
+def test_a_transaction_is_one_commit_below_its_directory(h: flux.Flux) -> None:
+    with kvs.KVSTxn(h, "txn") as txn:
+        txn.put("a", 1)
+        txn.put("raw", b"zz", raw=True)
+        txn.mkdir("d")
+        txn.symlink("l", "a")
+    assert (kvs.get(h, "txn.a"), kvs.get(h, "txn.l"), kvs.get_raw(h, "txn.raw")) == (1, 1, b"zz")
+    assert kvs.isdir(h, "txn.d")
+    dropped = kvs.KVSTxn(h, "txn")
+    dropped.unlink("a")
+    dropped.__exit__(RuntimeError)
+    assert kvs.exists(h, "txn.a")
+    directory = kvs.get_dir(h, "txn")
+    directory["b"] = 2
+    directory.commit_async().get()
+    assert kvs.get(h, "txn.b") == 2
+
+
+def test_a_watch_gives_one_value_after_the_other(h: flux.Flux) -> None:
+    kvs.put(h, "watched", 1)
+    kvs.commit(h)
+    watch = kvs.kvs_watch_async(h, "watched")
+    assert watch.get() == 1
+    kvs.put(h, "watched", 2)
+    kvs.commit(h)
+    assert watch.get(autoreset=False) == 2
+    watch.reset()
+    watch.cancel()
+    assert watch.get() is None

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from flux.core.handle import Flux
 from flux.job.JobID import JobID
-from flux.queue import queue_list, queue_names, queue_status
+from flux.queue import QueueList, queue_list, queue_names, queue_status
 from flux.testing.instance import Instance, running_instance
 
 from .watching import kill_instance, until_equal
@@ -93,6 +95,14 @@ def test_queues_that_come_and_go(tmp_path: pathlib.Path) -> None:
 def test_queues_for_programs(tmp_path: pathlib.Path) -> None:
     with running_instance(1, write(tmp_path, QUEUES)) as instance, Flux(instance.uri) as handle:
         debug, batch = queue_list(handle)
+        listed = QueueList(handle)
+        assert {queue.name for queue in listed} == {debug.queue, batch.queue}
+        assert len(listed) == 2
+        assert listed["debug"].enabled is (debug.submission == "enabled")
+        assert listed["debug"].limits.duration == debug.limits.timelimit
+        assert [queue.name for queue in QueueList(handle, ["debug"])] == ["debug"]
+        with pytest.raises(ValueError, match="No such queue: nosuch"):
+            QueueList(handle, ["nosuch"])
         assert (debug.queue, debug.limits.timelimit, debug.is_default) == ("debug", 1800.0, False)
         assert (batch.queuem, batch.submission, batch.scheduling) == (
             "batch*",

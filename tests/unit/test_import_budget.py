@@ -84,3 +84,23 @@ def test_the_probe_sees_what_a_command_imports() -> None:
     itself.
     """
     assert {"click", "fluxctl.main"} <= imported_by(["getattr", "size"])
+
+
+# Modules of ours that `import flux.job` may load: names are looked up when they are used.
+JOB_PACKAGE = {"flux", "flux.job"}
+ALL_NAMES = """
+import json, sys
+import flux.job
+own = sorted(name for name in sys.modules if name.split(".")[0] == "flux")
+flux.job.JobspecV1.from_command(["true"]), flux.job.submit, flux.job.JobList, flux.job.JobID
+print(json.dumps([own, sorted(sys.modules)]))
+"""
+
+
+def test_import_of_the_job_package_loads_next_to_nothing() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", ALL_NAMES], capture_output=True, text=True, timeout=60, check=True
+    )
+    own, later = json.loads(run.stdout)
+    assert set(own) == JOB_PACKAGE
+    assert set(later) & {*HEAVY, "subprocess", "argparse", "threading.local"} == set()
