@@ -18,8 +18,7 @@ from fluxctl.list_output import ListTable
 from fluxctl.option_types import COUNT
 
 if TYPE_CHECKING:
-    from typing import Any
-
+    from flux.wire.json import JsonObject
     from fluxctl.list_output import ListChoice
     from fluxctl.option_groups import F
 
@@ -44,16 +43,17 @@ def _place(function: F) -> F:
     return rank(service(function))
 
 
-def _ask(service: str, topic: str, payload: dict[str, object], rank: int | None) -> Any:
+def _ask(service: str, topic: str, payload: dict[str, object], rank: int | None) -> JsonObject:
     from flux.constants import FLUX_NODEID_ANY
 
     nodeid = FLUX_NODEID_ANY if rank is None else rank
     with handle() as h:
         try:
-            return h.rpc(f"{service}.{topic}", payload, nodeid=nodeid).get()
+            found: JsonObject = h.rpc(f"{service}.{topic}", payload, nodeid=nodeid).get()
         except OSError as exc:
             verb = "ps" if topic == "list" else topic
             raise CommandError(f"{verb}: {exc.strerror or exc}", 1) from None
+    return found
 
 
 @click.group("sproc", cls=FluxGroup)
