@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
+from fluxctl import modern
 from fluxctl.errors import CommandError
 from fluxctl.suggestions import queue_suggestion
 
@@ -82,10 +83,10 @@ class QueueRequests:
         if not lasting:
             payload["nocheckpoint"] = True
         try:
-            answer: AdminAnswer = self._flux.rpc(f"job-manager.{topic}", payload).get()
+            found = modern.ask(self._flux, f"job-manager.{topic}", payload)
         except OSError as exc:
             raise CommandError(f"{topic}: {exc.strerror}") from None
-        return answer
+        return cast("AdminAnswer", found)
 
     def turn(
         self,

@@ -75,6 +75,7 @@ _OTHER = (
     SubCommand("config", "Read the configuration or have it read again"),
     SubCommand("env", "Print the flux environment or execute a command inside it"),
     SubCommand("exec", "Execute processes across flux ranks"),
+    SubCommand("sproc", "list, signal and wait for processes in the background"),
     SubCommand("archive", "Keep files in the KVS for jobs"),
     SubCommand("broker", "Invoke Flux message broker daemon"),
     SubCommand("content", "Access instance content storage"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from broker.builtin.gathering import Gathering
 from broker.builtin.health import TreeHealth
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flux.wire.message import Message
 
 
+ONLINE: Final = "broker.online"
 FLAGS = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
 
 
@@ -32,6 +33,7 @@ class StateMachineService(Service):
     """
 
     name = "state-machine"
+    unlisted = ("groups",)
 
     def __init__(
         self, ctx: Context, runlevel: Runlevel, router: Router, on_change: Callable[[], None]
@@ -198,6 +200,16 @@ class StateMachineService(Service):
             raise OSError(errno.EPROTO, "quorum-get RPC is only available on rank 0")
         lost = {"lost": IDset(sorted(self.gone)).encode()} if self.gone else {}
         return {"idset": IDset(self.online, FLAGS).encode(), **lost}
+
+    @request("groups.get", absolute=True, allow="guest")
+    def group(self, req: Request) -> Reply:
+        """Return the ``members`` of a group of ranks: those that are online for ``broker.online``,
+        nobody for any other. Rank 0 knows them.
+        """
+        name = req.get("name", str)
+        if self.ctx.rank != 0:
+            raise OSError(errno.EPROTO, "this RPC is only available on rank 0")
+        return {"members": str(IDset(sorted(self.online if name == ONLINE else ())))}
 
     # The state
 

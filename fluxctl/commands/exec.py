@@ -13,7 +13,7 @@ import click
 
 from flux.terminal_text import terminal_text
 from flux.waitstatus import INTERRUPTED, NOT_EXECUTABLE, NOT_FOUND, exit_code_of, signal_of
-from fluxctl import completions
+from fluxctl import background, completions
 from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
 from fluxctl.exec_input import READ_SIZE, Input
@@ -35,6 +35,11 @@ Usage: flux-exec [OPTIONS]...
   -h, --help             Display this message.
   -r, --rank=IDSET       Specify target ranks.  Default is "all"
   -x, --exclude=IDSET    Exclude ranks from target.
+      --bg               Run process in background and exit
+      --waitable         Process remains a zombie until exit status is collected
+      --attach           Attach to a running background process (pid or label)
+      --label=LABEL      Set a remote process label.
+  -j, --jobid=JOBID      Set target ranks to nodes assigned to JOBID
   -d, --dir=PATH         Set the working directory to PATH
   -l, --label-io         Label lines of output with the source RANK
   -n, --noinput          Redirect stdin from /dev/null
@@ -308,19 +313,6 @@ class RemoteRun:
         self.say(f"{len(ended)} tasks complete with code {self.code}")
 
 
-def _targets(text: str, exclude: str | None, size: int) -> IDset:
-    """Return the ranks an IDSET argument means."""
-    from flux.idset import IDset
-
-    try:
-        ranks = IDset(f"0-{size - 1}" if text == "all" else text)
-        if exclude:
-            ranks = ranks - IDset(exclude)
-    except ValueError:
-        raise CommandError("idset_decode: Invalid argument", 1) from None
-    return ranks
-
-
 @click.command(
     cls=FluxCommand,
     name="exec",
@@ -346,6 +338,12 @@ def _targets(text: str, exclude: str | None, size: int) -> IDset:
 @click.option("-l", "--label-io", is_flag=True, help="Label lines of output with the source RANK")
 @click.option("-n", "--noinput", is_flag=True, help="Redirect stdin from /dev/null")
 @click.option("-v", "--verbose", is_flag=True, help="Run with more verbosity.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not print the process ids of --bg.")
+@click.option("--bg", is_flag=True, help="Leave the processes in the background (flux-sproc(1)).")
+@click.option("--waitable", is_flag=True, help="With --bg, keep their end for flux sproc wait.")
+@click.option("--label", metavar="LABEL", help="With --bg, a name for the processes.")
+@click.option("--attach", is_flag=True, help="Follow processes of --bg: COMMAND is a pid or label.")
+@click.option("-j", "--jobid", metavar="ID", help="Run on the ranks of a running job.")
 @json_option("Print each piece of output and each exit code as one line of JSON.")
 @click.argument("command_line", metavar="COMMAND...", nargs=-1, type=click.UNPROCESSED)
 def command(
@@ -355,6 +353,12 @@ def command(
     label_io: bool,
     noinput: bool,
     verbose: bool,
+    quiet: bool,
+    bg: bool,
+    waitable: bool,
+    label: str | None,
+    attach: bool,
+    jobid: str | None,
     as_json: bool,
     command_line: tuple[str, ...],
 ) -> NoReturn:
@@ -363,21 +367,27 @@ def command(
     The exit status is the largest of the commands' exit codes, 128 plus the signal for a killed
     one, 68 for a rank that does not exist or was lost, 127 when there is no such program.
     """
-    if not command_line:
+    words = list(command_line)
+    background.check(words, bg=bg, waitable=waitable, label=label, attach=attach)
+    if not words:
         sys.stderr.write(USAGE)
         raise CommandError("", 1)
     h = handle()
     size = int(h.rpc("attr.get", {"name": "size"}).get()["value"])
-    ranks = _targets(rank, exclude, size)
+    ranks = background.targets(h, rank, exclude, size, jobid)
     if not ranks:
         raise CommandError("No valid ranks specified", 1)
     from flux.idset import IDset
 
     present = ranks & IDset(f"0-{size - 1}")
-    session = RemoteRun(
-        h, list(command_line), present.expand(), label_io, noinput, verbose, as_json
-    )
-    sys.exit(session.run(directory or current_directory(), str(ranks), ranks - present))
+    cwd = directory or current_directory()
+    if bg:
+        options = {"waitable": waitable, "quiet": quiet, "as_json": as_json}
+        sys.exit(background.start(h, words, ranks, cwd, label=label, **options))
+    if attach:
+        sys.exit(background.Attached(h, words[0], ranks.expand(), label_io=label_io).run())
+    session = RemoteRun(h, words, present.expand(), label_io, noinput, verbose, as_json)
+    sys.exit(session.run(cwd, str(ranks), ranks - present))
 
 
 EXAMPLES = """

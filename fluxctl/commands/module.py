@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from flux.wire.message import NODEID_ANY
-from fluxctl import completions
+from fluxctl import completions, modern
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean, modules
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flux.core.handle import Flux
+    from flux.wire.json import JsonObject
     from fluxctl.list_output import ListChoice
 
     Told = Callable[[OSError, str], CommandError | None]
@@ -80,7 +81,12 @@ def _service_of(name: str) -> str:
 
 
 def _each(
-    h: Flux, ranks: list[int], topic: str, body: object, told: Told, done: list[int] | None = None
+    h: Flux,
+    ranks: list[int],
+    topic: str,
+    body: JsonObject,
+    told: Told,
+    done: list[int] | None = None,
 ) -> None:
     """Send a request to each rank at once, and add those that did it to ``done``.
 
@@ -89,7 +95,7 @@ def _each(
     failure: CommandError | None = None
     for rank, rpc in [(rank, h.rpc(topic, body, nodeid=rank)) for rank in ranks]:
         try:
-            rpc.get()
+            modern.answer(rpc, h, topic, body, rank)
             if done is not None:
                 done.append(rank)
         except OSError as exc:
@@ -219,9 +225,8 @@ def list_modules(rank: str | None, service: str, **choice: Unpack[ListChoice]) -
     mods: dict[tuple[str, str], ListedModule] = {}
     with handle() as h:
         try:
-            answers = [h.rpc(f"{service}.lsmod", nodeid=target) for target in _ranks(h, rank)]
-            for answer in answers:
-                for mod in answer.get()["mods"]:
+            for target in _ranks(h, rank):
+                for mod in modern.ask(h, f"{service}.lsmod", nodeid=target)["mods"]:
                     known = mods.setdefault((mod["name"], mod["digest"]), mod)
                     known["idle"] = min(known["idle"], mod["idle"])
         except OSError as exc:
@@ -297,7 +302,7 @@ def stats(
             f"{name}.stats.clear" if clear else f"{name}.rusage" if rusage else f"{name}.stats.get"
         )
         try:
-            value = h.rpc(topic).get()
+            value = modern.ask(h, topic)
         except OSError as exc:
             plain = exc.errno in (errno.ENOSYS, errno.EPERM)
             text = os.strerror(exc.errno or 0) if plain else exc.strerror

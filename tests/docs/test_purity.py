@@ -43,6 +43,7 @@ ACTING = {
         "tui.history_file",
         "tui.settings_file",
     ),
+    "asks a broker": ("fluxctl.modern",),
     "runs the code of others": ("flux.importer", "flux.seg.loader", "flux.uri.uri"),
     "reads the limits of its process": ("flux.job.options.rlimits",),
     "imports what others put there": ("flux.cli.plugins",),

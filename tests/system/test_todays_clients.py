@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import flux
+import flux.job
 from flux import Flux
 from flux.constants import FLUX_RPC_STREAMING
 from flux.hostlist import Hostlist
@@ -103,3 +105,46 @@ def test_processes_in_the_background_on_another_rank(h: Flux) -> None:
     assert ended["status"] == 3 << 8
     assert [chunk["data"] for chunk in ended["output"]] == ["hi\n"]
     assert refusal(h, "rexec.wait", {"pid": pid}, 1).errno == errno.ESRCH
+
+
+def test_ranks_that_are_online(h: Flux) -> None:
+    assert ask(h, "groups.get", {"name": "broker.online"}) == {"members": "0-1"}
+    assert ask(h, "groups.get", {"name": "nosuch"}) == {"members": ""}
+    assert refusal(h, "groups.get", {"name": "broker.online"}, 1).errno == errno.EPROTO
+
+
+def test_the_journal_of_resources_begins_with_the_past(h: Flux) -> None:
+    journal = h.rpc("resource.journal", {}, 0, FLUX_RPC_STREAMING)
+    past: list[str] = []
+    resources: Any = None
+    answer: Any
+    while answer := journal.get():
+        journal.reset()
+        resources = answer.get("R", resources)
+        if not answer["events"]:
+            break
+        past += [entry["name"] for entry in answer["events"]]
+    assert {"online", "resource-define"} <= set(past)
+    assert resources["execution"]["R_lite"]
+    ask(h, "resource.drain", {"targets": "1", "reason": "broken"})
+    try:
+        answer = journal.get()
+    finally:
+        ask(h, "resource.undrain", {"targets": "1"})
+    assert [(entry["name"], entry["context"]["reason"]) for entry in answer["events"]] == [
+        ("drain", "broken")
+    ]
+
+
+def test_events_that_are_posted_by_hand(instance: Instance, h: Flux) -> None:
+    done = instance.run("submit", "--urgency=hold", "true")
+    jobid = flux.job.JobID(done.stdout.strip())
+    ask(h, "job-manager.post-event.post", {"id": jobid, "name": "seen", "context": {"by": "me"}})
+    for name in ("alloc", "exception", "clean", "two words"):
+        wrong = refusal(h, "job-manager.post-event.post", {"id": jobid, "name": name})
+        assert wrong.errno == errno.EINVAL
+    flux.job.cancel(h, jobid)
+    log = list(flux.job.event_watch(h, jobid))
+    assert [entry.context for entry in log if entry.name == "seen"] == [{"by": "me"}]
+    assert refusal(h, "job-manager.post-event.post", {"id": jobid, "name": "seen"}).errno
+    ask(h, "job-manager.housekeeping-kill", {"signum": 15})

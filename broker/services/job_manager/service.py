@@ -18,6 +18,7 @@ from broker.services.job_manager.job_submit import JobSubmit
 from broker.services.job_manager.listing import ActiveList
 from broker.services.job_manager.plugin_admin import PluginAdmin
 from broker.services.job_manager.policy import JobPolicy
+from broker.services.job_manager.posting import EventPosting
 from broker.services.job_manager.purge import JobPurge
 from broker.services.job_manager.queue_admin import QueueAdmin
 from broker.services.job_manager.resume import Resumption
@@ -74,6 +75,7 @@ class JobManagerService(Service):
         PluginAdmin,  # jobtap
         History,  # events-journal
         JobPurge,  # purge, purge-id
+        EventPosting,  # post-event.post, housekeeping-kill
     )
 
     def __init__(self, ctx: Context) -> None:
@@ -90,6 +92,7 @@ class JobManagerService(Service):
         self.plugins = PluginAdmin(self.core, self.job_submit)
         self.history = History(self.core)
         self.purging = JobPurge(self.core, self.history)
+        self.posting = EventPosting(self.core)
 
     def parts(self) -> Sequence[object]:
         """Return the objects whose methods answer the requests."""
@@ -105,6 +108,7 @@ class JobManagerService(Service):
             self.plugins,
             self.history,
             self.purging,
+            self.posting,
         )
 
     async def start(self, args: list[str]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux import waitstatus
 from flux.constants import FLUX_JOB_DEBUG, FLUX_JOB_WAITABLE
+from flux.job import lifecycle
 from flux.job.lifecycle import (
     CLEANUP,
     IMMUTABLE,
@@ -329,6 +330,8 @@ def _exception(job: Job, context: JsonMapping) -> None:
         job.exception = (context["type"], context.get("note", ""))
 
 
+#: Events that are recorded by the job manager and its plugins only, beside those that act.
+_OWN: Final = frozenset(("validate", "clean", "depend", "flux-restart", "set-flags", "debug"))
 _UPDATES: Final[Mapping[str, Callable[[Job, JsonMapping], None]]] = {
     "submit": _submit,
     "urgency": _urgency,
@@ -382,3 +385,8 @@ def _is_busy(job: Job) -> bool:
 def broken_rules(job: Job) -> list[str]:
     """Return what is wrong with a combination of flags, nothing for a legal one; for tests."""
     return [rule for rule, holds in _RULES.items() if not holds(job)]
+
+
+def has_meaning(name: str) -> bool:
+    """Whether an event changes what a job is or does, so that nobody else may post it."""
+    return name in _UPDATES or name in lifecycle.TRANSITIONS or name in _OWN

@@ -16,9 +16,10 @@ from flux.kvs_txn import APPEND, PRIMARY, SYNC, commit_request, put_op
 from flux.treeobj import decode_val
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from broker.context import Context
+    from flux.job.types import EventEntry
     from flux.kvs_types import KvsOp
 
 KEY = "resource.eventlog"
@@ -51,6 +52,7 @@ class ResourceLog:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self.on_posted: Callable[[EventEntry], None] = lambda entry: None
         self._waiting: list[_Posted] = []
         self._busy = False
 
@@ -75,7 +77,9 @@ class ResourceLog:
     ) -> asyncio.Future[None]:
         """Append an entry; the future is done when it is committed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line = eventlog.encode(eventlog.entry(name, context, timestamp))
+        entry = eventlog.entry(name, context, timestamp)
+        line = eventlog.encode(entry)
+        self.on_posted(entry)
         self._waiting.append(_Posted(name, line, durable and self._ctx.store_persists, done))
         if not self._busy:
             self._busy = True

@@ -20,6 +20,7 @@ from broker.services.resource.discovery import Discovery
 from broker.services.resource.documents import Documents, described_resources, documents_in
 from broker.services.resource.draining import Draining, require_leader
 from broker.services.resource.enclosing import enclosing_resources
+from broker.services.resource.journal import ResourceJournal
 from broker.services.resource.options import ModuleOptions, parse_options
 from broker.services.resource.reports import Reports
 from broker.services.resource.reslog import ResourceLog
@@ -54,7 +55,7 @@ class ResourceService(Service):
     """
 
     name = "resource"
-    part_types = (Documents, Reports, Draining, WaitUp)
+    part_types = (Documents, Reports, Draining, WaitUp, ResourceJournal)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -70,10 +71,15 @@ class ResourceService(Service):
         self._discovery = Discovery(ctx, self.state, self._settle)
         self._draining = Draining(ctx, self.state, self._log, self._tell_scheduler)
         self._wait_up = WaitUp(ctx, self.state)
+        self._journal = ResourceJournal(ctx, lambda: self.state.resources)
+        self._log.on_posted = self._journal.posted
+        self._muted = False
 
     def parts(self) -> Sequence[object]:
-        """Return the parts: hwloc XML, the reports of ranks, draining, waiting for ranks."""
-        return (self._documents, self._reports, self._draining, self._wait_up)
+        """Return the parts: hwloc XML, the reports of ranks, draining, waiting for ranks, the
+        journal.
+        """
+        return (self._documents, self._reports, self._draining, self._wait_up, self._journal)
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
@@ -98,6 +104,7 @@ class ResourceService(Service):
 
     async def _start_leader(self) -> None:
         entries = await self._log.read()
+        self._journal.took(entries)
         self.state.replay(entries)
         found, method, text = await self._known_resources(entries)
         self._exclude_at_start(found)
@@ -124,6 +131,7 @@ class ResourceService(Service):
 
     async def stop(self) -> None:
         self._discovery.end()
+        self._journal.end()
         if self.ctx.rank > 0 and self._own is not None:
             self._reports.leave()
 
@@ -298,7 +306,7 @@ class ResourceService(Service):
         require_leader(self.ctx)
         if self._acquired is not None:
             raise OSError(errno.EBUSY, "resources are already acquired")
-        self._acquired = req
+        self._acquired, self._muted = req, False
         if self.state.resources is not None:
             req.respond(self.state.acquire())
         return NO_REPLY
@@ -316,15 +324,24 @@ class ResourceService(Service):
             held.end()
         return NO_REPLY
 
+    @request("acquire-mute")
+    def acquire_mute(self, req: Request) -> None:
+        """Tell the scheduler that holds resources of no change any more, as when all is about to
+        end; the next one to acquire them is told again.
+        """
+        require_leader(self.ctx)
+        self._muted = True
+
     def on_disconnect(self, sender: str) -> None:
         """The scheduler went away: another may acquire."""
         if self._acquired is not None and self._acquired.sender == sender:
             self._acquired = None
         self._documents.forget(sender)
         self._wait_up.forget(sender)
+        self._journal.forget(sender)
 
     def _tell_scheduler(self) -> None:
-        if self._acquired is not None and self.state.resources is not None:
+        if self._acquired is not None and self.state.resources is not None and not self._muted:
             changes = self.state.take_changes()
             if changes:
                 self._acquired.respond(changes)

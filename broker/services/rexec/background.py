@@ -21,7 +21,7 @@ WAITABLE_MAX: Final = 10_000
 """Waitable processes that a broker has at a time, zombies among them."""
 
 
-class Remote(Struct, eq=False):
+class RunningCommand(Struct, eq=False):
     """A process: the client that it runs for or that is attached, and the one that waits."""
 
     command: RemoteCommand
@@ -55,9 +55,9 @@ class RemoteTable:
     """All processes, those among them that have ended and are not waited for yet."""
 
     def __init__(self) -> None:
-        self._processes: dict[Remote, None] = {}
+        self._processes: dict[RunningCommand, None] = {}
 
-    def __iter__(self) -> Iterator[Remote]:
+    def __iter__(self) -> Iterator[RunningCommand]:
         return iter(tuple(self._processes))
 
     def __len__(self) -> int:
@@ -72,15 +72,15 @@ class RemoteTable:
         if waitable and sum(one.waitable for one in self._processes) >= WAITABLE_MAX:
             raise OSError(errno.ENOSPC, f"{WAITABLE_MAX} processes are not waited for yet")
 
-    def add(self, remote: Remote) -> None:
+    def add(self, remote: RunningCommand) -> None:
         """Add a process that has started."""
         self._processes[remote] = None
 
-    def remove(self, remote: Remote) -> None:
+    def remove(self, remote: RunningCommand) -> None:
         """Forget a process."""
         self._processes.pop(remote, None)
 
-    def find(self, pid: int, label: str, number: int) -> Remote:
+    def find(self, pid: int, label: str, number: int) -> RunningCommand:
         """Return the process with an id, or with a label if ``pid`` is -1; raises OSError with the
         errno ``number`` if there is none. Of two with one id the one that runs is meant.
         """
@@ -95,7 +95,7 @@ class RemoteTable:
             raise OSError(number, f"{what} does not belong to any subprocess")
         return found[-1]
 
-    def started_by(self, sender: str, matchtag: int) -> Remote | None:
+    def started_by(self, sender: str, matchtag: int) -> RunningCommand | None:
         """Return the process of a client's request, None if it has ended."""
         for remote in self._processes:
             client = remote.client

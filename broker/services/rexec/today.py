@@ -18,7 +18,7 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from broker.service import NO_REPLY, Request, Service, request
-from broker.services.rexec.background import Remote, RemoteTable
+from broker.services.rexec.background import RemoteTable, RunningCommand
 from broker.services.rexec.command import RemoteCommand
 from broker.subprocess.process import ChildProcess
 from broker.subprocess.streams import INPUT_LIMIT, STANDARD
@@ -91,9 +91,9 @@ class TodaysRexecService(Service):
             req.respond({"type": "add-credit", "channels": {STANDARD[0]: room}})
         return NO_REPLY
 
-    def _launch(self, req: Request, command: RemoteCommand, flags: int) -> Remote:
+    def _launch(self, req: Request, command: RemoteCommand, flags: int) -> RunningCommand:
         """Start the command; raises OSError saying that it cannot be."""
-        remote: Remote
+        remote: RunningCommand
 
         def output(stream: str, data: bytes, eof: bool) -> None:
             self._output(remote, stream, data, eof)
@@ -109,7 +109,7 @@ class TodaysRexecService(Service):
             taken if flags & WRITE_CREDIT else None,
         )
         client = req if req.streaming else None
-        remote = Remote(
+        remote = RunningCommand(
             command,
             process,
             client,
@@ -133,7 +133,7 @@ class TodaysRexecService(Service):
 
     # What processes do
 
-    def _output(self, remote: Remote, stream: str, data: bytes, eof: bool) -> None:
+    def _output(self, remote: RunningCommand, stream: str, data: bytes, eof: bool) -> None:
         if remote.client is not None:
             if stream in remote.streams:
                 chunk = io.encode(stream, str(self.ctx.rank), data, eof)
@@ -145,7 +145,7 @@ class TodaysRexecService(Service):
             name = remote.command.label or remote.name
             tell(f"{name}[{remote.pid}]: {data.decode(errors='replace').rstrip()}")
 
-    def _exited(self, remote: Remote, status: int) -> None:
+    def _exited(self, remote: RunningCommand, status: int) -> None:
         remote.status = status
         if remote.client is not None:
             remote.client.respond({"type": "finished", "status": status})
@@ -153,7 +153,7 @@ class TodaysRexecService(Service):
             name = f"{remote.command.label}: " if remote.command.label else ""
             self.ctx.log.info(f"{name}{remote.name}[{remote.pid}]: {_told(status)}")
 
-    def _completed(self, remote: Remote) -> None:
+    def _completed(self, remote: RunningCommand) -> None:
         """The process has ended and so have its streams."""
         if remote.client is not None:
             remote.client.end()
@@ -166,7 +166,7 @@ class TodaysRexecService(Service):
 
     # Requests about them
 
-    def _find(self, req: Request, number: int = errno.ESRCH) -> Remote:
+    def _find(self, req: Request, number: int = errno.ESRCH) -> RunningCommand:
         """Return the process that ``pid`` or, if that is -1, ``label`` of a request names; raises
         OSError(number).
         """
@@ -241,7 +241,7 @@ class TodaysRexecService(Service):
             self._collect(remote, req)
         return NO_REPLY
 
-    def _collect(self, remote: Remote, waiter: Request) -> None:
+    def _collect(self, remote: RunningCommand, waiter: Request) -> None:
         self.table.remove(remote)
         rank = str(self.ctx.rank)
         kept = [io.encode(name, rank, bytes(data)) for name, data in remote.kept.items() if data]

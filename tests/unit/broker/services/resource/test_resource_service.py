@@ -405,3 +405,30 @@ async def test_resources_from_hwloc_xml(tmp_path: pathlib.Path) -> None:
     await harness.request("resource.reload", payload | {"force": True})
     assert (await harness.request("resource.get-xml"))["xml"] == [text, None, None, text]
     await harness.stop()
+
+
+async def test_a_muted_scheduler_hears_nothing_until_one_acquires_again() -> None:
+    harness, _ = await _leader()
+    await _complete(harness)
+    held = harness.stream("resource.acquire", sender="one")
+    await harness.request("resource.acquire-mute", {})
+    await harness.request("resource.drain", {"targets": "1", "reason": "x"})
+    assert len(held) == 1
+    harness.service.on_disconnect("one")
+    again = harness.stream("resource.acquire", sender="two")
+    await harness.request("resource.undrain", {"targets": "1"})
+    assert again[1].json() == {"up": "1"}
+    await harness.stop()
+
+
+async def test_the_journal_has_what_an_earlier_run_logged() -> None:
+    store = Store()
+    text = eventlog.encode(eventlog.entry("drain", {"idset": "1", "reason": "old"}, 5.0))
+    store.values["resource.eventlog"] = text.encode()
+    harness, _ = await _leader(store=store)
+    await _complete(harness)
+    told = [msg.json() for msg in harness.stream("resource.journal")]
+    names = [[entry["name"] for entry in one["events"]] for one in told]
+    assert names == [["drain", "resource-init", "online", "resource-define"], []]
+    assert told[0]["R"] == harness.service.state.resources
+    await harness.stop()
