@@ -288,7 +288,7 @@ def test_what_is_no_recording_is_refused(path: Path, data: bytes, why: str) -> N
 def test_a_name_that_promises_another_compression_is_refused(
     world: World, tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(OSError, match="compressed by gzip: x.*gz would be"):
+    with pytest.raises(OSError, match=r"compressed by gzip: x.*gz would be"):
         Recorder(tmp_path / name, world.dashboard)
     assert not (tmp_path / name).exists()
 
