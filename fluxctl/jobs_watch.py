@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 import time
@@ -48,6 +49,7 @@ class JobsWatch:
         self._flux = flux
         self._query = query
         self._reasons = reasons
+        self._held: JournalEntry | None = None
         self._jobs = WatchedJobs(
             lambda job, seen: (
                 is_wanted(job, query, seen=seen) and (sought is None or sought.finds(job))
@@ -68,25 +70,38 @@ class JobsWatch:
             for page in self._query.pages():
                 self._explain(page)
                 listed += page
+            self._refusals(journal)
             view.begin(self._jobs, self._jobs.begin(listed))
             self._gather(journal, view, 0.5, past=True)
             while not (self._query.ids and self._jobs.over):
                 self._gather(journal, view, _CLOCK, past=False)
         return self._query.errors
 
+    def _refusals(self, journal: JournalConsumer) -> None:
+        """Have a journal that is refused told before anything is shown: who may not read it has
+        its answer before that to whatever is asked of the job manager after it.
+        """
+        with contextlib.suppress(OSError):  # that there is an answer matters, not what it says
+            self._flux.rpc("job-manager.ping", {"seq": 1}).wait_for(_PATIENCE).get()
+        self._held = _next(journal, 0.0)
+
+    def _next(self, journal: JournalConsumer, patience: float) -> JournalEntry | None:
+        held, self._held = self._held, None
+        return held or _next(journal, patience)
+
     def _gather(
         self, journal: JournalConsumer, view: JobsView, patience: float, *, past: bool
     ) -> None:
         """Wait for events, at most ``patience`` seconds, and show what those of a moment change."""
         asked: dict[int, int] = {}
-        event = _next(journal, patience)
+        event = self._next(journal, patience)
         end = time.monotonic() + _PAUSE
         while event is not None:
             state = self._jobs.event(int(event.jobid), event.name, event.context, past=past)
             if state is not None:
                 asked[int(event.jobid)] = state
             left = end - time.monotonic()
-            event = _next(journal, max(left, 0.0)) if past or left > 0 else None
+            event = self._next(journal, max(left, 0.0)) if past or left > 0 else None
         changed = [job for job in self._ask(asked) if self._jobs.take(job)]
         if changed:
             self._explain(changed)

@@ -7,6 +7,7 @@ of ``flux jobs -o``, names any of the fields.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
@@ -128,9 +129,11 @@ class ListTable:
         role: Callable[[R], Role],
     ) -> None:
         layout, paint = self.format_of(choice), Paint(choice["color"])
+        rest = iter(rows)
+        first = list(islice(rest, 1))  # an error has no header: rows may be asked for as they come
         if not choice["no_header"] and (self.headed or choice["layout"]):
             echo(paint(layout.header(), "heading"), raw=True)
-        for row in rows:
+        for row in chain(first, rest):
             try:
                 line = layout.format(fields(row))
             except ValueError as exc:

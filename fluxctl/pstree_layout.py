@@ -98,7 +98,7 @@ def layout_of(drawing: Drawing) -> tuple[Layout, str | None, list[str]]:
 
     Raises CommandError for a format that makes no sense.
     """
-    from fluxctl.commands.jobs import attributes_of
+    from fluxctl.job_fields import attributes_of
 
     label_text = drawing["label_format"] or (
         "{name}:{status_abbrev}" if drawing["every"] else "{name}"

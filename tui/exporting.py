@@ -12,7 +12,7 @@ from tui.model import format as fmt
 from tui.model.commands import COPIES, FORMATS, split
 from tui.model.export import FIELDS, as_csv, as_json_lines, as_row
 from tui.model.jobid import f58
-from tui.model.submit_line import submit_line
+from tui.model.submit_line import spelling_for, submit_line
 from tui.own_commands import OwnCommandsApp
 from tui.screens.prompt import MenuScreen, PromptScreen
 
@@ -58,7 +58,7 @@ class ExportingApp(OwnCommandsApp):
     def action_copy_menu(self) -> None:
         """Choose what to copy of the job."""
         choices = [
-            ("command", "command", "flux mini submit with the options of its jobspec"),
+            ("command", "command", "flux submit with the options of its jobspec"),
             ("row", "row", "all fields, with tabs between them"),
             *((name, name, "") for name in FIELDS),
         ]
@@ -103,8 +103,10 @@ class ExportingApp(OwnCommandsApp):
         """Copy the command that submits such a job."""
         row = self.dashboard.table.row_of.get(jobid)
         urgency = {} if row is None else {"urgency": self.dashboard.table.urgency[row]}
+        spelling = self.settings.submit or spelling_for(self.dashboard.instance.version)
         try:
-            line = submit_line((await self.feed.lookup(jobid)).get("jobspec"), **urgency)
+            jobspec = (await self.feed.lookup(jobid)).get("jobspec")
+            line = submit_line(jobspec, spelling=spelling, **urgency)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             self.notify(f"{f58(jobid)}: no command for it: {why}", severity="error")

@@ -185,6 +185,8 @@ class OwnCommandsApp(CommandingApp):
             case ("query", _, _):
                 Query.parse(value)
                 self.jobs_screen().set_filter(value)
+            case ("submit", _, _):
+                self.settings = dataclasses.replace(self.settings, submit=value)
             case ("read-only", _, _):
                 self._set_read_only(settings.read_only)
             case (_, _, name):

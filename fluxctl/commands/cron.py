@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, NotRequired, TypedDict, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from fluxctl import completions
-from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl.command import FluxCommand, FluxGroup, echo
 from fluxctl.cron_entry import CronEntry, ago, flatten, read_crontab, shown, took
+from fluxctl.cron_request import (
+    CronOptions,
+    ask,
+    ask_entry,
+    common_options,
+    create_request,
+    fail,
+    seconds_of,
+)
 from fluxctl.cron_table import ENTRIES, entry_role, entry_row
 from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean
 from fluxctl.json_output import json_option, print_json, print_json_lines
-from fluxctl.option_types import COUNT, duration
+from fluxctl.option_types import COUNT
 from fluxctl.standard_input import read_all
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
-    from flux.wire.json import JsonObject
     from fluxctl.list_output import ListChoice
-from fluxctl.numbers import decimal, real
+from fluxctl.numbers import decimal
 
 _HELP = """\
 Usage: flux-cron [OPTIONS] COMMAND [OPTIONS...]
@@ -45,82 +50,6 @@ Supported commands:
  stop         Stop a flux cron job from executing
  start        Start a stopped flux cron job
  sync         Query and modify sync-on-event behavior for flux-cron"""
-
-F = TypeVar("F", bound=Callable[..., object])
-
-_EXTRA = ("timeout", "rank", "task-history-count", "stop-on-failure")
-
-
-def _fail(sub: str, text: str) -> NoReturn:
-    raise CommandError(f"flux-cron {sub}: {text}", 1, bare=True)
-
-
-def _rpc(sub: str, method: str, payload: Mapping[str, object]) -> JsonObject:
-    try:
-        answer: JsonObject = handle().rpc(f"cron.{method}", payload).get()
-    except OSError as exc:
-        _fail(sub, exc.strerror or str(exc))
-    return answer
-
-
-def _entry(sub: str, method: str, payload: Mapping[str, object]) -> CronEntry:
-    return cast("CronEntry", _rpc(sub, method, payload))
-
-
-def _number(text: str) -> float | int:
-    """Return a finite number; raises ValueError for anything else."""
-    value = real(text)
-    if value is None or not isfinite(value):
-        raise ValueError("not a finite number")
-    return int(value) if value.is_integer() else value
-
-
-def _seconds(sub: str, text: str) -> float | int:
-    value = duration(text, f"flux-cron {sub}: Invalid duration '{text}'", bare=True)
-    return int(value) if value.is_integer() else value
-
-
-def _extra(sub: str, text: str | None) -> dict[str, float | int]:
-    """Return the EXTRA OPTIONS of ``--options``."""
-    found: dict[str, float | int] = {}
-    for part in filter(None, (text or "").split(",")):
-        key, _, value = part.partition("=")
-        if key not in _EXTRA:
-            _fail(sub, f"Unknown option '{key}'")
-        try:
-            found[key] = _number(value)
-        except ValueError:
-            _fail(sub, f"Invalid value in '{part}'")
-    return found
-
-
-class _Common(TypedDict):
-    """The options that several kinds of entries have."""
-
-    options: str | None
-    preserve_env: bool
-    working_dir: str | None
-    name: NotRequired[str | None]
-    count: NotRequired[int | None]
-
-
-def _request(
-    kind: str, sub: str, args: Mapping[str, object], words: tuple[str, ...], common: _Common
-) -> dict[str, object]:
-    """Return a ``cron.create`` request."""
-    command = " ".join(words)
-    name = common.get("name") or os.path.basename(words[0].split(" ")[0])
-    payload: dict[str, object] = {"type": kind, "name": name, "args": args, "command": command}
-    payload |= _extra(sub, common["options"])
-    if common.get("count") is not None:
-        payload["repeat"] = common["count"]
-    if common["preserve_env"]:
-        payload["environ"] = {
-            key: value for key, value in os.environ.items() if not key.startswith("FLUX_")
-        }
-    if common["working_dir"]:
-        payload["cwd"] = os.path.abspath(common["working_dir"])
-    return payload
 
 
 class _CronCommand(FluxCommand):
@@ -141,22 +70,6 @@ class _CronGroup(FluxGroup):
 @click.group(cls=_CronGroup, name="cron", short_help="Schedule tasks on timers and events")
 def command() -> None:
     """Run commands at intervals, at dates and on events."""
-
-
-def _common(function: F) -> F:
-    """Add the options that all kinds of entries have."""
-    decorators = (
-        click.option(
-            "-o", "--options", metavar="LIST", help=f"Extra options: {', '.join(_EXTRA)}."
-        ),
-        click.option(
-            "-E", "--preserve-env", is_flag=True, help="Run the command in the current environment."
-        ),
-        click.option("-d", "--working-dir", metavar="DIR", help="Run the command in DIR."),
-    )
-    for decorator in reversed(decorators):
-        function = decorator(function)
-    return function
 
 
 @command.command("help")
@@ -180,11 +93,11 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
     "-a", "--after", metavar="TIME", help="Run the first time after TIME instead of the interval."
 )
 @click.option("-c", "--count", metavar="N", type=COUNT, help="Run N times, then stop.")
-@_common
+@common_options
 @click.argument("interval", metavar="INTERVAL", required=False)
 @click.argument("words", metavar="COMMAND...", nargs=-1)
 def interval(
-    interval: str | None, after: str | None, words: tuple[str, ...], **common: Unpack[_Common]
+    interval: str | None, after: str | None, words: tuple[str, ...], **common: Unpack[CronOptions]
 ) -> None:
     """Run COMMAND every INTERVAL: seconds, or with a unit s, m, h, d.
 
@@ -193,14 +106,16 @@ def interval(
     --after runs it once.
     """
     if interval is None:
-        _fail("interval", "INTERVAL and COMMAND required")
-    seconds = _seconds("interval", interval)
+        fail("interval", "INTERVAL and COMMAND required")
+    seconds = seconds_of("interval", interval)
     if not words:
-        _fail("interval", "INTERVAL and COMMAND required")
+        fail("interval", "INTERVAL and COMMAND required")
     args: dict[str, object] = {"interval": seconds}
     if after is not None:
-        args["after"] = _seconds("interval", after)
-    entry = _entry("interval", "create", _request("interval", "interval", args, words, common))
+        args["after"] = seconds_of("interval", after)
+    entry = ask_entry(
+        "interval", "create", create_request("interval", "interval", args, words, common)
+    )
     echo(f"interval: cron-{entry['id']} created")
 
 
@@ -210,7 +125,7 @@ def interval(
 @click.option("-c", "--count", metavar="N", type=COUNT, help="Run N times, then stop.")
 @click.option("-a", "--after", metavar="N", type=COUNT, help="Run the first time after N events.")
 @click.option("-i", "--min-interval", metavar="T", help="Run at most once in T seconds.")
-@_common
+@common_options
 @click.argument("topic", metavar="TOPIC", required=False)
 @click.argument("words", metavar="COMMAND...", nargs=-1)
 def event(
@@ -219,14 +134,14 @@ def event(
     nth: int | None,
     after: int | None,
     min_interval: str | None,
-    **common: Unpack[_Common],
+    **common: Unpack[CronOptions],
 ) -> None:
     """Run COMMAND on every event whose topic starts with TOPIC.
 
     The words of COMMAND are joined by blanks and given to a shell.
     """
     if topic is None or not words:
-        _fail("event", "TOPIC and COMMAND required")
+        fail("event", "TOPIC and COMMAND required")
     args: dict[str, object] = {}
     if nth is not None:
         args["nth"] = nth
@@ -234,8 +149,8 @@ def event(
     if after is not None:
         args["after"] = after
     if min_interval is not None:
-        args["min_interval"] = _seconds("event", min_interval)
-    entry = _entry("event", "create", _request("event", "event", args, words, common))
+        args["min_interval"] = seconds_of("event", min_interval)
+    entry = ask_entry("event", "create", create_request("event", "event", args, words, common))
     echo(f"event: cron-{entry['id']} created")
 
 
@@ -248,9 +163,9 @@ def _scheduled(sub: str, entry: CronEntry) -> None:
 
 
 @command.command("tab")
-@_common
+@common_options
 @click.argument("file", required=False)
-def tab(file: str | None, **common: Unpack[_Common]) -> int:
+def tab(file: str | None, **common: Unpack[CronOptions]) -> int:
     """Make an entry of each crontab line of FILE, or stdin.
 
     A line has minute, hour, day of month, month (0-11), day of week (0-6) and the command. Months
@@ -263,7 +178,7 @@ def tab(file: str | None, **common: Unpack[_Common]) -> int:
         else:
             data = Path(file or "").read_bytes()
     except OSError as exc:
-        _fail("tab", f"{file}: {exc.strerror}")
+        fail("tab", f"{file}: {exc.strerror}")
     wanted, bad = read_crontab(data.decode("utf-8", "surrogateescape"))
     for message in bad:
         echo(f"flux-cron tab: {message}", err=True)
@@ -272,11 +187,11 @@ def tab(file: str | None, **common: Unpack[_Common]) -> int:
     created: list[CronEntry] = []
     try:
         for args, line in wanted:
-            request = _request("datetime", "tab", args, (line,), common)
-            created.append(_entry("tab", "create", request))
+            request = create_request("datetime", "tab", args, (line,), common)
+            created.append(ask_entry("tab", "create", request))
     except CommandError:
         for entry in created:
-            _rpc("tab", "delete", {"id": entry["id"]})
+            ask("tab", "delete", {"id": entry["id"]})
         raise
     for entry in created:
         _scheduled("tab", entry)
@@ -292,21 +207,21 @@ def _parse_date(text: str) -> float:
         ["date", f"--date={text}", "+%s"], stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
-        _fail("at", "Failed to parse datetime arg")
+        fail("at", "Failed to parse datetime arg")
     return float(done.stdout)
 
 
 @command.command("at")
-@_common
+@common_options
 @click.argument("string", metavar="STRING", required=False)
 @click.argument("words", metavar="COMMAND...", nargs=-1)
-def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) -> None:
+def at(string: str | None, words: tuple[str, ...], **common: Unpack[CronOptions]) -> None:
     """Run COMMAND once, at the time that date(1) reads in STRING.
 
     The words of COMMAND are joined by blanks and given to a shell.
     """
     if string is None or not words:
-        _fail("at", "DATETIME and COMMAND required")
+        fail("at", "DATETIME and COMMAND required")
     due = time.localtime(_parse_date(string))
     args = {
         "minute": due.tm_min,
@@ -318,7 +233,9 @@ def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) ->
     }
     _scheduled(
         "at",
-        _entry("at", "create", _request("datetime", "at", args, words, {**common, "count": 1})),
+        ask_entry(
+            "at", "create", create_request("datetime", "at", args, words, {**common, "count": 1})
+        ),
     )
 
 
@@ -330,7 +247,7 @@ def list_entries(**choice: Unpack[ListChoice]) -> None:
     In a format next and last are seconds since the epoch: {next!D}.
     """
     ENTRIES.format_of(choice)  # before there is a connection
-    entries: list[CronEntry] = _rpc("list", "list", {})["entries"]
+    entries: list[CronEntry] = ask("list", "list", {})["entries"]
     if choice["as_json"]:
         print_json_lines(entries)
         return
@@ -341,7 +258,7 @@ def list_entries(**choice: Unpack[ListChoice]) -> None:
 def _id(sub: str, text: str | None) -> int:
     number = decimal((text or "").removeprefix("cron-"), 2**63 - 1)
     if number is None:
-        _fail(sub, "Required argument ID missing or invalid")
+        fail(sub, "Required argument ID missing or invalid")
     return number
 
 
@@ -351,7 +268,7 @@ def _id(sub: str, text: str | None) -> int:
 def delete(kill: bool, ids: tuple[str, ...]) -> None:
     """Remove entries."""
     for number in [_id("delete", text) for text in ids or (None,)]:
-        entry = _entry("delete", "delete", {"id": number, "kill": kill})
+        entry = ask_entry("delete", "delete", {"id": number, "kill": kill})
         lasted = next(filter(None, map(took, entry["tasks"])), None)
         since = ago(time.time() - entry["stats"]["lastrun"])
         history = "never ran"
@@ -367,7 +284,7 @@ def delete(kill: bool, ids: tuple[str, ...]) -> None:
 def stop(ids: tuple[str, ...]) -> None:
     """Stop entries from being run; they stay in the list."""
     for number in [_id("stop", text) for text in ids or (None,)]:
-        _rpc("stop", "stop", {"id": number})
+        ask("stop", "stop", {"id": number})
         echo(f"Stopped cron-{number}")
 
 
@@ -376,7 +293,7 @@ def stop(ids: tuple[str, ...]) -> None:
 def start(ids: tuple[str, ...]) -> None:
     """Start stopped entries."""
     for number in [_id("start", text) for text in ids or (None,)]:
-        _rpc("start", "start", {"id": number})
+        ask("start", "start", {"id": number})
         echo(f"Started cron-{number}")
 
 
@@ -394,12 +311,12 @@ def sync(topic: str | None, epsilon: str | None, disable: bool, as_json: bool) -
     """Show or set the event that tasks are put off to."""
     payload: dict[str, object] = {}
     if epsilon is not None:
-        payload["sync_epsilon"] = _seconds("sync", epsilon)
+        payload["sync_epsilon"] = seconds_of("sync", epsilon)
     if topic is not None:
         payload["topic"] = topic
     if disable:
         payload["disable"] = True
-    answer = _rpc("sync", "sync", payload)
+    answer = ask("sync", "sync", payload)
     if as_json:
         print_json(answer)
         return
@@ -416,9 +333,9 @@ def sync(topic: str | None, epsilon: str | None, disable: bool, as_json: bool) -
 def dump(number: str | None, key: str | None, as_json: bool) -> None:
     """Print everything about an entry."""
     wanted = _id("dump", number)
-    entry = next((one for one in _rpc("dump", "list", {})["entries"] if one["id"] == wanted), None)
+    entry = next((one for one in ask("dump", "list", {})["entries"] if one["id"] == wanted), None)
     if entry is None:
-        _fail("dump", f"cron-{wanted}: No such cron entry found")
+        fail("dump", f"cron-{wanted}: No such cron entry found")
     values = dict(flatten(entry))
     if as_json and (key is None or key in values):
         print_json(entry if key is None else values[key])

@@ -52,7 +52,7 @@ def command(
 
     Exits with 1 if there are none.
     """
-    from fluxctl.commands.jobs import parse_format
+    from fluxctl.job_fields import parse_format
 
     pattern = pattern_of(expressions)
     rows = parse_format(layout or IDS)
@@ -80,7 +80,7 @@ def _all_attributes() -> list[str]:
 
 
 def _attributes(rows: JobInfoFormat) -> list[str]:
-    from fluxctl.commands.jobs import attributes_of
+    from fluxctl.job_fields import attributes_of
 
     return attributes_of(rows.fields)
 

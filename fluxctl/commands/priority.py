@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
@@ -77,9 +78,10 @@ def _show(query: PriorityQuery, table: PriorityTable | None, sort: str, header: 
     if keys != [("i", False)]:
         pages = iter([sorted_jobs((job for page in pages for job in page), keys, query.weights)])
     seen = False
+    first = list(islice(pages, 1))  # an error has no header
     if header is not None:
         echo(header, raw=True)
-    for page in pages:
+    for page in chain(first, pages):
         seen = seen or bool(page)
         echo("".join(_line(job, table) for job in page), nl=False)
     return seen

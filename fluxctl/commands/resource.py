@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import click
@@ -134,9 +135,11 @@ def _print_table(
     layout: OutputFormat, rows: Iterable[object], *, header: bool, color: str = "never"
 ) -> None:
     paint = Paint(color)
+    rest = iter(rows)
+    first = list(islice(rest, 1))  # an error has no header: rows may be asked for as they come
     if header:
         echo(paint(layout.header(), "heading"), raw=True)
-    for row in rows:
+    for row in chain(first, rest):
         try:
             line = layout.format(row)
         except ValueError as exc:

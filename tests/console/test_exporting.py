@@ -166,6 +166,9 @@ async def test_the_command_of_a_job_is_copied(make_app: MakeApp, feed: Synthetic
         assert app.clipboard == (
             "flux mini submit -n2 '--setattr=system.cwd=\"/home/alice\"' lammps -in 'a b'"
         )
+        await typed(pilot, "set submit flux submit")
+        await pilot.press("Y")
+        await until(pilot, lambda: app.clipboard.startswith("flux submit -n2 "))
         feed.stored = {}
         await pilot.press("ctrl+y", "enter")
         await until(pilot, lambda: "no command for it" in app.message.text)

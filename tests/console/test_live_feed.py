@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import signal
 import time
@@ -20,6 +21,7 @@ from flux import Flux
 from flux.job import JobspecV1, submit
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.job.JobID import JobID
+from flux.security import sign
 from flux.testing.instance import Instance, running_instance
 from tests.console.driving import shows, text_of, until
 from tui.app import TopApp
@@ -346,6 +348,30 @@ class OldBroker:
 
     async def close(self) -> None:
         self.closed = True
+
+
+@pytest.mark.parametrize("signed", ["none", "broken", "refused"])
+async def test_an_environment_that_is_not_in_the_jobspec_is_what_was_signed(
+    monkeypatch: pytest.MonkeyPatch, signed: str
+) -> None:
+    stored = {"attributes": {"system": {"cwd": "/"}}}
+    original = {"attributes": {"system": {"cwd": "/elsewhere", "environment": {"A": "1"}}}}
+
+    async def rpc(topic: str, payload: Any = None, **_: Any) -> dict[str, Any]:
+        assert topic == "job-info.lookup"
+        match payload["keys"]:
+            case ["jobspec"]:
+                return {"jobspec": json.dumps(stored)}
+            case ["J"] if signed != "refused":
+                wrapped = sign(json.dumps(original).encode()).decode()
+                return {"J": wrapped if signed == "none" else wrapped[::-1]}
+        raise OSError(1, "Operation not permitted")
+
+    broker, feed = OldBroker(), LiveFeed("local:///nowhere")
+    monkeypatch.setattr(broker, "rpc", rpc)
+    monkeypatch.setattr(feed, "_handle", broker)
+    system = (await feed.lookup(9))["jobspec"]["attributes"]["system"]
+    assert system == {"cwd": "/", **({"environment": {"A": "1"}} if signed == "none" else {})}
 
 
 async def test_jobs_known_from_events_alone_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

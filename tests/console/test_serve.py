@@ -19,6 +19,7 @@ from flux.testing.instance import Instance, running_instance
 from tests.console.chromium import MISSING, PROGRAM, chromium, until
 from tests.console.serving import Served, network, serving, terminal_size
 from tests.system.watching import PATIENCE, still_there, until_equal
+from tui.serve.strangers import STRANGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -388,3 +389,42 @@ async def test_a_browser_is_told_that_the_server_has_ended(instance: Instance) -
             await opened(page, served.links[0])
             served.process.send_signal(signal.SIGINT)
             await page.until_told("flux top --serve has ended.")
+
+
+# Who may not come in, and tries
+
+
+def sockets(served: Served) -> int:
+    return len(psutil.Process(served.process.pid).net_connections("tcp"))
+
+
+async def gone(reader: asyncio.StreamReader) -> bool:
+    """Whether the server has ended a connection."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def test_strangers_are_few_and_keep_nobody_out(instance: Instance) -> None:
+    with serving(instance) as served:
+        port = int(served.address.rpartition(":")[2])
+        many = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
+        try:
+            for reader, _ in many[:-STRANGERS]:
+                assert await asyncio.wait_for(gone(reader), PATIENCE)
+            assert sockets(served) <= STRANGERS + 1  # and the one that listens
+            async with aiohttp.ClientSession() as client:
+                address, cookie = await room(client, served)
+                head = {"Cookie": cookie}
+                async with client.get(address, headers=head) as answer:
+                    assert answer.status == 200
+                    # Who has signed in stays, however many come.
+                    later = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
+                    many += later
+                    assert await asyncio.wait_for(gone(later[0][0]), PATIENCE)
+                async with client.get(address, headers=head) as answer:
+                    assert answer.status == 200
+        finally:
+            for _, writer in many:
+                writer.close()

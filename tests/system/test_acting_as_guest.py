@@ -47,6 +47,7 @@ def run(instance: Instance, *words: str, rank: int = 0) -> subprocess.CompletedP
 
 
 DENIED = "Operation not permitted"
+JOURNAL = "flux-jobs: ERROR: [Errno 1] Request requires owner credentals"
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -67,6 +68,8 @@ DENIED = "Operation not permitted"
         (("kvs", "dropcache"), f"flux-kvs: flux_kvs_dropcache: {DENIED}"),
         (("module", "stats", "kvs"), f"flux-module: kvs.stats.get: {DENIED}"),
         (("module", "stats", "-c", "kvs"), f"flux-module: kvs.stats.clear: {DENIED}"),
+        (("jobs", "--watch"), JOURNAL),
+        (("jobs", "--watch", "-A", "--json"), JOURNAL),
     ],
 )
 def test_what_a_guest_may_not(

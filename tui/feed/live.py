@@ -19,6 +19,7 @@ from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
 from flux.job.states import JobState
+from flux.security import unwrap
 from flux.wire import json
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
@@ -246,7 +247,21 @@ class LiveFeed(PollingFeed):
                     {"id": jobid, "keys": [key], "flags": FLUX_JOB_LOOKUP_CURRENT},
                 )
                 found[key] = json.loads(answer[key])
+        if "jobspec" in found and "environment" not in _system_of(found["jobspec"]):
+            await self._add_environment(jobid, _system_of(found["jobspec"]))
         return found
+
+    async def _add_environment(self, jobid: int, system: JsonObject) -> None:
+        """Take the environment from what the user has signed: today's flux-core leaves it out of
+        the jobspec that it stores.
+        """
+        request = {"id": jobid, "keys": ["J"], "flags": 0}
+        with contextlib.suppress(OSError, ValueError):
+            answer = await self._connected().rpc("job-info.lookup", request)
+            payload, _ = unwrap(answer["J"])
+            environment = _system_of(json.loads(payload)).get("environment")
+            if isinstance(environment, dict):
+                system["environment"] = environment
 
     # actions
 
@@ -316,3 +331,10 @@ async def _look(handle: AsyncFlux) -> InstanceLook:
 async def _end_when(lost: asyncio.Event, subscription: Subscription) -> None:
     await lost.wait()
     subscription.push(None)
+
+
+def _system_of(jobspec: object) -> JsonObject:
+    """Return ``attributes.system`` of a jobspec, an empty object if it has none."""
+    attributes = jobspec.get("attributes") if isinstance(jobspec, dict) else None
+    system = attributes.get("system") if isinstance(attributes, dict) else None
+    return system if isinstance(system, dict) else {}

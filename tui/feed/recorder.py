@@ -6,6 +6,7 @@ whole, and the reason is told in a sentence.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import zlib
@@ -28,6 +29,8 @@ FLUSH_SECONDS: Final = 1.0
 TIME_SECONDS: Final = 10.0
 """How often the time is written down while nothing else happens."""
 _BUFFER: Final = 1 << 18
+_UNKNOWN: Final = frozenset({".zst", ".zstd", ".xz", ".bz2", ".lz4", ".zip"})
+"""Ends of names that promise what is not done."""
 _GZIP: Final = 31
 """Window bits that make zlib write the format of gzip."""
 
@@ -43,6 +46,9 @@ class Recorder:
     def __init__(
         self, path: Path, dashboard: Dashboard, failed: Callable[[str], None] = lambda text: None
     ) -> None:
+        if path.suffix in _UNKNOWN:
+            text = f"recordings are compressed by gzip: {path.with_suffix('.gz').name} would be"
+            raise OSError(errno.EINVAL, text)
         self.path = path
         self.written = 0
         """Bytes in the file, all of whole lines."""

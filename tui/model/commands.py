@@ -55,7 +55,7 @@ VERBS: Final[dict[str, Verb]] = {
 FORMATS: Final = ("csv", "jsonl", "svg")
 COPIES: Final = ("id", "row", "command")
 SETTINGS: Final = (
-    "theme", "read-only", "sort", "query", "notify.message", "notify.bell",
+    "theme", "read-only", "sort", "query", "submit", "notify.message", "notify.bell",
     "notify.desktop", "notify.command", "notify.failures", "notify.every",
 )  # fmt: skip
 """Settings that can be changed while the dashboard runs."""

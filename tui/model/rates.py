@@ -13,6 +13,12 @@ SPAN: Final = 10.0
 """Seconds that a rate is the mean of, if it was read for so long."""
 
 
+LEAST: Final = 1.0
+"""Seconds before which there is no rate: a view that is opened is read twice at once, and what that
+itself costs would look like hundreds a second.
+"""
+
+
 @dataclass(slots=True)
 class Rates:
     """What counters were, by their names, and how fast they grow."""
@@ -30,7 +36,7 @@ class Rates:
         while len(past) > 2 and past[1][0] <= now - SPAN:
             past.popleft()
         since, before = past[0]
-        return (count - before) / (now - since) if now > since else None
+        return (count - before) / (now - since) if now - since >= LEAST else None
 
     def keep(self, names: Iterable[Hashable]) -> None:
         """Forget the counters that are not among ``names``."""

@@ -12,6 +12,7 @@ from flux.toml_positions import key_lines
 from tui.model.columns import BY_NAME, columns_from_format
 from tui.model.format import printable
 from tui.model.query import Query, QueryError
+from tui.model.submit_line import SPELLINGS
 from tui.model.themes import BUILT_IN, REVERSE, ROLES, derived, is_colour
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class TopSettings:
     query: str = ""
     sort: str = ""
     columns: str = ""
+    submit: str = ""
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     themes: Mapping[str, ColourTheme] = field(default_factory=dict)
     views: Mapping[str, SavedView] = field(default_factory=dict)
@@ -107,7 +109,7 @@ class TopSettings:
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "": (
         "theme", "refresh", "ascii", "read-only", "query", "sort", "columns",
-        "keys", "themes", "views", "notify", "instances", "commands",
+        "submit", "keys", "themes", "views", "notify", "instances", "commands",
     ),
     "views": ("query", "sort", "columns", "group"),
     "notify": ("message", "bell", "desktop", "command", "failures", "every"),
@@ -177,6 +179,7 @@ class _SettingsReader:
             query=self._query(top, ("query",)),
             sort=self._sort(top, ("sort",)),
             columns=self._columns(top, ("columns",)),
+            submit=self._one_of(top, ("submit",), list(SPELLINGS), "spelling"),
             keys=self._keys(),
             themes=themes,
             views=self._each("views", self._view),

@@ -28,6 +28,9 @@ DEFAULT_TEXT: Final = """\
 #sort = "-runtime"
 #columns = "{id.f58} {name} {status_abbrev} {runtime}"
 
+# What Y copies: "flux submit" or "flux mini submit"; without it, as the instance has it.
+#submit = "flux submit"
+
 # Keys of actions, by the names that "flux top --print-keys" lists. A key that
 # another action of the same screen has is refused.
 #[keys]

@@ -1,11 +1,12 @@
-"""The command that submits a job like one that there is: its jobspec as options of
-``flux mini submit`` (RFC 14, RFC 25), quoted for a shell.
+"""The command that submits a job like one that there is: its jobspec as options of ``flux submit``
+(RFC 14, RFC 25), which was ``flux mini submit`` before, quoted for a shell.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
@@ -21,29 +22,52 @@ _LEFT_OUT: Final = ("environment", "duration", "queue", "job", "shell", "depende
 """
 
 
-def submit_line(jobspec: object, urgency: int = FLUX_JOB_URGENCY_DEFAULT) -> str:
-    """Return the command.
+SPELLINGS: Final = ("flux submit", "flux mini submit")
+"""How the command is written: today's, and that of flux-core 0.29."""
+_TODAYS: Final = (0, 48)
+"""The first version of flux-core that has ``flux submit`` in the place of the other."""
+
+
+def spelling_for(version: str) -> str:
+    """Return how an instance of that version has its users write the command."""
+    found = re.match(r"(\d{1,6})\.(\d{1,6})", version)
+    today = found is not None and (int(found[1]), int(found[2])) >= _TODAYS
+    return SPELLINGS[0] if today else SPELLINGS[1]
+
+
+def submit_line(
+    jobspec: object, urgency: int = FLUX_JOB_URGENCY_DEFAULT, spelling: str = SPELLINGS[1]
+) -> str:
+    """Return the command, in one of the ``SPELLINGS``.
 
     Raises ValueError if options do not say what the jobspec does.
     """
-    words = ["flux", "mini", "submit"]
     tasks = _list(_of(jobspec, "tasks"))
     command = _of(tasks[0], "command") if len(tasks) == 1 else None
     if not isinstance(command, list) or not command:
         raise ValueError("it has no single command")
-    words += _resources(jobspec)
-    system = _of(_of(jobspec, "attributes"), "system")
-    words += _system(system if isinstance(system, dict) else {})
+    options = list(_options(jobspec))
+    if spelling == SPELLINGS[0]:
+        # A key of today is below ``system`` unless a dot says that it is whole.
+        options = [re.sub(r"\A--setattr=", "--setattr=.", option) for option in options]
     if urgency != FLUX_JOB_URGENCY_DEFAULT:
-        words.append(f"--urgency={urgency}")
-    attributes = _of(jobspec, "attributes")
-    for key, value in (attributes if isinstance(attributes, dict) else {}).items():
-        if key != "system":
-            words.append(f"--setattr={_plain(key)}={json.dumps(value)}")
+        options.append(f"--urgency={urgency}")
     program = [str(word) for word in command]
     if program[0].startswith("-"):
-        words.append("--")
-    return " ".join(map(quoted, [*words, *program]))
+        options.append("--")
+    return " ".join(map(quoted, [*spelling.split(), *options, *program]))
+
+
+def _options(jobspec: object) -> Iterator[str]:
+    """Yield the options for what a jobspec asks for."""
+    yield from _resources(jobspec)
+    attributes = _of(jobspec, "attributes")
+    table = attributes if isinstance(attributes, dict) else {}
+    system = table.get("system")
+    yield from _system(system if isinstance(system, dict) else {})
+    for key, value in table.items():
+        if key != "system":
+            yield f"--setattr={_plain(key)}={json.dumps(value)}"
 
 
 def quoted(word: str) -> str:

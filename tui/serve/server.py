@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from tui.serve.door import Door
+from tui.serve.strangers import GuardedSite, Strangers
 from tui.serve.visits import ServeTerms, Visits
 from tui.serve.web import Site
 
@@ -32,6 +33,7 @@ class Server:
     ) -> None:
         self._door = Door()
         self._visits = Visits(terms, lambda text: tell(f"{time.strftime('%H:%M:%S')} {text}"))
+        self._strangers = Strangers()
         self._show = show
         self._tell = tell
         self._port = 0
@@ -48,7 +50,7 @@ class Server:
         loop = asyncio.get_running_loop()
         for signum in _SIGNALS:
             loop.add_signal_handler(signum, self._end, signum)
-        site = Site(self._door, self._visits, self._used)
+        site = Site(self._door, self._visits, self._used, self._strangers.admit)
         runner = web.AppRunner(
             site.application(), access_log=None, keepalive_timeout=15.0, shutdown_timeout=1.0
         )
@@ -68,7 +70,7 @@ class Server:
 
     async def _listen(self, runner: web.AppRunner, port: int) -> None:
         try:
-            await web.TCPSite(runner, HOST, port).start()
+            await GuardedSite(runner, HOST, port, self._strangers).start()
         except OSError as error:
             text = os.strerror(error.errno or errno.EADDRINUSE)
             raise OSError(error.errno, f"cannot listen on {HOST}:{port}: {text}") from None

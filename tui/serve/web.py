@@ -17,6 +17,7 @@ from tui.serve.door import Admission, Door, is_loopback, is_own_page
 from tui.serve.visits import REASONS, Ending, Full, Visit, Visits
 
 if TYPE_CHECKING:
+    from asyncio import BaseTransport
     from collections.abc import Callable
 
     from aiohttp.typedefs import Handler
@@ -98,12 +99,21 @@ class SocketLine:
 
 
 class Site:
-    """The handlers. ``used`` is called when a link was used up."""
+    """The handlers. ``used`` is called when a link was used up, ``known`` with the connection of
+    somebody who may come in.
+    """
 
-    def __init__(self, door: Door, visits: Visits, used: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        door: Door,
+        visits: Visits,
+        used: Callable[[], None],
+        known: Callable[[BaseTransport | None], None],
+    ) -> None:
         self._door = door
         self._visits = visits
         self._used = used
+        self._known = known
         self._assets = load_assets()
 
     def application(self) -> web.Application:
@@ -153,6 +163,7 @@ class Site:
             COOKIE, entry.key, path=f"/{entry.room}/", httponly=True, samesite="Strict"
         )
         self._used()
+        self._known(request.transport)
         return response
 
     async def room(self, request: web.Request) -> web.Response:
@@ -164,6 +175,7 @@ class Site:
         key = request.cookies.get(COOKIE, "")
         if not self._door.admits(request.match_info["room"], key):
             raise web.HTTPForbidden
+        self._known(request.transport)
 
     async def line(self, request: web.Request) -> web.StreamResponse:
         """Connect a page with its dashboard, a new one or the one that it had."""

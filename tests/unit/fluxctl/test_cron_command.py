@@ -84,7 +84,7 @@ def flux() -> ScriptedFlux:
 def run(
     flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Runner:
-    monkeypatch.setattr("fluxctl.commands.cron.handle", lambda: flux)
+    monkeypatch.setattr("fluxctl.cron_request.handle", lambda: flux)
     monkeypatch.setattr(time, "time", lambda: 1795220457.0)
 
     def runner(*args: str, stdin: str = "") -> tuple[int, str, str]:

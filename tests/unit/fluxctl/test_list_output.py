@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from fluxctl.color import Paint, Role, uses_color, with_color_told
 from fluxctl.errors import CommandError
 from fluxctl.list_output import ListChoice, ListTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TABLE = ListTable({"name": "NAME", "size": "SIZE"}, "{name:<6} {size:>4}")
 BARE = ListTable(TABLE.headings, "{name}", headed=False)
@@ -99,3 +104,15 @@ def test_paint_of_nothing_is_nothing() -> None:
 )
 def test_color_takes_no_word_that_is_not_its_value(args: list[str], told: list[str]) -> None:
     assert with_color_told(args) == told
+
+
+def test_rows_that_cannot_be_had_have_no_header(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> Iterator[dict[str, object]]:
+        raise OSError(1, "Operation not permitted")
+        yield {}
+
+    with pytest.raises(OSError, match="not permitted"):
+        TABLE.show(refused(), choice())
+    assert capsys.readouterr().out == ""
+    TABLE.show([], choice())
+    assert capsys.readouterr().out == "NAME   SIZE\n"

@@ -75,6 +75,7 @@ def test_counts_of_all_jobs() -> None:
 def test_rates_are_means_of_the_last_seconds() -> None:
     rates = Rates()
     assert rates.note("x", 100, 0.0) is None
+    assert rates.note("x", 105, 0.1) is None  # too soon to tell
     assert rates.note("x", 110, 2.0) == 5.0
     assert rates.note("x", 110, 2.0) == 5.0
     for second in range(3, 40):

@@ -284,6 +284,15 @@ def test_what_is_no_recording_is_refused(path: Path, data: bytes, why: str) -> N
     assert str(caught.value.strerror).startswith(why)
 
 
+@pytest.mark.parametrize("name", ["x.jsonl.zst", "x.xz", "x.jsonl.bz2"])
+def test_a_name_that_promises_another_compression_is_refused(
+    world: World, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(OSError, match=r"compressed by gzip: x.*gz would be"):
+        Recorder(tmp_path / name, world.dashboard)
+    assert not (tmp_path / name).exists()
+
+
 def test_a_file_that_is_there_is_not_written_over(world: World, path: Path) -> None:
     with pytest.raises(FileExistsError):
         Recorder(path, world.dashboard)

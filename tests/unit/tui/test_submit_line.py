@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flux.job import JobspecV1
 from tui import processes
-from tui.model.submit_line import quoted, submit_line
+from tui.model.submit_line import SPELLINGS, quoted, spelling_for, submit_line
 
 
 def jobspec_of(*words: str) -> Any:
@@ -38,18 +40,38 @@ def jobspec_of(*words: str) -> Any:
         ("echo", "two\nlines\tand \x1b[31m", ""),
     ],
 )  # fmt: skip
-def test_the_command_makes_the_same_jobspec(words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_the_command_makes_the_same_jobspec(words: tuple[str, ...], spelling: str) -> None:
     jobspec = jobspec_of(*words)
-    line = submit_line(jobspec)
-    assert line.startswith("flux mini submit ")
+    line = submit_line(jobspec, spelling=spelling)
+    assert line.startswith(f"{spelling} ")
     assert line.isprintable()
+    dry = line.replace(spelling, f"{spelling} --dry-run '--env=-*'", 1)
+    path = f"{Path(processes.flux_program()).parent}:{os.environ['PATH']}"
     # bash: as people's shells, it knows $'...'.
-    script = (
-        f'for word in {line.removeprefix("flux mini submit ")}; do printf "%s\\0" "$word"; done'
-    )
-    shell = subprocess.run(["bash", "-c", script], check=True, capture_output=True, timeout=60)
-    again = jobspec_of(*shell.stdout.decode().split("\0")[:-1])
+    done = subprocess.run(
+        ["bash", "-c", dry], check=True, capture_output=True, timeout=120,
+        env={**os.environ, "PATH": path},
+    )  # fmt: skip
+    again = json.loads(done.stdout)
+    again["attributes"]["system"].pop("environment", None)
     assert again == jobspec
+
+
+@pytest.mark.parametrize(
+    ("version", "spelling"),
+    [
+        ("0.29.0", "flux mini submit"),
+        ("0.47.0-12-gabc", "flux mini submit"),
+        ("0.48.0", "flux submit"),
+        ("0.88.0", "flux submit"),
+        ("1.2", "flux submit"),
+        ("", "flux mini submit"),
+        ("of tomorrow", "flux mini submit"),
+    ],
+)
+def test_the_spelling_is_that_of_the_instance(version: str, spelling: str) -> None:
+    assert spelling_for(version) == spelling
 
 
 def test_urgency_and_what_makes_a_shell_stumble() -> None:
