@@ -139,9 +139,13 @@ class CLIPluginRegistry:
         return list(found.values())
 
     def _add(self, module: ModuleType) -> None:
-        for _, kind in inspect.getmembers(module, inspect.isclass):
-            # A base class or a plugin of another file may have been imported.
-            if issubclass(kind, CLIPlugin) and kind.__module__ == module.__name__:
+        classes = inspect.getmembers(module, inspect.isclass)
+        kinds: list[type[CLIPlugin]] = [kind for _, kind in classes if issubclass(kind, CLIPlugin)]
+        for kind in kinds:
+            # A file may import its plugin from a package; what it derives its own from is not one.
+            base = any(other is not kind and issubclass(other, kind) for other in kinds)
+            known = any(type(plugin) is kind for plugin in self.plugins)
+            if kind is not CLIPlugin and not base and not known:
                 plugin: CLIPlugin = kind(self.prog)
                 plugin.path = getattr(module, "__file__", None)
                 self.plugins.append(plugin)

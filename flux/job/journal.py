@@ -43,6 +43,10 @@ class JournalEntry(EventLogEvent):
         self.jobspec = _object(item.get("jobspec"))
         self.R = _object(item.get("R"))
 
+    def is_empty(self) -> bool:
+        """Whether this is no event, but the mark that flux-core can put after those of the past."""
+        return False
+
     def __str__(self) -> str:
         return f"{self.jobid.f58}: {super().__str__().strip()}"
 

@@ -97,6 +97,7 @@ def _instance() -> list[click.Option]:
         OptionalValue(
             "--dump",
             implied="",
+            greedy=True,
             metavar="[=FILE]",
             text="Write the key-value store to an archive at the end, by default "
             "flux-JOBID-dump.tgz.",

@@ -1,7 +1,7 @@
 """Make the virtual environment of the ecosystem suite: the programs of requirements.txt with all
 that they need, and this project beside them, as its users install it.
 
-python -m tests.ecosystem.environment FOLDER
+python -m tests.ecosystem.environment FOLDER     (without this project if FLUX_CORE is set)
 
 What stands in locked.txt is installed as it stands, without a resolver. Where that cannot be, on
 another Python, each program is installed by itself; those that cannot be are noted in the folder
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 
+from tests.ecosystem.programs import peer_prefix
 from tests.wheel import build_wheel
 
 HERE = pathlib.Path(__file__).parent
@@ -45,9 +46,9 @@ def _fingerprint() -> str:
     return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
 
-def _pip(folder: pathlib.Path, *words: str) -> str:
+def _pip(folder: pathlib.Path, *words: str, action: str = "install") -> str:
     """Run pip on an environment; returns what went wrong, empty if nothing did."""
-    argv = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
+    argv = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), action]
     done = subprocess.run(
         [*argv, "-q", *words],
         env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"},
@@ -72,16 +73,7 @@ def _install_programs(folder: pathlib.Path) -> dict[str, str]:
     return {name: reason for name, reason in found.items() if reason}
 
 
-def make(folder: pathlib.Path) -> None:
-    """Make or complete the environment; the project itself is installed anew each time. Raises
-    RuntimeError, with pip's words, if that cannot be.
-    """
-    stamp = folder / "made-of"
-    if not stamp.exists() or stamp.read_text("utf-8") != _fingerprint():
-        argv = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)]
-        subprocess.run(argv, check=True, timeout=INSTALLING)
-        (folder / UNINSTALLABLE).write_text(json.dumps(_install_programs(folder)), "utf-8")
-        stamp.write_text(_fingerprint(), "utf-8")
+def _install_ourselves(folder: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory(prefix="wheel-") as copy:
         wheel = str(build_wheel(pathlib.Path(copy)))
         # Twice: what it needs, which may be there, and itself, whose version is that of yesterday.
@@ -90,5 +82,22 @@ def make(folder: pathlib.Path) -> None:
                 raise RuntimeError(trouble)
 
 
+def make(folder: pathlib.Path, ours: bool) -> None:
+    """Make or complete the environment, with the project itself as it is now if ``ours``, else
+    without it: a package ``flux`` has its place there. Raises RuntimeError, with pip's words, if
+    that cannot be.
+    """
+    stamp = folder / "made-of"
+    if not stamp.exists() or stamp.read_text("utf-8") != _fingerprint():
+        argv = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)]
+        subprocess.run(argv, check=True, timeout=INSTALLING)
+        (folder / UNINSTALLABLE).write_text(json.dumps(_install_programs(folder)), "utf-8")
+        stamp.write_text(_fingerprint(), "utf-8")
+    if ours:
+        _install_ourselves(folder)
+    elif trouble := _pip(folder, "-y", "fluxctl", action="uninstall"):
+        raise RuntimeError(trouble)
+
+
 if __name__ == "__main__":
-    make(pathlib.Path(sys.argv[1]).absolute())
+    make(pathlib.Path(sys.argv[1]).absolute(), ours=peer_prefix() is None)

@@ -22,16 +22,19 @@ def test_restful_nodes(programs: Programs) -> None:
     programs.case("restful_cases", "nodes")
 
 
+@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_jobs(programs: Programs) -> None:
     """Submit, job information, output, list."""
     programs.case("restful_cases", "jobs")
 
 
+@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_options(programs: Programs) -> None:
     """Submit with tasks and cores."""
     programs.case("restful_cases", "options")
 
 
+@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_failing(programs: Programs) -> None:
     """The exit code of a job that fails."""
     programs.case("restful_cases", "failing")
@@ -42,11 +45,13 @@ def test_restful_stream(programs: Programs) -> None:
     programs.case("restful_cases", "stream")
 
 
+@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_cancel(programs: Programs) -> None:
     """Cancel a job over HTTP."""
     programs.case("restful_cases", "cancel")
 
 
+@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_search(programs: Programs) -> None:
     """Search jobs."""
     programs.case("restful_cases", "search")
@@ -95,7 +100,9 @@ def test_mcp_archives(programs: Programs) -> None:
 @pytest.mark.own_fault("names the archive without --name, which flux archive remove refuses")
 def test_mcp_archive_removal(programs: Programs) -> None:
     """Tools: remove an archive."""
-    assert "flux archive remove" in programs.case("mcp_cases", "archives").replace("\\n", "\n")
+    said = programs.case("mcp_cases", "archives")
+    assert '"success": false' in said
+    assert "archive remove" in said
 
 
 def test_mcp_execute(programs: Programs) -> None:

@@ -26,10 +26,10 @@ site_configuration = {
 
 @rfm.simple_test
 class Hello(rfm.RunOnlyRegressionTest):
-    valid_systems = ("*",)
-    valid_prog_environs = ("*",)
+    valid_systems = ["*"]
+    valid_prog_environs = ["*"]
     executable = "echo"
-    executable_opts = ("hello",)
+    executable_opts = ["hello"]
     time_limit = "5m"
 
     @sanity_function  # noqa: F821 - ReFrame's own word inside of its classes
@@ -39,10 +39,10 @@ class Hello(rfm.RunOnlyRegressionTest):
 
 @rfm.simple_test
 class InAJob(rfm.RunOnlyRegressionTest):
-    valid_systems = ("*",)
-    valid_prog_environs = ("*",)
+    valid_systems = ["*"]
+    valid_prog_environs = ["*"]
     executable = "sh"
-    executable_opts = ("-c", "'echo job $FLUX_JOB_ID'")
+    executable_opts = ["-c", "'echo job $FLUX_JOB_ID'"]
 
     @sanity_function  # noqa: F821 - the same
     def named(self):

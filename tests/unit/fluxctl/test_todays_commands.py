@@ -190,11 +190,12 @@ def test_what_an_instance_is_told(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 def test_a_batch_job_is_called_as_its_script(capsys: pytest.CaptureFixture[str]) -> None:
     assert spec("batch -n1 s.sh", capsys)["attributes"]["system"]["job"] == {"name": "s.sh"}
-    named = spec("batch -n1 --job-name=x --dump s.sh", capsys)["attributes"]["system"]
+    named = spec("batch -n1 --dump --job-name=x s.sh", capsys)["attributes"]["system"]
     assert named["job"] == {"name": "x"}
     assert named["batch"]["broker-opts"] == ["-Scontent.dump=flux-{{jobid}}-dump.tgz"]
-    given = spec("batch -n1 --dump=x.tgz s.sh", capsys)["attributes"]["system"]
-    assert given["batch"]["broker-opts"] == ["-Scontent.dump=x.tgz"]
+    for written in ("--dump=x.tgz", "--dump x.tgz"):
+        given = spec(f"batch -n1 {written} s.sh", capsys)["attributes"]["system"]
+        assert given["batch"]["broker-opts"] == ["-Scontent.dump=x.tgz"]
 
 
 def test_directives_of_a_script(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

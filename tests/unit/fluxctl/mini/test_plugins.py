@@ -243,3 +243,13 @@ def test_help_shows_the_options_and_what_a_plugin_says_of_one(
     assert "They are shown on the wall." in told
     assert flux("run --help=nothing") == 1
     assert "flux-run: ERROR: --help: no such option nothing" in capsys.readouterr().err
+
+
+def test_a_file_may_import_its_plugin(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "colours.py").rename(folder.parent / "colours_of_a_package.py")
+    (folder / "colours.py").write_text(
+        f"import sys; sys.path.insert(0, {str(folder.parent)!r})\n"
+        "from colours_of_a_package import CLIPlugin, Colours\nsys.path.pop(0)\n"
+    )
+    assert invoke("submit", ["--help"]) == 0
+    assert capsys.readouterr().out.count("--site-colour") == 1
