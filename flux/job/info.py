@@ -137,8 +137,6 @@ class ExceptionInfo:
     where unknown.
     """
 
-    __slots__ = ("note", "occurred", "severity", "type")
-
     def __init__(self, occurred: bool | str, severity: int | str, _type: str, note: str) -> None:
         self.occurred = occurred
         self.severity = severity
@@ -194,7 +192,9 @@ class JobInfo:
         """
         if name.startswith("__") or name == "_info":
             raise AttributeError(name)
-        name = name.removeprefix("_")
+        asked, name = name, name.removeprefix("_")
+        if asked != name and isinstance(getattr(type(self), name, None), property):
+            return getattr(self, name)
         info = self.__dict__["_info"]
         if name in info:
             return info[name]

@@ -7,7 +7,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from flux.constants import (
     FLUX_JOB_STATE_INACTIVE,
@@ -37,6 +38,8 @@ PAGE_JOBS = 1000
 
 VALID_ATTRS = [*ALL_ATTRS, *LATER_ATTRIBUTES]
 """All that may be asked for, under the name that flux-core's bindings have for it."""
+
+_KNOWN: Final[WeakKeyDictionary[Requester, frozenset[str]]] = WeakKeyDictionary()
 
 
 class JobListRPC(RPC):
@@ -110,7 +113,7 @@ class JobListIdsFuture(WaitAllFuture):
 def job_list(
     flux_handle: Requester,
     max_entries: int = 1000,
-    attrs: Iterable[str] = (),
+    attrs: Iterable[str] | None = None,
     userid: int | None = None,
     states: int = 0,
     results: int = 0,
@@ -121,21 +124,22 @@ def job_list(
     """Ask for jobs: pending ones by priority, then running and inactive ones, newest first.
 
     The answer has at most ``max_entries`` jobs (0 for no limit), each with its id and the
-    attributes ``attrs``. ``userid`` says whose jobs, by default the caller's, FLUX_USERID_UNKNOWN
-    for everybody's. ``states`` and ``results`` are unions of FLUX_JOB_STATE_* and
-    FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs. ``queues`` are the
-    names of queues, None for all. Jobs that ended at ``since``, seconds since the epoch, or before
-    are left out. A ``constraint`` is an object such as ``{"and": [{"name": ["x"]}, {"hostlist":
-    ["node[1-3]"]}]}``, with the operators userid, name, queue, states, results, hostlist, ranks,
-    t_submit and other times (``">=1.5"``), and, or, not. Brokers of 0.29 know neither of these.
+    attributes ``attrs``, by default all that the broker has. ``userid`` says whose jobs, by default
+    the caller's, FLUX_USERID_UNKNOWN for everybody's. ``states`` and ``results`` are unions of
+    FLUX_JOB_STATE_* and FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs.
+    ``queues`` are names of queues, None for all. Jobs that ended at ``since``, seconds since the
+    epoch, or before are left out. A ``constraint`` is an object such as ``{"and": [{"name":
+    ["x"]}, {"hostlist": ["node[1-3]"]}]}``, with the operators userid, name, queue, states,
+    results, hostlist, ranks, t_submit and other times (``">=1.5"``), and, or, not. Brokers of 0.29
+    know neither of these.
     """
-    payload = _list_request(max_entries, attrs, userid, states, results, queues, since, constraint)
+    payload = _list_request(max_entries, userid, states, results, queues, since, constraint)
+    payload["attrs"] = _wanted(flux_handle, attrs)
     return JobListRPC(flux_handle, "job-list.list", payload)
 
 
 def _list_request(
     max_entries: int,
-    attrs: Iterable[str],
     userid: int | None,
     states: int,
     results: int,
@@ -143,10 +147,9 @@ def _list_request(
     since: float,
     constraint: Mapping[str, object] | None,
 ) -> dict[str, object]:
-    """Return the payload of a query; see `job_list`."""
+    """Return the payload of a query but for the attributes; see `job_list`."""
     payload: dict[str, object] = {
         "max_entries": as_number(max_entries, "max_entries"),
-        "attrs": list(attrs),
         "userid": os.getuid() if userid is None else as_number(userid, "a user id"),
         "states": as_number(states, "states"),
         "results": as_number(results, "results"),
@@ -190,7 +193,29 @@ def _sends_pages(flux_handle: Requester) -> bool:
     """Whether the broker sends long lists in pages; one of 0.29 would take a request for a stream
     as one for all at once, and never tell the end.
     """
-    return "all" in RPC(flux_handle, "job-list.list-attrs", {}).member("attrs")
+    return "all" in _known_attributes(flux_handle)
+
+
+def _known_attributes(flux_handle: Requester) -> frozenset[str]:
+    """Return the attributes of jobs that the broker knows; asked once for each handle."""
+    known = _KNOWN.get(flux_handle)
+    if known is None:
+        known = frozenset(RPC(flux_handle, "job-list.list-attrs", {}).member("attrs"))
+        _KNOWN[flux_handle] = known
+    return known
+
+
+def _wanted(flux_handle: Requester, attrs: Iterable[str] | None) -> list[str]:
+    """Return the attributes to ask for: for None all, which brokers of 0.29 have no word for, none
+    of a broker that does not tell.
+    """
+    if attrs is not None:
+        return list(attrs)
+    try:
+        known = _known_attributes(flux_handle)
+    except OSError:
+        return []
+    return ["all"] if "all" in known else sorted(known)
 
 
 def _as_constraint(constraint: object) -> dict[str, object]:
@@ -203,7 +228,7 @@ def job_list_inactive(
     flux_handle: Requester,
     since: float = 0.0,
     max_entries: int = 1000,
-    attrs: Iterable[str] = (),
+    attrs: Iterable[str] | None = None,
     name: str | None = None,
 ) -> JobListRPC:
     """Ask for jobs that ended after ``since`` (seconds since the epoch), newest first, those called
@@ -212,7 +237,7 @@ def job_list_inactive(
     payload: dict[str, object] = {
         "since": as_seconds(since, "since"),
         "max_entries": as_number(max_entries, "max_entries"),
-        "attrs": list(attrs),
+        "attrs": _wanted(flux_handle, attrs),
     }
     text = as_optional_text(name, "name")
     if text:
@@ -221,11 +246,12 @@ def job_list_inactive(
 
 
 def job_list_id(
-    flux_handle: Requester, jobid: int | Text, attrs: Iterable[str] = ()
+    flux_handle: Requester, jobid: int | Text, attrs: Iterable[str] | None = None
 ) -> JobListIdRPC:
-    """Ask for one job."""
+    """Ask for the attributes ``attrs`` of one job, by default all that the broker has of it."""
     named = JobID(jobid)
-    rpc = JobListIdRPC(flux_handle, "job-list.list-id", {"id": int(named), "attrs": list(attrs)})
+    payload = {"id": int(named), "attrs": _wanted(flux_handle, attrs)}
+    rpc = JobListIdRPC(flux_handle, "job-list.list-id", payload)
     rpc.jobid = named  # as it was written
     return rpc
 
@@ -327,16 +353,8 @@ class JobList:
         return self._query
 
     def _request(self) -> dict[str, object]:
-        return _list_request(
-            self.max_entries,
-            self.attrs,
-            self.userid,
-            self.states,
-            self.results,
-            self.queues,
-            self.since,
-            self._condition(),
-        )
+        filters = self.states, self.results, self.queues, self.since, self._condition()
+        return {**_list_request(self.max_entries, self.userid, *filters), "attrs": self.attrs}
 
     def _condition(self) -> Mapping[str, object] | None:
         """Return what is asked for beside states, results, user and queues."""

@@ -343,7 +343,13 @@ class RemoteRun:
 @click.option("--waitable", is_flag=True, help="With --bg, keep their end for flux sproc wait.")
 @click.option("--label", metavar="LABEL", help="With --bg, a name for the processes.")
 @click.option("--attach", is_flag=True, help="Follow processes of --bg: COMMAND is a pid or label.")
-@click.option("-j", "--jobid", metavar="ID", help="Run on the ranks of a running job.")
+@click.option(
+    "-j",
+    "--jobid",
+    metavar="ID",
+    shell_complete=completions.job_ids,
+    help="Run on the ranks of a running job.",
+)
 @json_option("Print each piece of output and each exit code as one line of JSON.")
 @click.argument("command_line", metavar="COMMAND...", nargs=-1, type=click.UNPROCESSED)
 def command(

@@ -142,6 +142,7 @@ def _check_ids(jobids: Iterable[str]) -> None:
     "-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included."
 )
 @click.option("-n", "--suppress-header", is_flag=True, help="Do not print column headings.")
+@click.option("--no-header", is_flag=True, help="The same, as today's flux-core calls it.")
 @click.option(
     "-u",
     "--user",
@@ -203,6 +204,7 @@ def _check_ids(jobids: Iterable[str]) -> None:
 @click.argument("jobids", metavar="[JOBID ...]", nargs=-1, shell_complete=completions.job_ids)
 def command(
     suppress_header: bool,
+    no_header: bool,
     layout: str | None,
     color: str,
     stats: bool,
@@ -227,13 +229,10 @@ def command(
     # Before there is a connection: a typing error is reported without an instance, too.
     _check_ids(wanted["jobids"])
     _warn_of_ignored(wanted)
-    header = None if suppress_header or as_json else rows.header()
-    table = Table(rows, as_json, uses_color(color), header)
+    silent = suppress_header or no_header or as_json
+    table = Table(rows, as_json, uses_color(color), None if silent else rows.header())
     if from_stdin:
-        for page in jobs_of_stdin():
-            table.show(page)
-        table.end()
-        return 0
+        return _show_given(table)
     sought = None if sought_text is None else _sought(sought_text, wanted["count"])
     flux = handle(python_failure)
     if stats and not as_json:
@@ -250,6 +249,13 @@ def command(
     for text in query.errors:
         echo(text, err=True)
     _warn(flux, table.shown, sought, wanted)
+    return 0
+
+
+def _show_given(table: Table) -> int:
+    for page in jobs_of_stdin():
+        table.show(page)
+    table.end()
     return 0
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from tests.ecosystem.programs import Programs
 
@@ -57,13 +55,11 @@ def test_executorlib_threads(programs: Programs) -> None:
     programs.case("executorlib_cases", "cores")
 
 
-@pytest.mark.lacking("flux jobs --no-header")
 def test_executorlib_cluster(programs: Programs) -> None:
     """``FluxClusterExecutor``: functions through batch scripts, one after another."""
     programs.case("executorlib_cases", "cluster", deadline=60)
 
 
-@pytest.mark.lacking("flux jobs --no-header")
 def test_pysqa_queue(programs: Programs) -> None:
     """``QueueAdapter``: submit, dependency, status, queue, delete."""
     programs.case("executorlib_cases", "pysqa")

@@ -22,19 +22,16 @@ def test_restful_nodes(programs: Programs) -> None:
     programs.case("restful_cases", "nodes")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_jobs(programs: Programs) -> None:
     """Submit, job information, output, list."""
     programs.case("restful_cases", "jobs")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_options(programs: Programs) -> None:
     """Submit with tasks and cores."""
     programs.case("restful_cases", "options")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_failing(programs: Programs) -> None:
     """The exit code of a job that fails."""
     programs.case("restful_cases", "failing")
@@ -45,13 +42,11 @@ def test_restful_stream(programs: Programs) -> None:
     programs.case("restful_cases", "stream")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_cancel(programs: Programs) -> None:
     """Cancel a job over HTTP."""
     programs.case("restful_cases", "cancel")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_restful_search(programs: Programs) -> None:
     """Search jobs."""
     programs.case("restful_cases", "search")

@@ -78,7 +78,6 @@ def test_metrics_resources(programs: Programs) -> None:
     programs.case("small_cases", "metrics")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_metrics_queue(programs: Programs) -> None:
     """Metrics of jobs by state."""
     programs.case("small_cases", "metrics_queue")

@@ -32,7 +32,7 @@ NO_JSON: dict[str, str] = {
             *("kvs unlink", "logger", "mini alloc", "mini batch", "mini bulksubmit", "mini run"),
             *("mini submit", "module load", "module reload", "module remove", "module unload"),
             *("overlay disconnect", "queue disable", "queue enable", "queue start", "queue stop"),
-            *("resource reload", "resource undrain", "restore", "setattr"),
+            *("resource reload", "resource undrain", "restore", "setattr", "sproc kill"),
             *("alloc", "batch", "bulksubmit", "cancel", "pkill", "run", "shutdown", "submit"),
             "update",
         ),
@@ -52,6 +52,8 @@ NO_JSON: dict[str, str] = {
     "jobspec srun": "it has --format=json, which is the default",
     "kvs wait": "there is nothing to say but that it is over",
     "seg": "its lines are a protocol of their own, which GRAM reads",
+    "modprobe run": "it runs what others wrote, and prints what it would run for a person",
+    "sproc wait": "there is nothing to say but how it ended, which is the exit code",
     "queue drain": "there is nothing to say but that it is over",
 }
 """Commands without ``--json``, and why."""

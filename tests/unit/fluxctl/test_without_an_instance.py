@@ -30,6 +30,7 @@ ALONE = {
         "job-validator",
         "jobspec srun",
         "keygen",
+        "modprobe run",
     ),
     *("module info", "start", "R encode", "R append", "R decode", "R diff", "R intersect"),
     *("R remap", "R union", "R set-property", "relay"),
