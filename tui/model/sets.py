@@ -84,14 +84,18 @@ class JobSet:
     def add_ended(self, when: float, seconds: float) -> None:
         """Take in a job that came to an end of its own, and how long it ran."""
         self.ended.append(when)
+        self._forget(when)
         self.runs_ended += 1
         self.mean += (seconds - self.mean) / min(self.runs_ended, 50)
 
     def rate(self, now: float) -> float:
         """Return how many of its jobs ended per second of late."""
+        self._forget(now)
+        return len(self.ended) / RATE_SPAN
+
+    def _forget(self, now: float) -> None:
         while self.ended and self.ended[0] <= now - RATE_SPAN:
             self.ended.popleft()
-        return len(self.ended) / RATE_SPAN
 
     def seconds_left(self, running: int, waiting: int) -> float | None:
         """Return in how many seconds the ``running`` and ``waiting`` ones will have run with as

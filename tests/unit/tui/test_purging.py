@@ -157,3 +157,13 @@ def test_a_recording_forgets_them_at_the_same_moment() -> None:
     for note in notes.told:
         play(other, note)
     assert other.table.row_of.keys() == one.table.row_of.keys()
+
+
+def test_what_a_set_counts_of_late_does_not_grow_while_nobody_looks() -> None:
+    dashboard = a_dashboard()
+    (number,) = dashboard.sets.by_number
+    it = dashboard.sets.by_number[number]
+    for second in range(1000):
+        it.add_ended(NOW + second, 1.0)
+    assert len(it.ended) <= 10
+    assert it.rate(NOW + 999) == pytest.approx(1.0)
