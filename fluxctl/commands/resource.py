@@ -15,6 +15,7 @@ from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
 from fluxctl.resource_info import info
+from fluxctl.resource_log import acquire_mute, eventlog
 from fluxctl.resource_status import (
     DrainRow,
     StatusRow,
@@ -377,8 +378,9 @@ def reload(xml: bool, force: bool, path: str) -> None:
         raise _rpc_failure(exc) from None
 
 
-command.add_command(info)
-command.unlisted = frozenset(("info",))
+for _later in (info, eventlog, acquire_mute):
+    command.add_command(_later)
+command.unlisted = frozenset(("info", "eventlog", "acquire-mute"))
 
 EXAMPLES = """
 # See how many nodes and cores are free
@@ -389,6 +391,8 @@ flux resource info
 flux resource drain 1 its fan is broken
 flux resource drain
 flux resource undrain 1
+# What has happened to rank 1 so far, with times for people?
+flux resource eventlog --human --include=1
 # Print the host names of everything that is up
 flux resource list --no-header --states=up --format={nodelist}
 """
