@@ -18,6 +18,7 @@ from fluxctl.list_output import ListTable
 from fluxctl.option_types import duration
 from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
 from fluxctl.queue_table import (
+    FORMATS,
     HEADINGS,
     LIST_FORMAT,
     STATE_FORMAT,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from fluxctl.option_groups import F
     from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
 
-QUEUES = ListTable(HEADINGS, LIST_FORMAT)
+QUEUES = ListTable(HEADINGS, LIST_FORMAT, saved=FORMATS)
 QUEUE_STATES = ListTable(STATE_HEADINGS, STATE_FORMAT)
 
 

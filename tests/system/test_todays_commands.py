@@ -398,3 +398,21 @@ def test_an_event_of_resources_is_waited_for(instance: Instance) -> None:
         assert (waiting.returncode, errors) == (0, "")
         assert out.splitlines()[-1].endswith(' drain idset="0" reason="of the wait"')
     flux(instance, "resource", "undrain", "0")
+
+
+# Formats with a name
+
+
+def test_formats_with_a_name(instance: Instance) -> None:
+    flux(instance, "run", "--job-name=named", "true")
+    for name in ("long", "deps", "endreason"):
+        heading, *rows = said(instance, "jobs", "-a", "-o", name).splitlines()
+        assert heading.split()[0] == "JOBID"
+        assert any(" named " in row for row in rows)
+    assert said(instance, "resource", "list", "-o", "rlist") == said(
+        instance, "resource", "list", "-v"
+    )
+    for name in ("policy", "nodes"):
+        assert said(instance, "queue", "list", "-o", name).splitlines()[0].startswith("QUEUE ")
+    ids = said(instance, "pgrep", "-a", "^named$").split()
+    assert said(instance, "pgrep", "-an", "-o", "deps", "^named$").split()[0] in ids
