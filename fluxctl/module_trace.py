@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from fluxctl import completions, modern
-from fluxctl.command import echo, handle
+from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.tracing import follow, mask_of, trace_options
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fluxctl.tracing import TraceChoice
 
 
-@click.command("trace")
+@click.command("trace", cls=FluxCommand)
 @trace_options
 @click.option(
     "-T", "--topic", metavar="GLOB", default="*", help="Show messages with topics like GLOB only."

@@ -18,15 +18,16 @@ from fluxctl.list_output import ListTable
 from fluxctl.option_types import duration
 from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
 from fluxctl.queue_table import (
-    FORMATS,
     HEADINGS,
     LIST_FORMAT,
+    NAMED_FORMATS,
     STATE_FORMAT,
     STATE_HEADINGS,
     queue_facts,
     queue_role,
     queue_row,
 )
+from fluxctl.saved_formats import SavedFormats
 from fluxctl.suggestions import queue_suggestion
 from fluxctl.waiting import WaitLine, active_jobs
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from fluxctl.option_groups import F
     from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
 
+FORMATS = SavedFormats("flux-queue", NAMED_FORMATS, "list")
 QUEUES = ListTable(HEADINGS, LIST_FORMAT, saved=FORMATS)
 QUEUE_STATES = ListTable(STATE_HEADINGS, STATE_FORMAT)
 

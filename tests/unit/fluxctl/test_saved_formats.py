@@ -10,8 +10,9 @@ import pytest
 from flux.job.info import JobInfoFormat
 from flux.output_format import OutputFormat
 from fluxctl import main
+from fluxctl.commands.queue import FORMATS
 from fluxctl.errors import CommandError
-from fluxctl.queue_table import FORMATS, HEADINGS
+from fluxctl.queue_table import HEADINGS
 from fluxctl.resource_formats import LIST_FORMATS, LIST_HEADINGS
 from fluxctl.saved_formats import SavedFormats, job_formats
 
