@@ -63,7 +63,7 @@ def module_role(row: Mapping[str, object]) -> Role:
 def scaled(value: object, kind: str | None, scale: float) -> str:
     """Return a statistic as text: an object as indented JSON, a number converted and scaled.
 
-    Raises CommandError for a number that is no integer, if one is wanted.
+    Raises CommandError for infinity and NaN if an integer is wanted.
     """
     if isinstance(value, dict | list):
         return json.dumps(value, indent=1)
