@@ -143,30 +143,39 @@ class UtilConfig:
 
         Raises ValueError for a name that there is not.
         """
-        formats: dict[str, JsonObject] = self.config.get(FORMATS) or {}
         if "{" in format_name:
             return format_name
-        if format_name == "help":
-            print(f"\nConfigured {self.toolname or self.name} output formats:\n")
-            for name, entry in formats.items():
-                print(f"  {name:<12} {entry.get('description', '')}".rstrip())
+        if (told := self.format_help(format_name)) is not None:
+            print(told)
             sys.exit(0)
-        if format_name.startswith(_GET):
-            self._print(format_name.removeprefix(_GET), formats)
         if format_name == "default" and (mine := self._default()):
             return mine if "{" in mine else self.get_format_string(mine)
-        return str(_entry(format_name, formats)["format"])
+        formats = self._formats()
+        if format_name not in formats:
+            meant = " ".join(f"{{{word}}}" for word in format_name.split())
+            text = f"--format: No such format {format_name} (Did you mean '{meant}'?)"
+            raise ValueError(text)
+        return str(formats[format_name]["format"])
 
-    @staticmethod
-    def _print(name: str, formats: Mapping[str, JsonObject]) -> None:
-        entry = _entry(name, formats)
-        print(f"[{FORMATS}.{name}]")
-        for key, value in entry.items():
-            print(f"{key} = {json.dumps_str(value)}")
-        sys.exit(0)
+    def format_help(self, format_name: str) -> str | None:
+        """Return the text that ``help`` or ``get-config=NAME`` asks for, None for another name.
 
+        Raises ValueError for a NAME that there is not.
+        """
+        formats = self._formats()
+        if format_name == "help":
+            lines = [f"\nConfigured {self.toolname or self.name} output formats:\n"]
+            for name, entry in formats.items():
+                lines.append(f"  {name:<12} {entry.get('description', '')}".rstrip())
+            return "\n".join(lines)
+        if not format_name.startswith(_GET):
+            return None
+        name = format_name.removeprefix(_GET)
+        if name not in formats:
+            raise ValueError(f"--format: No such format {name}")
+        table = FORMATS if self.subtable is None else f"{self.subtable}.{FORMATS}"
+        values = [f"{key} = {json.dumps_str(value)}" for key, value in formats[name].items()]
+        return "\n".join([f"[{table}.{name}]", *values])
 
-def _entry(name: str, formats: Mapping[str, JsonObject]) -> JsonObject:
-    if name not in formats:
-        raise ValueError(f"--format: No such format {name} (Did you mean '{{{name}}}'?)")
-    return formats[name]
+    def _formats(self) -> dict[str, JsonObject]:
+        return self.config.get(FORMATS) or {}

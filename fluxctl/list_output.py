@@ -17,6 +17,7 @@ from fluxctl.command import echo
 from fluxctl.completions import format_fields
 from fluxctl.errors import CommandError
 from fluxctl.json_output import LINES, json_option
+from fluxctl.saved_formats import HELP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from flux.output_format import OutputFormat
     from fluxctl.color import Role
     from fluxctl.option_groups import F
+    from fluxctl.saved_formats import SavedFormats
 
 
 R = TypeVar("R")
@@ -70,11 +72,14 @@ def read_format(headings: Mapping[str, str], text: str, refusal: str = "") -> Ou
 
 @dataclass(frozen=True, slots=True)
 class ListTable:
-    """A list: the heading of each field, and its own format, which may be without headings."""
+    """A list: the heading of each field, and its own format, which may be without headings, and
+    may be one of those that are ``saved``.
+    """
 
     headings: Mapping[str, str]
     layout: str
     headed: bool = True
+    saved: SavedFormats | None = None
 
     def options(self, json_text: str = LINES, *, short: bool = True) -> Callable[[F], F]:
         """Return the decorator that gives a command the options of the list; without ``short`` the
@@ -90,8 +95,9 @@ class ListTable:
                     "-o",
                     "--format",
                     "layout",
-                    metavar="FORMAT",
-                    help=f"Print fields in this format: {', '.join(self.headings)}.",
+                    metavar="FORMAT" if self.saved is None else "FORMAT|NAME",
+                    help=f"Print fields in this format: {', '.join(self.headings)}."
+                    f"{'' if self.saved is None else f' {HELP}'}",
                     shell_complete=format_fields(self.headings),
                 ),
                 json_option(json_text),
@@ -103,7 +109,10 @@ class ListTable:
 
     def format_of(self, choice: ListChoice) -> OutputFormat:
         """Return the format to print in; raises CommandError for one that cannot be read."""
-        return read_format(self.headings, choice["layout"] or self.layout)
+        text = choice["layout"] or self.layout
+        if self.saved is not None:
+            text = self.saved.read(choice["layout"])
+        return read_format(self.headings, text)
 
     def show(
         self,

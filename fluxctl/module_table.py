@@ -1,9 +1,11 @@
-"""The columns of ``flux module list``."""
+"""The columns of ``flux module list``, the values of ``flux module stats``."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, TypedDict
 
+from fluxctl.errors import CommandError
 from fluxctl.list_output import ListTable
 
 if TYPE_CHECKING:
@@ -56,3 +58,20 @@ def module_row(mod: ListedModule) -> dict[str, object]:
 def module_role(row: Mapping[str, object]) -> Role:
     """Return the color of a module: one that does not run stands out."""
     return "" if row["state"] == "R" else "warn"
+
+
+def scaled(value: object, kind: str | None, scale: float) -> str:
+    """Return a statistic as text: an object as indented JSON, a number converted and scaled.
+
+    Raises CommandError for infinity and NaN if an integer is wanted.
+    """
+    if isinstance(value, dict | list):
+        return json.dumps(value, indent=1)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return json.dumps(value)
+    if kind == "int" or (kind is None and isinstance(value, int)):
+        try:
+            return str(int(value * scale))
+        except (ValueError, OverflowError):
+            raise CommandError(f"{value * scale} is not an integer") from None
+    return f"{value * scale:f}"

@@ -85,6 +85,26 @@ class OverlayTree:
         if below:
             yield from self._rows_below(health, 1)
 
+    def errors(self) -> dict[str, list[int]]:
+        """Return the ranks that are lost, or do not say how they are, by what is wrong with them;
+        those below them are not asked.
+        """
+        found: dict[str, list[int]] = {}
+        waiting = [0]
+        while waiting:
+            rank = waiting.pop()
+            try:
+                children = self.health(rank)["children"]
+            except OSError as exc:
+                found.setdefault(exc.strerror or str(exc), []).append(rank)
+                continue
+            for child in children:
+                if "error" in child:
+                    found.setdefault(child["error"], []).append(child["rank"])
+                elif child["status"] not in (FULL, *GONE):
+                    waiting.append(child["rank"])
+        return {error: sorted(ranks) for error, ranks in found.items()}
+
     def _rows_below(self, health: Health, depth: int) -> Iterator[dict[str, object]]:
         if health["status"] in GONE and not self._look.ghost:
             return

@@ -18,6 +18,23 @@ LIST_FORMAT: Final = (
     "{limits.range.effective.ngpus:>10}"
 )
 
+_SWITCHES: Final = "{queuem:<8.8} {enabled:>2} {started:>2}"
+NAMED_FORMATS: Final = {
+    "default": ("What is shown without a format", LIST_FORMAT),
+    "policy": (
+        "Limits of jobs as the configuration has them",
+        f"{_SWITCHES} {{defaults.timelimit!F:>8}} {{limits.timelimit!F:>8}} "
+        "{limits.range.nnodes:>10} {limits.range.ncores:>10} {limits.range.ngpus:>10}",
+    ),
+    "nodes": (
+        "How many nodes there are, and in which state",
+        f"{_SWITCHES} {{resources.all.nnodes:>10}} {{resources.up.nnodes:>10}} "
+        "{resources.down.nnodes:>11} {resources.allocated.nnodes:>16} "
+        "{resources.free.nnodes:>11}",
+    ),
+}
+"""The formats of ``flux queue list`` by name, each with what it is for."""
+
 
 def _headings() -> dict[str, str]:
     """Return the fields of ``flux queue list`` and the headings of their columns."""

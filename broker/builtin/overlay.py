@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Request, Service, request
 from broker.tracing import Tracer
+from flux.overlay import LOST, LOST_CONNECTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,8 @@ class OverlayService(Service):
     @request("health", allow="guest")
     async def health(self, req: Request) -> Reply:
         """Return how whole the subtree of this broker, or of ``rank``, is: its ``status``, for how
-        many seconds that has been so, and the same of each child.
+        many seconds that has been so, the ``error`` of one that is lost, and the same of each
+        child.
         """
         rank = self._rank(req, self.ctx.rank)
         health = self.state.health
@@ -49,7 +51,10 @@ class OverlayService(Service):
 
         def of(one: int) -> SubtreeHealth:
             status, duration = health.status(one), health.duration(one, now)
-            return {"rank": one, "status": status, "duration": duration}
+            found: SubtreeHealth = {"rank": one, "status": status, "duration": duration}
+            if status == LOST:
+                found["error"] = LOST_CONNECTION
+            return found
 
         answer: Health = {**of(rank), "children": [of(one) for one in self._children(rank)]}
         return answer

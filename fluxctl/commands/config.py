@@ -1,4 +1,4 @@
-"""``flux config``: read the configuration of an instance, and have it read again."""
+"""``flux config``: read the configuration of an instance, and have it read again or replaced."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from fluxctl.suggestions import suggestion
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flux.wire.json import JsonObject
+
 
 class ConfigGroup(FluxGroup):
     """The group; without a sub-command it says so, and how it is used."""
@@ -27,9 +29,15 @@ class ConfigGroup(FluxGroup):
         usage_failure(ctx, exc)
 
 
+def _builtin_names() -> list[str]:
+    from flux.conf_builtin import VALUES
+
+    return list(VALUES)
+
+
 @click.group("config", cls=ConfigGroup)
 def command() -> None:
-    """Read the configuration of this broker, or have it read its files again."""
+    """Read the configuration of this broker, have it read its files again, or replace it."""
 
 
 @command.command("reload", cls=FluxCommand)
@@ -44,6 +52,61 @@ def reload() -> None:
             h.rpc("config.reload").get()
         except OSError as exc:
             raise CommandError(f"reload: {exc.strerror}") from None
+
+
+@command.command("load", cls=FluxCommand)
+@click.argument("path", required=False, type=click.Path())
+def load(path: str | None) -> None:
+    """Give this broker the configuration in PATH, in place of the one that it has.
+
+    PATH is a TOML file, a JSON file called *.json, or a directory with files *.toml; without it
+    TOML or JSON is read from standard input. A mistake changes nothing. With flux config reload
+    the broker goes back to its own files.
+    """
+    tables = _tables_of(path)
+    with handle() as h:
+        try:
+            h.rpc("config.load", tables).get()
+        except OSError as exc:
+            raise CommandError(f"error loading config: {exc.strerror}") from None
+
+
+def _tables_of(path: str | None) -> JsonObject:
+    """Return the tables in ``path``, or in standard input; raises CommandError."""
+    from fluxctl.config_source import tables_in_files, tables_in_text
+    from fluxctl.standard_input import read_text
+
+    try:
+        return tables_in_text(read_text("TOML or JSON")) if path is None else tables_in_files(path)
+    except OSError as exc:
+        raise CommandError(f"Error parsing config: {path}: {exc.strerror}") from None
+    except ValueError as exc:
+        text = "TOML parse error" if path is None else "Error parsing config"
+        raise CommandError(f"{text}: {exc}") from None
+
+
+@command.command("builtin", cls=FluxCommand)
+@click.option("--intree", is_flag=True, help="As it is in a clone: the same, which is used as is.")
+@click.option("--installed", is_flag=True, help="As it is in an installation: the same.")
+@json_option()
+@click.argument("name", required=False, shell_complete=words(_builtin_names))
+def builtin(intree: bool, installed: bool, as_json: bool, name: str | None) -> None:
+    """Print where a part of this installation is: the value NAME, or all of them with their names.
+
+    No instance is needed.
+    """
+    from flux.conf_builtin import VALUES, conf_builtin_get
+
+    if name is not None and name not in VALUES:
+        raise CommandError(f"{name} is invalid", hint=suggestion(name, VALUES))
+    which = "intree" if intree else "installed" if installed else "auto"
+    names = VALUES if name is None else (name,)
+    found = {known: conf_builtin_get(known, which) for known in names}
+    if as_json:
+        print_json(found)
+        return
+    for known, value in found.items():
+        echo(value if name is not None else f"{known} {value}")
 
 
 @command.command("get", cls=FluxCommand)
@@ -147,4 +210,9 @@ flux config get
 flux config get --default=tree --type=string tbon.topo
 # Read the files again on every broker, after they were changed
 flux exec flux config reload
+# Try other settings on this broker, and go back to those of its files
+flux config load site.toml
+flux config reload
+# Where are the modules?
+flux config builtin module_path
 """

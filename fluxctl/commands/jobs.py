@@ -18,6 +18,7 @@ from fluxctl.job_rows import Table, jobs_of_stdin
 from fluxctl.json_output import json_option
 from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
+from fluxctl.saved_formats import HELP, job_formats
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -185,8 +186,8 @@ def _check_ids(jobids: Iterable[str]) -> None:
     "-o",
     "--format",
     "layout",
-    metavar="FORMAT",
-    help="Print fields in a format of your own.",
+    metavar="FORMAT|NAME",
+    help=f"Print fields in a format of your own. {HELP}",
     shell_complete=completions.job_format_fields,
 )
 @color_option()
@@ -225,7 +226,8 @@ def command(
         raise _failure("--watch shows jobs of the instance: no --stats-only, no --from-stdin")
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
-    rows = parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
+    own = TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT
+    rows = parse_format(job_formats(DEFAULT_FORMAT).read(layout, own, "ERROR: "))
     # Before there is a connection: a typing error is reported without an instance, too.
     _check_ids(wanted["jobids"])
     _warn_of_ignored(wanted)

@@ -16,7 +16,8 @@ from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean, modules
 from fluxctl.json_output import json_option, print_json
 from fluxctl.module_files import locate, name_in_file, source_of
-from fluxctl.module_table import MODULES, ListedModule, module_role, module_row
+from fluxctl.module_table import MODULES, ListedModule, module_role, module_row, scaled
+from fluxctl.module_trace import trace
 from fluxctl.option_types import REAL
 from fluxctl.suggestions import suggestion
 
@@ -314,7 +315,7 @@ def stats(
             hint = suggestion(word, value) if isinstance(value, dict) else ""
             raise CommandError(f"`{parse}' not found in response", hint=hint)
         value = value[word]
-    text = _scaled(value, kind, scale)
+    text = scaled(value, kind, scale)
     if as_json:
         print_json(stdlib_json.loads(text))
         return
@@ -324,20 +325,6 @@ def stats(
 def _unloaded(h: Flux, name: str, exc: OSError) -> str:
     """Return, for after the failure of a request to a module, which one may be meant."""
     return did_you_mean(name, lambda: modules(h)) if exc.errno == errno.ENOSYS else ""
-
-
-def _scaled(value: object, kind: str | None, scale: float) -> str:
-    """Return a statistic as text: an object as indented JSON, a number converted and scaled."""
-    if isinstance(value, dict | list):
-        return stdlib_json.dumps(value, indent=1)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return stdlib_json.dumps(value)
-    if kind == "int" or (kind is None and isinstance(value, int)):
-        try:
-            return str(int(value * scale))
-        except (ValueError, OverflowError):
-            raise CommandError(f"{value * scale} is not an integer") from None
-    return f"{value * scale:f}"
 
 
 def _mask(text: str) -> int:
@@ -385,6 +372,8 @@ def debug(
     echo(f"0x{flags:x}")
 
 
+command.add_command(trace)
+
 EXAMPLES = """
 # List the modules of this broker, and of all brokers
 flux module list
@@ -393,6 +382,8 @@ flux module list --rank=all
 flux module list --no-header --format='{name:<24} {seconds}'
 # Show how much the content cache holds
 flux module stats --parse=count content
+# See for two seconds which requests the key-value store gets, and what it answers
+timeout 2 flux module trace --human kvs || true
 # Load a module of one's own, with arguments, and remove it
 flux module load ./greeter.py name=world
 flux module remove greeter

@@ -17,10 +17,12 @@ from fluxctl.list_output import ListTable
 from fluxctl.option_types import COUNT
 from fluxctl.overlay_tree import RANK_FORMAT, RANK_HEADINGS, Look, OverlayTree, health_role
 from fluxctl.suggestions import suggestion
+from fluxctl.tracing import follow, mask_of, trace_options
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from fluxctl.list_output import ListChoice
+    from fluxctl.tracing import TraceChoice
 
 POLL_SECONDS = 0.1
 RANKS = ListTable(RANK_HEADINGS, RANK_FORMAT)
@@ -158,6 +160,37 @@ def _hosts(h: Flux) -> list[str]:
     return list(Hostlist(",".join(resources["execution"]["nodelist"])))
 
 
+@command.command("errors", cls=FluxCommand)
+@click.option(
+    "-t",
+    "--timeout",
+    metavar="FSD",
+    default="0.5s",
+    help="Wait for each answer not longer than FSD, 0 for ever; by default 0.5s.",
+)
+@json_option(LINES)
+def errors(timeout: str, as_json: bool) -> None:
+    """Tell which hosts have lost their connection, or do not answer.
+
+    A line has the hosts for which something is wrong, and what. There is none if all is well.
+    """
+    from flux.hostlist import Hostlist
+
+    seconds = _fsd(timeout)
+    with handle() as h:
+        try:
+            hosts = _hosts(h)
+        except OSError as exc:
+            raise CommandError(_words(exc)) from None
+        found = OverlayTree(h, seconds, Look(), hosts).errors()
+    for error, ranks in found.items():
+        names = Hostlist([hosts[rank] for rank in ranks]).encode()
+        if as_json:
+            print_json({"error": error, "hosts": names, "ranks": ranks})
+        else:
+            echo(f"{names}: {error}")
+
+
 @command.command("gethostbyrank", cls=FluxCommand)
 @click.argument("idset", shell_complete=completions.ranks)
 @json_option(LINES)
@@ -252,11 +285,39 @@ def disconnect(parent: int | None, rank: int) -> None:
             raise CommandError(f"overlay.disconnect-subtree: {_words(exc)}") from None
 
 
+@command.command("trace", cls=FluxCommand)
+@trace_options
+@click.option(
+    "-r",
+    "--rank",
+    type=COUNT,
+    help="Show messages from and to this neighbour only.",
+    shell_complete=completions.ranks,
+)
+@click.argument("glob", metavar="[TOPIC-GLOB]", default="*")
+def trace(rank: int | None, glob: str, **choice: Unpack[TraceChoice]) -> None:
+    """Show the messages that this broker gets from its neighbours in the tree, and sends to them,
+    by default those with any topic.
+
+    A line has the time, rx or tx, the rank of the neighbour (* all), the type (> request,
+    < response, e event), the topic, the bytes of the payload, and how a request ended. Ctrl+C ends
+    it.
+    """
+    mask_of(choice)  # before there is a connection
+    with handle() as h:
+        asked = {"nodeid": -1 if rank is None else rank, "topic_glob": glob}
+        follow(h, "overlay.trace", asked, choice)
+
+
 EXAMPLES = """
 # Is every broker there?
 flux overlay status
 # Show the state of every rank, on which host it is, and since when it is so
 flux overlay status --verbose=3 --hostnames --times
+# Which hosts were lost?
+flux overlay errors
 # Whose child is rank 3?
 flux overlay parentof 0 || true
+# See for two seconds what this broker and its neighbours send each other
+timeout 2 flux overlay trace --human || true
 """

@@ -13,6 +13,7 @@ from fluxctl.errors import CommandError
 from fluxctl.job_search import NOTHING_FOUND, JobSearch, found, pattern_of, search_options
 from fluxctl.json_output import json_option, print_json
 from fluxctl.python_style import PythonCommand
+from fluxctl.saved_formats import HELP, job_formats
 
 if TYPE_CHECKING:
     from flux.job.info import JobInfoFormat
@@ -33,8 +34,8 @@ IDS: Final = "{id.f58}"
     "-o",
     "--format",
     "layout",
-    metavar="FORMAT",
-    help="Print fields in this format, not ids.",
+    metavar="FORMAT|NAME",
+    help=f"Print fields in this format, not ids. {HELP}",
     shell_complete=completions.job_format_fields,
 )
 @json_option("Print each job as one line of JSON.")
@@ -55,9 +56,10 @@ def command(
     from fluxctl.job_fields import parse_format
 
     pattern = pattern_of(expressions)
-    rows = parse_format(layout or IDS)
+    text = job_formats(IDS, "flux-pgrep").read(layout, refusal="ERROR: ")
+    rows = parse_format(text)
     attrs = _attributes(rows) if not as_json else _all_attributes()
-    header = layout is not None and not no_header and not as_json
+    header = (layout is not None or text != IDS) and not no_header and not as_json
     code = NOTHING_FOUND
     for job in found(handle(python_failure), pattern, search, attrs, all_states):
         if code == NOTHING_FOUND and header:

@@ -20,12 +20,14 @@ from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, senten
 from fluxctl.queue_table import (
     HEADINGS,
     LIST_FORMAT,
+    NAMED_FORMATS,
     STATE_FORMAT,
     STATE_HEADINGS,
     queue_facts,
     queue_role,
     queue_row,
 )
+from fluxctl.saved_formats import SavedFormats
 from fluxctl.suggestions import queue_suggestion
 from fluxctl.waiting import WaitLine, active_jobs
 
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
     from fluxctl.option_groups import F
     from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
 
-QUEUES = ListTable(HEADINGS, LIST_FORMAT)
+FORMATS = SavedFormats("flux-queue", NAMED_FORMATS, "list")
+QUEUES = ListTable(HEADINGS, LIST_FORMAT, saved=FORMATS)
 QUEUE_STATES = ListTable(STATE_HEADINGS, STATE_FORMAT)
 
 

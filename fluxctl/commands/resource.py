@@ -14,7 +14,17 @@ from fluxctl.errors import CommandError
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
+from fluxctl.resource_formats import (
+    DRAIN_FORMAT,
+    DRAIN_HEADINGS,
+    LIST_FORMATS,
+    LIST_HEADINGS,
+    STATUS_FORMAT,
+    STATUS_FORMAT_REASONS,
+    STATUS_HEADINGS,
+)
 from fluxctl.resource_info import info
+from fluxctl.resource_log import acquire_mute, eventlog
 from fluxctl.resource_status import (
     DrainRow,
     StatusRow,
@@ -23,6 +33,7 @@ from fluxctl.resource_status import (
     split_by_queue,
     status_rows,
 )
+from fluxctl.saved_formats import HELP
 from fluxctl.standard_input import read_text
 from fluxctl.suggestions import for_a_person, queue_suggestion, suggestion
 
@@ -35,39 +46,6 @@ if TYPE_CHECKING:
     from flux.resource.ResourceSet import ResourceSet
     from fluxctl.color import Role
     from fluxctl.option_groups import F
-
-LIST_FORMAT = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {nodelist}"
-LIST_FORMAT_VERBOSE = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {rlist}"
-LIST_HEADINGS = {
-    "state": "STATE",
-    "nnodes": "NNODES",
-    "ncores": "NCORES",
-    "ngpus": "NGPUS",
-    "ranks": "RANKS",
-    "nodelist": "NODELIST",
-    "rlist": "LIST",
-    "queue": "QUEUE",
-    "properties": "PROPERTIES",
-    "propertiesx": "PROPERTIES",
-}
-STATUS_FORMAT = "{state:>10} {nnodes:>6} {ranks:<15} {nodelist}"
-STATUS_FORMAT_REASONS = "{state:>10} {nnodes:>6} {ranks:<15} {reason:<30} {nodelist}"
-STATUS_HEADINGS = {
-    "state": "STATUS",
-    "nnodes": "NNODES",
-    "ranks": "RANKS",
-    "nodelist": "NODELIST",
-    "reason": "REASON",
-    "queue": "QUEUE",
-}
-DRAIN_FORMAT = "{timestamp!D:<20} {ranks:<8} {reason:<30} {nodelist}"
-DRAIN_HEADINGS = {
-    "timestamp": "TIMESTAMP",
-    "ranks": "RANK",
-    "reason": "REASON",
-    "nodelist": "NODELIST",
-    "nnodes": "NNODES",
-}
 
 
 def _failure(text: object) -> CommandError:
@@ -96,13 +74,13 @@ _queue_option = click.option(
 )
 
 
-def _format_option(headings: Mapping[str, str]) -> Callable[[F], F]:
+def _format_option(headings: Mapping[str, str], names: str = "") -> Callable[[F], F]:
     return click.option(
         "-o",
         "--format",
         "layout",
-        metavar="FORMAT",
-        help=f"Print fields in this format: {', '.join(headings)}.",
+        metavar="FORMAT|NAME" if names else "FORMAT",
+        help=f"Print fields in this format: {', '.join(headings)}.{names}",
         shell_complete=completions.format_fields(headings),
     )
 
@@ -303,7 +281,7 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @command.command("list")
 @click.option("-v", "--verbose", is_flag=True, help="Show ranks and cores instead of hosts.")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@_format_option(LIST_HEADINGS)
+@_format_option(LIST_HEADINGS, f" {HELP}")
 @click.option(
     "-s",
     "--states",
@@ -333,8 +311,8 @@ def list_resources(
     from fluxctl.resource_rows import queue_rows
 
     wanted = _states(states, _LIST_STATES)
-    default = LIST_FORMAT_VERBOSE if verbose else LIST_FORMAT
-    table = _layout(LIST_HEADINGS, layout or default)
+    chosen = layout or ("rlist" if verbose else None)
+    table = _layout(LIST_HEADINGS, LIST_FORMATS.read(chosen, refusal="ERROR: "))
     try:
         resources = resource_list(handle(python_failure)).get()
     except OSError as exc:
@@ -377,8 +355,9 @@ def reload(xml: bool, force: bool, path: str) -> None:
         raise _rpc_failure(exc) from None
 
 
-command.add_command(info)
-command.unlisted = frozenset(("info",))
+for _later in (info, eventlog, acquire_mute):
+    command.add_command(_later)
+command.unlisted = frozenset(("info", "eventlog", "acquire-mute"))
 
 EXAMPLES = """
 # See how many nodes and cores are free
@@ -389,6 +368,8 @@ flux resource info
 flux resource drain 1 its fan is broken
 flux resource drain
 flux resource undrain 1
+# What has happened to rank 1 so far, with times for people?
+flux resource eventlog --human --include=1
 # Print the host names of everything that is up
 flux resource list --no-header --states=up --format={nodelist}
 """

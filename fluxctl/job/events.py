@@ -71,14 +71,17 @@ _PATH = click.option(
 class EntryFormatter:
     """Turns eventlog lines into output; times with ``offset`` count from the first line."""
 
+    times: tuple[str, ...] = TIMES
+    """The formats of times that there are."""
+
     def __init__(self, form: str, time_format: str, color: str = "never") -> None:
         if form not in FORMS:
             raise CommandError("invalid format type", hint=suggestion(form, FORMS))
-        if time_format not in TIMES:
-            hint = suggestion(time_format, TIMES)
+        if time_format not in self.times:
+            hint = suggestion(time_format, self.times)
             raise CommandError("invalid time-format type", hint=hint)
+        self.time_format = time_format
         self._json = form == "json"
-        self._time = time_format
         self._paint = Paint(color)
         self._start: float | None = None
 
@@ -90,15 +93,22 @@ class EntryFormatter:
             self._start = entry["timestamp"]
         if self._json:
             return terminal_line(line.rstrip("\n"))
-        when, name = self._when(entry["timestamp"]), terminal_line(entry["name"])
+        when, name = self.when(entry["timestamp"]), terminal_line(entry["name"])
         rest = [terminal_line(text) for text in _context(entry)]
         role: Role = "bad" if entry["name"] == "exception" else "name"
         return " ".join((self._paint(when, "time"), self._paint(name, role), *rest))
 
-    def _when(self, timestamp: float) -> str:
-        if self._time == "offset":
+    def entry(self, entry: Entry) -> str:
+        """Return how an entry is shown that is not a line of a log."""
+        from flux.wire import json
+
+        return self.format(json.dumps_str(entry) if self._json else "", entry)
+
+    def when(self, timestamp: float) -> str:
+        """Return the time of an entry in the format that is wanted."""
+        if self.time_format == "offset":
             return f"{timestamp - (self._start or 0.0):.6f}"
-        if self._time == "iso":
+        if self.time_format == "iso":
             import time
 
             seconds = int(timestamp)

@@ -30,6 +30,7 @@ ACTING = {
         "broker.shell.plugin_path",
         "fluxctl.attach_stdin",
         "fluxctl.command_list",
+        "fluxctl.config_source",
         "fluxctl.exec_input",
         "flux.job.options.configuration",
         "flux.uri.processes",

@@ -147,3 +147,27 @@ def test_without_a_subcommand() -> None:
     done = flux("config")
     assert done.returncode == 1
     assert done.stderr.startswith("flux-config: missing subcommand\nUsage: flux config")
+
+
+def test_a_configuration_is_replaced_and_read_again(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "site.toml").write_text("[mine]\nname = 'files'\n")
+    other = tmp_path / "other.toml"
+    other.write_text("[mine]\nname = 'other'\n[job-manager]\ninactive-num-limit = 5\n")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[job-manager]\ninactive-num-limits = 5\n")
+    with running_instance(1, f"--config-path={tmp_path / 'site.toml'}") as instance:
+
+        def name() -> str:
+            return instance.run("config", "get", "mine.name").stdout.strip()
+
+        assert name() == "files"
+        assert instance.run("config", "load", str(other)).returncode == 0
+        assert name() == "other"
+        done = instance.run("config", "load", str(wrong))
+        assert done.returncode == 1
+        assert "error loading config: Config file error: job-manager.inactive-num-limits" in (
+            done.stderr
+        )
+        assert name() == "other"
+        instance.run("config", "reload")
+        assert name() == "files"

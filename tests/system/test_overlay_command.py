@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
-from tests.system.watching import until
+from tests.system.watching import background, line, until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 SIZE = 7
@@ -66,6 +68,53 @@ def test_what_cannot_be(instance: Instance, words: str, message: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"flux-overlay: {message}\n")
 
 
+def test_nothing_is_wrong_with_a_whole_tree(instance: Instance) -> None:
+    said(instance, "status", "-w", "full")
+    assert said(instance, "errors", "-t", "0") == ""
+
+
+def test_messages_of_neighbours_are_traced(instance: Instance) -> None:
+    with background(instance, "overlay", "trace", "-r1", "-t", "request", "*.ping") as tracer:
+        pinged = next_line(instance, tracer)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3} tx 1 > kvs\.ping \[\d+\]\n", pinged)
+
+
+def test_messages_of_modules_are_traced(instance: Instance) -> None:
+    words = ("module", "trace", "--json", "--full", "--topic=kvs.ping", "kvs", "nosuch")
+    with background(instance, *words) as tracer:
+        asked = json.loads(next_line(instance, tracer))
+        assert (asked["name"], asked["prefix"], asked["topic"]) == ("kvs", "rx", "kvs.ping")
+        assert asked["payload"]["seq"] == 0
+        tracer.kill()
+        assert tracer.communicate()[1] == "flux-module: nosuch is not loaded yet\n"
+
+
+def test_the_messages_of_all_modules_are_traced(instance: Instance) -> None:
+    with background(instance, "module", "trace", "-H", "-T", "*.ping") as tracer:
+        first = next_line(instance, tracer)
+        assert re.fullmatch(r"\[\w{3}\d\d \d\d:\d\d\]  \S+ [rt]x [<>] kvs\.ping \[\d+\].*\n", first)
+
+
+def next_line(instance: Instance, tracer: subprocess.Popen[str]) -> str:
+    """Ping until a tracer, which may not have begun yet, tells of it; returns the line."""
+    found: list[str] = []
+    reader = Thread(target=lambda: found.append(line(tracer)))
+    reader.start()
+
+    def told() -> bool:
+        instance.run("ping", "-c1", "kvs")
+        instance.run("ping", "-c1", "-r1", "kvs")
+        return bool(found)
+
+    try:
+        until(told)
+    finally:
+        if not found:
+            tracer.kill()
+        reader.join()
+    return found[0]
+
+
 def test_the_tree_is_described(instance: Instance) -> None:
     ask = "flux.Flux().rpc('overlay.topology', {'rank': 1}).get()"
     script = f"import flux, json; print(json.dumps({ask}))"
@@ -85,6 +134,10 @@ def test_a_rank_that_is_disconnected() -> None:
         assert done.stderr == "flux-overlay: asking rank 0 to disconnect child rank 1\n"
         assert said(instance, "status", "-w", "degraded") == "degraded\n"
         assert said(instance, "status", "-vv") == "0: degraded\n  1: lost\n"
+        host = said(instance, "gethostbyrank", "1").strip()
+        assert said(instance, "errors") == f"{host}: lost connection\n"
+        told = {"error": "lost connection", "hosts": host, "ranks": [1]}
+        assert json.loads(said(instance, "errors", "--json")) == told
         shown = said(instance, "status", "-vv", "-g")
         assert shown == "0: degraded\n  1: lost\n    3: lost\n    4: lost\n"
         until(lambda: "No route to host" in instance.run("overlay", "status", "-r1").stderr)

@@ -12,7 +12,7 @@ import pytest
 
 from flux.testing.instance import Instance, running_instance
 
-from .watching import PATIENCE, until
+from .watching import PATIENCE, background, line, until
 
 if TYPE_CHECKING:
     import pathlib
@@ -364,3 +364,55 @@ def test_fortunes(instance: Instance) -> None:
     for kind, texts in CATEGORIES.items():
         found = flux(instance, "fortune", "-c", kind).stdout.strip("\n")
         assert found in [text.strip("\n") for text in texts]
+
+
+# The log of resources
+
+
+def test_the_log_of_resources(instance: Instance) -> None:
+    flux(instance, "resource", "drain", "1", "its fan")
+    try:
+        log = [
+            json.loads(line)
+            for line in said(instance, "resource", "eventlog", "--json").split("\n")
+        ]
+        assert log[-1]["name"] == "drain"
+        assert log[-1]["context"] == {"idset": "1", "reason": "its fan"}
+        last = said(instance, "resource", "eventlog", "-i1").splitlines()[-1]
+        assert re.fullmatch(r'\d+\.\d{6} drain idset="1" reason="its fan"', last)
+        host = said(instance, "hostlist", "local")
+        assert said(instance, "resource", "eventlog", "-i", host).splitlines()[-1] == last
+        done = flux(instance, "resource", "eventlog", "-w", "never", "-t", "0.1", code=1)
+        assert done.stderr == "flux-resource: ERROR: ETIMEDOUT: Connection timed out\n"
+        assert last in done.stdout
+    finally:
+        flux(instance, "resource", "undrain", "1")
+
+
+def test_an_event_of_resources_is_waited_for(instance: Instance) -> None:
+    words = ("resource", "eventlog", "-w", "drain", "-m", "reason=of the wait")
+    with background(instance, *words) as waiting:
+        until(lambda: line(waiting) != "")
+        flux(instance, "resource", "drain", "0", "of", "the", "wait")
+        out, errors = waiting.communicate(timeout=PATIENCE)
+        assert (waiting.returncode, errors) == (0, "")
+        assert out.splitlines()[-1].endswith(' drain idset="0" reason="of the wait"')
+    flux(instance, "resource", "undrain", "0")
+
+
+# Formats with a name
+
+
+def test_formats_with_a_name(instance: Instance) -> None:
+    flux(instance, "run", "--job-name=named", "true")
+    for name in ("long", "deps", "endreason"):
+        heading, *rows = said(instance, "jobs", "-a", "-o", name).splitlines()
+        assert heading.split()[0] == "JOBID"
+        assert any(" named " in row for row in rows)
+    assert said(instance, "resource", "list", "-o", "rlist") == said(
+        instance, "resource", "list", "-v"
+    )
+    for name in ("policy", "nodes"):
+        assert said(instance, "queue", "list", "-o", name).splitlines()[0].startswith("QUEUE ")
+    ids = said(instance, "pgrep", "-a", "^named$").split()
+    assert said(instance, "pgrep", "-an", "-o", "deps", "^named$").split()[0] in ids

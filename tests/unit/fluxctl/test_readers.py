@@ -15,7 +15,8 @@ NO_JSON: dict[str, str] = {
     **dict.fromkeys(
         (
             *("admin cleanup-push", "archive create", "archive extract", "archive remove"),
-            *("config reload", "content dropcache", "content flush", "cron at", "cron delete"),
+            *("config load", "config reload", "content dropcache", "content flush", "cron at"),
+            *("cron delete", "resource acquire-mute"),
             *("cron event", "cron interval", "cron start", "cron stop", "cron tab", "dump"),
             *("event pub", "heaptrace start", "heaptrace dump", "heaptrace stop", "job annotate"),
             *(

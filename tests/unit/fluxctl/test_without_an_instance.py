@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ALONE = {
     *(
+        "config builtin",
         "cron help",
         "cron tab",
         "env",

@@ -1,0 +1,125 @@
+"""Output formats by name: those of a command, and those that its configuration files add.
+
+The files are ``NAME.toml``, ``NAME.yaml`` and ``NAME.json`` in the folders ``flux`` of the XDG base
+directories, NAME being ``flux-jobs``, ``flux-resource`` or ``flux-queue``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from fluxctl.command import echo
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flux.util_config import UtilConfig
+    from flux.wire.json import JsonObject
+
+HELP: Final = "NAME is one that is saved: help lists them, get-config=NAME shows one."
+"""What the help of an option says of formats with names."""
+DEFAULT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFormats:
+    """The formats of a command by name, each with what it is for; ``default`` is one of them.
+
+    ``tool`` is what the files are called, ``subcommand`` the table in them that counts, ``program``
+    what the environment variable of the default is called after.
+    """
+
+    tool: str
+    builtin: Mapping[str, tuple[str, str]]
+    subcommand: str | None = None
+    program: str | None = None
+
+    def read(self, text: str | None, default: str | None = None, refusal: str = "") -> str:
+        """Return the format that a user has typed, by name or as it is; for None the ``default``,
+        else the one called so, unless the environment has another. For ``help`` and
+        ``get-config=NAME`` prints what they ask for and ends the command.
+
+        Raises CommandError, which begins with ``refusal``, for a name that there is not, and for
+        files that are malformed.
+        """
+        text = text or DEFAULT
+        if "{" in text:
+            return text
+        if text == DEFAULT and not os.environ.get(self._variable):
+            return default or self.builtin[DEFAULT][1]
+        try:
+            config = self._config()
+            told = config.format_help(text)
+            found = config.get_format_string(text) if told is None else ""
+        except RecursionError:
+            raise CommandError(f"{refusal}{self._variable} names itself") from None
+        except (ValueError, OSError) as exc:
+            raise CommandError(f"{refusal}{exc}") from None
+        if told is not None:
+            echo(told)
+            raise click.exceptions.Exit(0)
+        return found
+
+    @property
+    def _variable(self) -> str:
+        name = (self.program or self.tool).replace("-", "_").upper()
+        return f"{name}{'' if self.subcommand is None else f'_{self.subcommand.upper()}'}" + (
+            "_FORMAT_DEFAULT"
+        )
+
+    def _config(self) -> UtilConfig:
+        """Return the formats of the command and of the files; raises ValueError, OSError."""
+        from flux.util_config import FORMATS, UtilConfig
+
+        entries: dict[str, JsonObject] = {
+            name: {"description": description, "format": layout}
+            for name, (description, layout) in self.builtin.items()
+        }
+        where = "" if self.subcommand is None else f"{self.subcommand}."
+
+        class Formats(UtilConfig):
+            """The files of this command, which have formats and nothing else."""
+
+            builtin_formats = entries
+
+            def validate(self, path: str, conf: JsonObject) -> None:
+                """Check what a file says before it counts."""
+                for key in conf:
+                    if key != FORMATS:
+                        raise ValueError(f"{path}: invalid key {where}{key}")
+                self.validate_formats(path, conf[FORMATS])
+
+        tables: JsonObject = {FORMATS: entries}
+        if self.subcommand is not None:
+            tables = {self.subcommand: tables}
+        return Formats(self.tool, self.program, self.subcommand, tables).load()
+
+
+_JOB_FORMATS: Final = {
+    "long": (
+        "All that concerns a person who waits",
+        "{id.f58:>12} {queue:<8.8} {username:<8.8} {name:<10.10} {status:>9.9} {ntasks:>6} "
+        "{nnodes:>6h} {t_submit!D:>19} {t_remaining!F:>12h} {runtime!F:>8h} {where:h}",
+    ),
+    "deps": (
+        "Urgency, priority, and what a job waits for",
+        "{id.f58:>12} {queue:<8.8} {name:<10.10} {urgency:<3} {priority:<12} {state:<8.8} "
+        "{dependencies}",
+    ),
+    "endreason": (
+        "When and why jobs ended",
+        "{id.f58:>12} {queue:<8.8} {username:<8.8} {name:<10.10} {status_abbrev:>2.2} "
+        "{t_inactive!D:>19h} {reason}",
+    ),
+}
+
+
+def job_formats(default: str, program: str | None = None) -> SavedFormats:
+    """Return the formats of a command that lists jobs, whose own one is ``default``."""
+    formats = {DEFAULT: ("What is shown without a format", default), **_JOB_FORMATS}
+    return SavedFormats("flux-jobs", formats, program=program)
