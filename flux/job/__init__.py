@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from flux.job.journal import (
         JournalConsumer as JournalConsumer,
         JournalEntry as JournalEntry,
+        JournalEvent as JournalEvent,
     )
     from flux.job.kill import (
         cancel as cancel,
@@ -142,7 +143,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "statetostr",
         "statustostr",
     ),
-    "journal": ("JournalConsumer", "JournalEntry"),
+    "journal": ("JournalConsumer", "JournalEntry", "JournalEvent"),
     "kill": ("cancel", "cancel_async", "job_raise", "job_raise_async", "kill", "kill_async"),
     "kvs": ("job_kvs", "job_kvs_guest"),
     "kvslookup": ("JobKVSLookup", "job_info_lookup", "job_kvs_lookup"),
