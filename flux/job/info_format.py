@@ -62,9 +62,11 @@ class JobInfoFormat(OutputFormat):
         {
             "id": "JOBID",
             "id.f58": "JOBID",
+            "id.f58plain": "JOBID",
             "id.hex": "JOBID",
             "id.dothex": "JOBID",
             "id.words": "JOBID",
+            "id.emoji": "JOBID",
             "id.dec": "JOBID",
             "id.kvs": "JOBID",
             "userid": "UID",
