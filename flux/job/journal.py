@@ -24,8 +24,8 @@ class JournalEntry(JournalEventBase):
 
     ``seq`` is its number in the job's eventlog, -1 for what is not in it, such as annotations, and
     from brokers that have no numbers. ``jobspec`` comes with the ``submit`` event, ``R`` with
-    ``alloc``; both are None otherwise. Raises ValueError as `EventLogEvent` does, and for an id
-    that is none.
+    ``alloc``; both are None otherwise. Raises ValueError as `EventLogEvent` does, and as `JobID`
+    does.
     """
 
     def __init__(
