@@ -327,6 +327,11 @@ def test_queues_on_nodes_of_their_own(tmp_path: pathlib.Path) -> None:
         assert instance.run("mini", "run", *where).stdout in ("2\n", "3\n")
         queues = instance.run("jobs", "-a", "-n", "-o", "{queue}").stdout.splitlines()
         assert queues == ["big", "small"]
+        with flux.Flux(instance.uri) as handle:
+            for queue in queues:
+                stats = JobStats(handle, queue)
+                stats.update_sync()
+                assert (stats.total, stats.successful) == (1, 1)
         said = instance.run("mini", "submit", "--queue=nosuch", "true").stderr
         assert said == "[Errno 22] Invalid queue 'nosuch' specified: the queues are small, big\n"
 
