@@ -43,10 +43,6 @@ class JournalEntry(JournalEventBase):
         self.jobspec = jobspec
         self.R = R
 
-    def is_empty(self) -> bool:
-        """Whether this is no event, but the mark that flux-core can put after those of the past."""
-        return False
-
     def __str__(self) -> str:
         if self.is_empty():
             return f"{int(self.jobid)}: End of historical data stream"
