@@ -10,8 +10,8 @@ spec that ends in ``h`` shows a missing value as ``-``.
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import string
 import time
 from collections.abc import Mapping
@@ -144,8 +144,19 @@ T = TypeVar("T")
 
 
 def _columns(width: int) -> int:
-    """Return how many columns there are; negative for no limit."""
-    return width if width else shutil.get_terminal_size().columns
+    """Return how many columns there are; negative for no limit. 0 asks COLUMNS, then the terminal
+    on stdout; where there is neither there is no limit.
+    """
+    if width:
+        return width
+    try:
+        return int(os.environ.get("COLUMNS", "")) or -1
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size().columns or -1
+    except OSError:
+        return -1
 
 
 def _format_text(cells: Iterable[tuple[str, str, str, str]]) -> str:

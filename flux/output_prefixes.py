@@ -22,7 +22,7 @@ _WIDTH: Final = re.compile(
 )
 
 
-class Marked(NamedTuple):
+class FieldPrefix(NamedTuple):
     """The text before a field without its mark, and what the mark says."""
 
     text: str
@@ -69,12 +69,12 @@ def _rank(value: object) -> tuple[int, float, str]:
     return (2, 0.0, str(value))
 
 
-def split_mark(text: str) -> Marked:
+def split_mark(text: str) -> FieldPrefix:
     """Return what the text before a field is, and says."""
     found = _MARK.search(text)
     if found is None:
-        return Marked(text, False, False)
-    return Marked(text[: found.start()], "?" in found[1], "+" in found[1])
+        return FieldPrefix(text, False, False)
+    return FieldPrefix(text[: found.start()], "?" in found[1], "+" in found[1])
 
 
 def unbounded(spec: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -84,6 +86,15 @@ def test_what_print_items_takes(
     assert printed(capsys, "{id}", no_header=True) == "3\n1\n2\n"
     monkeypatch.setenv("COLUMNS", "5")
     assert printed(capsys, fmt, width=0).splitlines()[:2] == [" ID +", "  3 +"]
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr("os.get_terminal_size", lambda: os.terminal_size((4, 20)))
+    assert printed(capsys, fmt, width=0).splitlines()[:2] == [" ID+", "  3+"]
+
+    def no_terminal() -> None:
+        raise OSError(errno.ENOTTY, "no terminal")
+
+    monkeypatch.setattr("os.get_terminal_size", no_terminal)
+    assert printed(capsys, fmt, width=0) == printed(capsys, fmt)
     marks = {"pre": lambda item: print("<", item.id), "post": lambda item: print(">")}
     assert printed(capsys, "{n}", no_header=True, **marks).splitlines()[:3] == ["< 3", "1.5", ">"]
 
