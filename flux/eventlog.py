@@ -6,22 +6,30 @@ import errno
 import math
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from flux.wire import json
 from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
+    from flux.eventlog_formatter import EventLogFormatter as EventLogFormatter
+    from flux.job.event import EventLogEvent as EventLogEvent
     from flux.job.types import EventEntry
 
 
+_HOME: Final = {
+    "EventLogEvent": "flux.job.event",
+    "EventLogFormatter": "flux.eventlog_formatter",
+}
+
+
 def __getattr__(name: str) -> object:
-    """Load the class of entries, which is at home with jobs, when it is named first."""
-    if name != "EventLogEvent":
+    """Load a class for programs, which is at home elsewhere, when it is named first."""
+    if name not in _HOME:
         raise AttributeError(f"module 'flux.eventlog' has no attribute {name!r}")
     from importlib import import_module
 
-    found: object = import_module("flux.job.event").EventLogEvent
+    found: object = getattr(import_module(_HOME[name]), name)
     return found
 
 

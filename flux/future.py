@@ -6,12 +6,55 @@ import errno
 from typing import TYPE_CHECKING
 
 from flux.future_base import Future, NextFuture
+from flux.wire import json
 from flux.wire.message import RESPONSE, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["Future", "NextFuture", "WaitAllFuture", "WaitAnyFuture", "all_of", "any_of"]
+    from flux.core.interface import Requester
+
+__all__ = [
+    "Future",
+    "FutureExt",
+    "NextFuture",
+    "WaitAllFuture",
+    "WaitAnyFuture",
+    "all_of",
+    "any_of",
+]
+
+
+class FutureExt(Future):
+    """A future of a program's own, whose results are JSON values.
+
+    ``init_cb(future, *args, **kw_args)`` is called when somebody begins to wait and has to see to
+    it that `fulfill` or `fulfill_error` is called, now or later; what it raises is raised by `get`
+    or `then`. It takes the handle to work with from ``get_flux``, since a blocking wait runs
+    nothing but what is begun there. Without ``flux_handle`` it has to fulfil the future at once.
+    """
+
+    def __init__(
+        self,
+        init_cb: Callable[..., object],
+        *args: object,
+        flux_handle: Requester | None = None,
+        **kw_args: object,
+    ) -> None:
+        super().__init__(flux_handle, lambda future: init_cb(future, *args, **kw_args))
+
+    def fulfill(self, result: object = None) -> None:
+        """Add a result: any JSON value, which `get` returns as it comes out of JSON. Raises
+        TypeError if JSON cannot express it.
+        """
+        is_error = isinstance(result, Message)
+        super().fulfill(result if is_error else json.loads(json.dumps(result)))
+
+    def _block(self, timeout: float) -> None:
+        if self.flux_handle is None and self._own_reactor is None:
+            self.begin()
+        if not self._results:
+            super()._block(timeout)
 
 
 class CompositeFuture(Future):

@@ -18,7 +18,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary
 
 from flux import kvs_rpc
 from flux.kvs_calls import (
@@ -32,6 +31,7 @@ from flux.kvs_calls import (
     sync,
     wait_version,
 )
+from flux.kvs_pending import commit, put, put_mkdir, put_symlink, put_unlink, take_pending
 from flux.kvs_rpc import commit as commit_async
 from flux.kvs_rpc import (
     copy,
@@ -54,7 +54,7 @@ from flux.kvs_txn import APPEND, NO_MERGE, PRIMARY, READDIR, READLINK, SYNC, TRE
 from flux.kvs_watch import WatchFuture, watch, watch_async
 from flux.treeobj import TreeObj, b64decode, b64encode
 from flux.wire.errors import os_error
-from flux.wire.text import Text, as_integer, as_text
+from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -120,14 +120,6 @@ __all__ = [
     "watch_async",
 ]
 
-_pending: WeakKeyDictionary[Flux, dict[str, Txn]] = WeakKeyDictionary()
-"""What was put and not committed, by handle and namespace."""
-
-
-def _txn(flux_handle: Flux, namespace: Text | None = None) -> Txn:
-    spaces = _pending.setdefault(flux_handle, {})
-    return spaces.setdefault(namespace_of(namespace), Txn())
-
 
 def get_raw(flux_handle: Flux, key: Text, namespace: Text | None = None) -> bytes:
     """Return the value of ``key`` as bytes; raises OSError: ENOENT, EISDIR."""
@@ -181,59 +173,6 @@ def isdir(flux_handle: Flux, key: Text, namespace: Text | None = None) -> bool:
         if exc.errno == errno.ENOENT:
             return False
         raise
-
-
-def put(flux_handle: Flux, key: Text, value: object, namespace: Text | None = None) -> None:
-    """Set ``key``, at the next `commit`, to ``value`` as JSON, or as it is if it is bytes; raises
-    TypeError for anything else.
-    """
-    if isinstance(value, bytes | bytearray):
-        _txn(flux_handle, namespace).put_raw(key, bytes(value))
-    else:
-        _txn(flux_handle, namespace).put(key, value)
-
-
-def put_mkdir(flux_handle: Flux, key: Text, namespace: Text | None = None) -> None:
-    """Make ``key`` an empty directory at the next `commit`."""
-    _txn(flux_handle, namespace).mkdir(key)
-
-
-def put_unlink(flux_handle: Flux, key: Text, namespace: Text | None = None) -> None:
-    """Remove ``key``, and all below it, at the next `commit`."""
-    _txn(flux_handle, namespace).unlink(key)
-
-
-def put_symlink(
-    flux_handle: Flux,
-    key: Text,
-    target: Text,
-    namespace: Text | None = None,
-    target_namespace: Text | None = None,
-) -> None:
-    """Make ``key`` a link to ``target``, in ``target_namespace`` if given, at the next
-    `commit`.
-    """
-    _txn(flux_handle, namespace).symlink(key, target, target_namespace)
-
-
-def commit(flux_handle: Flux, flags: int = 0, namespace: Text | None = None) -> int:
-    """Send what was put since the last commit and wait for it; returns 0.
-
-    It is one transaction for each namespace that something was put in; with ``namespace`` only that
-    one is committed. Flags: NO_MERGE, SYNC. Without changes there is nothing to send. The changes
-    are forgotten if it fails, with an OSError.
-    """
-    as_integer(flags, "flags")
-    spaces = _pending.get(flux_handle, {})
-    names = list(spaces) if namespace is None else [namespace_of(namespace)]
-    waiting = [
-        commit_async(flux_handle, txn, flags, name)
-        for name in names
-        if (txn := spaces.pop(name, None))
-    ]
-    for future in waiting:
-        future.get()
-    return 0
 
 
 def dropcache(flux_handle: Flux) -> None:
@@ -320,7 +259,7 @@ class KVSDir(MutableMapping[str, Any]):
         if exc is None:
             self.commit()
         else:
-            _pending.get(self.flux_handle, {}).pop(self.namespace, None)
+            take_pending(self.flux_handle, self.namespace)
 
     def _entries(self) -> dict[str, TreeObj]:
         return dir_of(lookup_async(self.flux_handle, self.path, READDIR, self.namespace))
@@ -372,8 +311,7 @@ class KVSDir(MutableMapping[str, Any]):
     def commit_async(self, flags: int = 0) -> Future:
         """Send the changes of the directory's namespace; returns the future of their commit."""
         space = namespace_of(self.namespace)
-        txn = _pending.get(self.flux_handle, {}).pop(space, Txn())
-        return commit_async(self.flux_handle, txn, flags, space)
+        return commit_async(self.flux_handle, take_pending(self.flux_handle, space), flags, space)
 
     def list_all(self) -> tuple[list[str], list[str]]:
         """Return the names of values and links, and the names of directories."""

@@ -10,18 +10,28 @@ spec that ends in ``h`` shows a missing value as ``-``.
 
 from __future__ import annotations
 
+import os
 import re
 import string
 import time
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from flux.duration import fsd
+from flux.output_prefixes import (
+    cut,
+    sort_by,
+    sort_keys,
+    split_mark,
+    split_sort,
+    unbounded,
+    widened,
+)
 from flux.terminal_text import terminal_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 MISSING = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", "None"))
 """What a value is taken for as missing, as text."""
@@ -130,6 +140,36 @@ class UtilFormatter(string.Formatter):
         return format_value(value, format_spec)
 
 
+T = TypeVar("T")
+
+
+def _columns(width: int) -> int:
+    """Return how many columns there are; negative for no limit. 0 asks COLUMNS, then the terminal
+    on stdout; where there is neither there is no limit.
+    """
+    if width:
+        return width
+    try:
+        return int(os.environ.get("COLUMNS", "")) or -1
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size().columns or -1
+    except OSError:
+        return -1
+
+
+def _format_text(cells: Iterable[tuple[str, str, str, str]]) -> str:
+    """Return the format string of texts and fields."""
+    parts = []
+    for text, name, spec, conversion in cells:
+        parts.append(text.replace("{", "{{").replace("}", "}}"))
+        if name:
+            how = f"!{conversion}" if conversion else ""
+            parts.append(f"{{{name}{how}{':' if spec else ''}{spec}}}")
+    return "".join(parts)
+
+
 class UnknownField(ValueError):
     """A format names a field that there is not; ``field`` is its name."""
 
@@ -145,6 +185,10 @@ class OutputFormat:
     heading. As today's flux-core has it, the format may stand first, or alone: then
     ``headings`` has the fields, by default those of the class. Raises ValueError if the format is
     malformed or names an unknown field.
+
+    ``sort:KEY,...`` at the beginning of the format and ``?:``, ``+:`` and ``?+:`` before its fields
+    are for `print_items`, `sort_items` and `filter`. Without ``prefixes``, as in flux-core 0.29, no
+    text is more than text.
     """
 
     formatter: type[UtilFormatter] = UtilFormatter
@@ -156,6 +200,7 @@ class OutputFormat:
         fmt: str | Mapping[str, str] | None = None,
         *,
         headings: Mapping[str, str] | None = None,
+        prefixes: bool = True,
     ) -> None:
         given = [one for one in (valid_headings, fmt) if isinstance(one, str)]
         tables = [one for one in (valid_headings, fmt, headings) if isinstance(one, Mapping)]
@@ -163,10 +208,11 @@ class OutputFormat:
             raise TypeError("an OutputFormat is made of one format and one table of headings")
         fmt, valid_headings = given[0], tables[0] if tables else self.headings
         self.headings = valid_headings
-        self.fmt = fmt
+        self.original = fmt
+        self.sort_keys, self.fmt = split_sort(fmt, valid_headings) if prefixes else ([], fmt)
         self.format_list: list[tuple[str, str, str, str]] = [
             (text, name or "", spec or "", conversion or "")
-            for text, name, spec, conversion in string.Formatter().parse(fmt)
+            for text, name, spec, conversion in string.Formatter().parse(self.fmt)
         ]
         for name in self.fields:
             if name not in valid_headings:
@@ -184,13 +230,120 @@ class OutputFormat:
         """The fields that the format names, in order."""
         return [name for _, name, _, _ in self.format_list if name]
 
-    def get_format(self) -> str:
-        """Return the format string that was parsed."""
-        return self.fmt
+    def get_format(self, orig: bool = False, include_sort_prefix: bool = True) -> str:
+        """Return the format string, with the sort keys of now unless ``include_sort_prefix`` is
+        false; with ``orig`` the one that was given.
+        """
+        return self.original if orig else self.get_format_prepended("", None, include_sort_prefix)
 
-    def header(self) -> str:
-        """Return the line of column headings."""
-        return "".join(self._header_cells())
+    def get_format_prepended(
+        self,
+        prepend: str,
+        except_fields: Collection[str] | None = None,
+        include_sort_prefix: bool = True,
+        nullify_expansion_sentinel: bool = False,
+    ) -> str:
+        """Return the format string with ``prepend`` before the name of each field, without some
+        fields and the text before them; fields with ``+:`` lose it and their spec, too, with
+        ``nullify_expansion_sentinel``.
+        """
+        cells = []
+        for text, name, spec, conversion in self.format_list:
+            marked = split_mark(text)
+            if name and name in (except_fields or ()):
+                continue
+            if name and marked.widens and nullify_expansion_sentinel:
+                text, spec = marked.text, ""
+            cells.append((text, name and prepend + name, spec, conversion))
+        return self._sort_prefix(include_sort_prefix) + _format_text(cells)
+
+    def _sort_prefix(self, wanted: bool = True) -> str:
+        return f"sort:{','.join(self.sort_keys)} " if self.sort_keys and wanted else ""
+
+    def copy(
+        self, except_fields: Collection[str] | None = None, nullify_expansion: bool = False
+    ) -> Self:
+        """Return a copy without some fields; fields with ``+:`` lose it and their spec with
+        ``nullify_expansion``.
+        """
+        return self._like(self.get_format_prepended("", except_fields, True, nullify_expansion))
+
+    def _like(self, fmt: str) -> Self:
+        return type(self)(fmt, headings=self.headings)
+
+    def header_format(self) -> str:
+        """Return the format string of the headings: width and alignment, but no types."""
+        return _format_text(
+            (text, name, heading_spec(spec), "") for text, name, spec, _ in self.format_list
+        )
+
+    def header(self, width: int = -1) -> str:
+        """Return the line of column headings, cut off at ``width`` columns; 0 is the width of the
+        terminal, a negative one no limit.
+        """
+        return cut("".join(self._header_cells()), _columns(width))
+
+    def set_sort_keys(self, keys: str) -> None:
+        """Sort by other keys, with commas between them and ``-`` before those for falling order.
+        Raises ValueError for one that is not a field.
+        """
+        self.sort_keys = sort_keys(keys, self.headings)
+
+    def sort_items(self, items: list[T]) -> list[T]:
+        """Sort a list in place by the sort keys, and return it."""
+        return sort_by(items, self.sort_keys)
+
+    def filter(self, items: Iterable[object], no_header: bool = False) -> str:
+        """Return the format string for some items: without the fields marked ``?:`` that are empty
+        in all of them, and with those marked ``+:`` as wide as the widest of the values and, unless
+        ``no_header``, the heading. Raises ValueError as `format` does.
+        """
+        rows = list(items)
+        cells = []
+        for text, name, spec, conversion in self.format_list:
+            marked = split_mark(text) if name else None
+            if marked is None or not (marked.goes_if_empty or marked.widens):
+                cells.append((text, name, spec, conversion))
+                continue
+            values = [self._value_text(row, name, spec, conversion) for row in rows]
+            if marked.goes_if_empty and all(value in MISSING for value in values):
+                continue
+            if marked.widens:
+                heading = 0 if no_header else len(self.headings[name])
+                spec = widened(spec, max((heading, *map(len, values))))
+            cells.append((marked.text, name, spec, conversion))
+        return self._sort_prefix() + _format_text(cells)
+
+    def _value_text(self, row: object, name: str, spec: str, conversion: str) -> str:
+        """Return a value as it is without a width."""
+        value = attrgetter(name)(row)
+        if conversion:
+            value = self._convert(value, conversion)
+        return terminal_line(self._format(value, unbounded(spec)).strip())
+
+    def print_items(
+        self,
+        items: Iterable[T],
+        no_header: bool = False,
+        width: int = -1,
+        pre: Callable[[T], object] | None = None,
+        post: Callable[[T], object] | None = None,
+    ) -> None:
+        """Print items to stdout as the format says, sorted, and the headings first unless
+        ``no_header``; lines are cut off as by `header`. ``pre(item)`` and ``post(item)`` are called
+        before and after each line. Raises ValueError as `format` does.
+        """
+        rows = self.sort_items(list(items))
+        layout = self._like(self.filter(rows, no_header))
+        columns = _columns(width)
+        if not no_header:
+            print(layout.header(columns))
+        for row in rows:
+            if pre is not None:
+                pre(row)
+            print(cut(layout.format(row), columns))
+            if post is not None:
+                post(row)
 
     def _header_cells(self) -> Iterator[str]:
         for text, name, spec, conversion in self.format_list:

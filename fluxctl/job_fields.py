@@ -63,7 +63,7 @@ def parse_format(text: str) -> JobInfoFormat:
     from flux.output_format import UnknownField
 
     try:
-        return JobInfoFormat(text)
+        return JobInfoFormat(text, prefixes=False)
     except ValueError as exc:
         field = exc.field if isinstance(exc, UnknownField) else ""
         hint = suggestion(field, JobInfoFormat.headings)

@@ -62,7 +62,7 @@ def read_format(headings: Mapping[str, str], text: str, refusal: str = "") -> Ou
     from fluxctl.suggestions import suggestion
 
     try:
-        return OutputFormat(headings, text)
+        return OutputFormat(headings, text, prefixes=False)
     except UnknownField as exc:
         hint = suggestion(exc.field, headings)
         raise CommandError(f"{refusal}{exc}", hint=hint) from None

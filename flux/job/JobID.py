@@ -1,4 +1,4 @@
-"""Job ids and their encodings: decimal, hex, dothex, kvs, words and f58 (RFC 19)."""
+"""Job ids and their encodings: decimal, hex, dothex, kvs, words, f58 and emoji (RFC 19)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _FORCE_ASCII = "FLUX_F58_FORCE_ASCII"
 _PREFIXES = ("ƒ", "f", "ƒ".encode().decode("ascii", "surrogateescape"))
 """How F58 begins; the last is what an argument has where the locale is plain."""
 
-ENCODINGS = ("dec", "kvs", "hex", "dothex", "words", "f58")
+_EMOJI = b"\xf0\x9f"
+"""How each picture of the emoji encoding begins in UTF-8."""
+
+ENCODINGS = ("dec", "kvs", "hex", "dothex", "words", "f58", "f58plain", "emoji")
 """The names that JobID.encode() knows."""
 
 
@@ -107,6 +110,11 @@ def _parse(text: str) -> int:
     for prefix in _PREFIXES:
         if text.startswith(prefix):
             return _from_f58(text[len(prefix) :])
+    if text[:2].encode("utf-8", "surrogateescape").startswith(_EMOJI):
+        from flux.job import emoji
+
+        # As with F58, an argument has each byte for itself where the locale is plain.
+        return emoji.decode(text.encode("utf-8", "surrogateescape").decode())
     if _HEX.match(text):
         return int(text, 16)
     if _DECIMAL.match(text):
@@ -129,8 +137,9 @@ def id_parse(jobid_str: Text) -> int:
 
 
 def id_encode(jobid: int, encoding: Text = "f58") -> str:
-    """Return a job id in one of the ENCODINGS: f58, dec, hex, dothex, kvs or words (RFC 19). Raises
-    ValueError if the encoding is unknown or the id does not fit in 64 bits.
+    """Return a job id in one of the ENCODINGS (RFC 19): f58, f58plain, which begins with ``f`` in
+    any locale, dec, hex, dothex, kvs, words or emoji. Raises ValueError if the encoding is unknown
+    or the id does not fit in 64 bits.
     """
     value = as_number(jobid, "a job id")
     if not 0 <= value < _LIMIT:
@@ -138,6 +147,8 @@ def id_encode(jobid: int, encoding: Text = "f58") -> str:
     encoding = as_text(encoding, "an encoding")
     if encoding == "f58":
         return f58_prefix() + f58_digits(value)
+    if encoding == "f58plain":
+        return "f" + f58_digits(value)
     if encoding == "dec":
         return str(value)
     if encoding == "hex":
@@ -150,6 +161,10 @@ def id_encode(jobid: int, encoding: Text = "f58") -> str:
         from flux.job import mnemonic
 
         return mnemonic.encode(value)
+    if encoding == "emoji":
+        from flux.job import emoji
+
+        return emoji.encode(value)
     raise ValueError(f"unknown jobid encoding {encoding}")
 
 
@@ -192,6 +207,11 @@ class JobID(int):
         return self.encode("f58")
 
     @property
+    def f58plain(self) -> str:
+        """The F58 spelling that begins with ``f`` in any locale."""
+        return self.encode("f58plain")
+
+    @property
     def hex(self) -> str:
         """The hexadecimal spelling with 0x."""
         return self.encode("hex")
@@ -205,6 +225,11 @@ class JobID(int):
     def words(self) -> str:
         """The mnemonic spelling."""
         return self.encode("words")
+
+    @property
+    def emoji(self) -> str:
+        """The spelling in pictures."""
+        return self.encode("emoji")
 
     @property
     def kvs(self) -> str:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from flux.job.journal import (
         JournalConsumer as JournalConsumer,
         JournalEntry as JournalEntry,
+        JournalEvent as JournalEvent,
     )
     from flux.job.kill import (
         cancel as cancel,
@@ -60,7 +61,9 @@ if TYPE_CHECKING:
         job_kvs_guest as job_kvs_guest,
     )
     from flux.job.kvslookup import (
+        JobInfoLookupRPC as JobInfoLookupRPC,
         JobKVSLookup as JobKVSLookup,
+        JobKVSLookupFuture as JobKVSLookupFuture,
         job_info_lookup as job_info_lookup,
         job_kvs_lookup as job_kvs_lookup,
     )
@@ -142,10 +145,16 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "statetostr",
         "statustostr",
     ),
-    "journal": ("JournalConsumer", "JournalEntry"),
+    "journal": ("JournalConsumer", "JournalEntry", "JournalEvent"),
     "kill": ("cancel", "cancel_async", "job_raise", "job_raise_async", "kill", "kill_async"),
     "kvs": ("job_kvs", "job_kvs_guest"),
-    "kvslookup": ("JobKVSLookup", "job_info_lookup", "job_kvs_lookup"),
+    "kvslookup": (
+        "JobInfoLookupRPC",
+        "JobKVSLookup",
+        "JobKVSLookupFuture",
+        "job_info_lookup",
+        "job_kvs_lookup",
+    ),
     "list": (
         "JobList",
         "JobListIdRPC",

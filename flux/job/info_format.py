@@ -62,9 +62,11 @@ class JobInfoFormat(OutputFormat):
         {
             "id": "JOBID",
             "id.f58": "JOBID",
+            "id.f58plain": "JOBID",
             "id.hex": "JOBID",
             "id.dothex": "JOBID",
             "id.words": "JOBID",
+            "id.emoji": "JOBID",
             "id.dec": "JOBID",
             "id.kvs": "JOBID",
             "userid": "UID",
@@ -120,5 +122,7 @@ class JobInfoFormat(OutputFormat):
         }
     )
 
-    def __init__(self, fmt: str) -> None:
-        super().__init__(type(self).headings, fmt)
+    def __init__(
+        self, fmt: str, headings: Mapping[str, str] | None = None, *, prefixes: bool = True
+    ) -> None:
+        super().__init__(fmt, headings or type(self).headings, prefixes=prefixes)

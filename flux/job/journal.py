@@ -4,157 +4,114 @@ owner.
 
 from __future__ import annotations
 
-import errno
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
-from flux.job.event import EventLogEvent
+from flux.abc.journal import JournalConsumerBase, JournalEventBase
 from flux.job.follow_journal import JOURNAL, items_of
 from flux.job.JobID import JobID
-from flux.rpc import RPC
-from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Self
+    from collections.abc import Mapping
 
-    from flux.core.handle import Flux
-    from flux.future import Future
+    from flux.core.interface import Requester
     from flux.wire.json import JsonObject
 
-CANCEL: Final = f"{JOURNAL}-cancel"
+_NO_JOB: Final = -1
 
 
-class JournalEntry(EventLogEvent):
-    """An event of a job, which ``jobid`` names.
+class JournalEntry(JournalEventBase):
+    """An event of a job, which ``jobid`` names; -1 in the empty event, which is none of a job.
 
-    ``seq`` is its number in the job's eventlog, -1 for what is not in it, such as annotations.
-    ``jobspec`` comes with the ``submit`` event, ``R`` with ``alloc``; both are None otherwise.
+    ``seq`` is its number in the job's eventlog, -1 for what is not in it, such as annotations, and
+    from brokers that have no numbers. ``jobspec`` comes with the ``submit`` event, ``R`` with
+    ``alloc``; both are None otherwise. Raises ValueError as `EventLogEvent` does, and as `JobID`
+    does.
     """
 
-    def __init__(self, jobid: int, entry: JsonObject, item: JsonObject) -> None:
-        seq = item.get("eventlog_seq", -1)  # later brokers have no numbers
-        if not isinstance(seq, int):
-            raise ValueError("an event of the journal has a number that is none")
-        super().__init__(entry)
-        self.jobid = JobID(jobid)
+    def __init__(
+        self,
+        jobid: int,
+        event: Mapping[str, object] | str | bytes,
+        jobspec: JsonObject | None = None,
+        R: JsonObject | None = None,  # noqa: N803 - the name of the field
+        *,
+        seq: int = -1,
+    ) -> None:
+        super().__init__(event)
+        self.jobid = int.__new__(JobID, _NO_JOB) if self.is_empty() else JobID(jobid)
         self.seq = seq
-        self.jobspec = _object(item.get("jobspec"))
-        self.R = _object(item.get("R"))
-
-    def is_empty(self) -> bool:
-        """Whether this is no event, but the mark that flux-core can put after those of the past."""
-        return False
+        self.jobspec = jobspec
+        self.R = R
 
     def __str__(self) -> str:
-        return f"{self.jobid.f58}: {super().__str__().strip()}"
+        if self.is_empty():
+            return f"{int(self.jobid)}: End of historical data stream"
+        parts = [f"{self.jobid.f58}: {super().__str__()}"]
+        if self.jobspec is not None:
+            parts.append(f"jobspec={self.jobspec}")
+        if self.R is not None:
+            parts.append(f"R={self.R}")
+        return " ".join(parts)
+
+
+JournalEvent = JournalEntry
+SENTINEL_EVENT = JournalEntry(_NO_JOB, {})
+"""The empty event: what was before it in a journal is of the past, what comes after it is new."""
+
+
+class JournalConsumer(JournalConsumerBase[JournalEntry]):
+    """Follows the events of all jobs; how is said at `JournalConsumerBase`.
+
+    The past is that of every job with ``full``; without it events begin with those that active jobs
+    have had, as the broker tells them.
+    """
+
+    SENTINEL_EVENT = SENTINEL_EVENT
+
+    def __init__(
+        self,
+        flux_handle: Requester,
+        full: bool = True,
+        since: float = 0.0,
+        include_sentinel: bool = False,
+    ) -> None:
+        super().__init__(flux_handle, JOURNAL, None, full, since, include_sentinel)
+
+    @property
+    def request_payload(self) -> JsonObject:
+        """What the journal is asked with: whether the past of all jobs is wanted."""
+        return {"full": self.full}
+
+    def process_response(self, resp: JsonObject) -> JsonObject:
+        """Return whose the events of an answer are, with jobspec and R if it has them."""
+        return {
+            "jobid": resp.get("id", _NO_JOB),
+            "jobspec": resp.get("jobspec"),
+            "R": resp.get("R"),
+        }
+
+    def create_event(self, entry: JsonObject, **kwargs: object) -> JournalEntry:
+        """Return an event: an object around the entry names the job, as in flux-core 0.29, or the
+        answer does, as later. Raises OSError(EPROTO) or ValueError if it is malformed.
+        """
+        ((jobid, event, item),) = items_of({"events": [entry], "id": kwargs.get("jobid")})
+        seq = item.get("eventlog_seq", -1)
+        if type(seq) is not int:
+            raise ValueError("an event of the journal has a number that is none")
+        jobspec = item.get("jobspec") or kwargs.get("jobspec")
+        resources = item.get("R") or kwargs.get("R")
+        return JournalEntry(jobid, event, _object(jobspec), _object(resources), seq=seq)
+
+    def is_empty_response(self, resp: JsonObject) -> bool:
+        """Return whether an answer says that the past has been told: by a mark in the last of it
+        here, by having no events in today's flux-core.
+        """
+        return bool(resp.get("replayed")) or not (resp["events"] or resp.get("active"))
+
+    def tells_of_the_end(self, resp: JsonObject) -> bool:
+        """Return whether the broker is one that marks the end; that of flux-core 0.29 does not."""
+        return "active" in resp or "id" in resp
 
 
 def _object(value: object) -> JsonObject | None:
     return value if isinstance(value, dict) else None
-
-
-class JournalConsumer:
-    """Follows the events of all jobs; `start` begins it, `stop` ends it.
-
-    It begins with the past: with ``full`` that of every job, else of active ones. Events at
-    ``since``, seconds since the epoch, or before are left out. Events are taken one by one with
-    `poll` or by iteration, or by a callback from the reactor. A ``with`` block starts and stops it.
-    """
-
-    def __init__(self, flux_handle: Flux, full: bool = True, since: float = 0.0) -> None:
-        self.handle = flux_handle
-        self.full = bool(full)
-        self.since = as_seconds(since, "since")
-        self._rpc: RPC | None = None
-        self._backlog: deque[JournalEntry] = deque()
-        self._callback: Callable[..., object] | None = None
-        self._arguments: tuple[tuple[object, ...], dict[str, object]] = ((), {})
-
-    def start(self) -> Self:
-        """Ask for the journal; returns the consumer. Raises RuntimeError if that was done
-        already.
-        """
-        if self._rpc is not None:
-            raise RuntimeError("the consumer of the journal has been started already")
-        self._rpc = RPC(self.handle, JOURNAL, {"full": self.full}, flags=FLUX_RPC_STREAMING)
-        if self._callback is not None:
-            self._rpc.then(self._arrived)
-        return self
-
-    def stop(self) -> None:
-        """Ask for no more; what has come already can still be taken, then `poll` returns None."""
-        if self._rpc is not None:
-            payload = {"matchtag": self._rpc.matchtag}
-            RPC(self.handle, CANCEL, payload, flags=FLUX_RPC_NORESPONSE)
-
-    def __enter__(self) -> JournalConsumer:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
-
-    def set_callback(
-        self, callback: Callable[..., object], *args: object, **kwargs: object
-    ) -> None:
-        """Have ``callback(event, *args, **kwargs)`` called for each event while the reactor of the
-        handle runs, and with None after the last one.
-
-        Raises TypeError if it cannot be called, RuntimeError once the consumer has been started.
-        """
-        if not callable(callback):
-            raise TypeError("the callback of a journal must be callable")
-        if self._rpc is not None:
-            raise RuntimeError("a callback is set before the consumer is started")
-        self._callback, self._arguments = callback, (args, kwargs)
-
-    def poll(self, timeout: float | None = None) -> JournalEntry | None:
-        """Return the next event, None after the last one.
-
-        It is waited for, at most for ``timeout`` seconds: then TimeoutError is raised. RuntimeError
-        if the consumer has not been started; OSError: EPERM unless the caller is the instance
-        owner, EPROTO for an answer that is malformed.
-        """
-        if self._rpc is None:
-            raise RuntimeError("the consumer of the journal has not been started")
-        seconds = None if timeout is None else as_seconds(timeout, "timeout")
-        while not self._backlog:
-            if seconds is not None:
-                self._rpc.wait_for(seconds)
-            if not self._take(self._rpc):
-                return None
-        return self._backlog.popleft()
-
-    def __iter__(self) -> Iterator[JournalEntry]:
-        while (event := self.poll()) is not None:
-            yield event
-
-    def _take(self, rpc: RPC) -> bool:
-        """Put the events of an answer aside; returns whether there may be more."""
-        try:
-            answer = rpc.get()
-            events = [JournalEntry(*found) for found in items_of(answer)]
-        except OSError as exc:
-            if exc.errno == errno.ENODATA:
-                return False
-            raise
-        except (TypeError, ValueError):
-            raise OSError(errno.EPROTO, "malformed answer of the journal") from None
-        rpc.reset()
-        self._backlog += [event for event in events if event.timestamp > self.since]
-        return True
-
-    def _arrived(self, _future: Future) -> None:
-        callback, (args, kwargs) = self._callback, self._arguments
-        assert callback is not None
-        assert self._rpc is not None
-        more = self._take(self._rpc)
-        while self._backlog:
-            callback(self._backlog.popleft(), *args, **kwargs)
-        if not more:
-            callback(None, *args, **kwargs)
-
-
-JournalEvent = JournalEntry

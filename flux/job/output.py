@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 from flux.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE
 from flux.idset import IDset
-from flux.job import io
 from flux.job.event import JobEventWatchFuture, events_of
 from flux.job.follow import OUTPUT
 from flux.job.JobID import JobID
@@ -39,6 +38,7 @@ from flux.job.output_events import (
     Taskset,
     io_event,
 )
+from flux.job.output_lines import WholeLines, output_text
 from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
@@ -79,9 +79,6 @@ __all__ = [
     "output_watch_lines",
     "output_watch_lines_async",
 ]
-
-LONGEST_LINE: Final = 1 << 20
-"""Bytes after which a line that does not end is handed on as it is."""
 
 
 class JobOutput(NamedTuple):
@@ -249,11 +246,7 @@ def output_watch(
     level = as_integer(log_stderr_level, "log_stderr_level")
     events = output_event_watch(flux_handle, jobid, nowait=nowait)
     pieces = _pieces(events, wanted, labelio, level)
-    return pieces if raw else ((stream, _text(data)) for stream, data in pieces)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+    return pieces if raw else ((stream, output_text(data)) for stream, data in pieces)
 
 
 def _tasks(tasks: Text) -> IDset | None:
@@ -300,48 +293,12 @@ def output_watch_lines(
 def _lines(
     events: Iterable[IoEvent], tasks: IDset | None, labelio: bool, level: int, keepends: bool
 ) -> Iterator[tuple[str, str]]:
-    lines = _WholeLines(labelio, level, keepends)
+    lines = WholeLines(labelio, level, keepends)
     for every in events:
         event = every.of(tasks)
         if event is not None:
             yield from lines.take(event)
     yield from lines.rest()
-
-
-class _WholeLines:
-    """Makes whole lines of what tasks write in pieces."""
-
-    def __init__(self, labelio: bool, level: int, keepends: bool) -> None:
-        self._labelio = labelio
-        self._level = level
-        self._keepends = keepends
-        self._begun: dict[tuple[str, str], bytes] = {}
-
-    def take(self, event: IoEvent) -> Iterator[tuple[str, str]]:
-        """Yield the lines that an event completes."""
-        if event.name != "data":
-            for stream, data in event.pieces(self._labelio, self._level):
-                yield self._shown(stream, "", data)
-            return
-        for rank in map(str, IDset(event.rank)) if event.rank != "all" else ("all",):
-            key = event.stream, rank
-            *lines, rest = (self._begun.pop(key, b"") + event.raw).split(b"\n")
-            for line in lines:
-                yield self._shown(event.stream, rank, line + b"\n")
-            if rest and (event.eof or len(rest) >= LONGEST_LINE):
-                yield self._shown(event.stream, rank, rest)
-            elif rest:
-                self._begun[key] = rest
-
-    def rest(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines that have no end."""
-        for (stream, rank), line in self._begun.items():
-            yield self._shown(stream, rank, line)
-        self._begun = {}
-
-    def _shown(self, stream: str, rank: str, line: bytes) -> tuple[str, str]:
-        line = line if self._keepends else line.removesuffix(b"\n")
-        return stream, _text(io.labelled(rank, line) if self._labelio and rank else line)
 
 
 class OutputLinesFuture(OutputEventWatchFuture):
@@ -357,7 +314,7 @@ class OutputLinesFuture(OutputEventWatchFuture):
         keepends: bool = False,
     ) -> None:
         level = as_integer(log_stderr_level, "log_stderr_level")
-        self._buffer = _WholeLines(labelio, level, keepends)
+        self._buffer = WholeLines(labelio, level, keepends)
         self._lines: deque[tuple[str, str]] = deque()
         self._over = False
         super().__init__(flux_handle, jobid, labelio, nowait)
@@ -422,4 +379,4 @@ def job_output(
         flux_handle, jobid, labelio, log_stderr_level, nowait, tasks=tasks, raw=True
     ):
         found.setdefault(stream, []).append(data)
-    return JobOutput(*(_text(b"".join(found[stream])) for stream in (STDOUT, STDERR, LOG)))
+    return JobOutput(*(output_text(b"".join(found[stream])) for stream in (STDOUT, STDERR, LOG)))

@@ -10,6 +10,7 @@ from flux.wire.text import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Self
 
     from flux.core.interface import Requester
     from flux.wire.json import JsonMapping, JsonObject
@@ -31,6 +32,37 @@ class JobStats:
     )
     derived_stats: ClassVar[tuple[str, ...]] = ("pending", "running", "active")
 
+    class QueueStats:
+        """Numbers of jobs of one queue, as ``stats``, a member of the answer's ``queues``, has
+        them; all are 0 without. Those of another queue can be added.
+        """
+
+        def __init__(self, stats: JsonMapping | None = None) -> None:
+            told = stats or {}
+            states = told.get("job_states") or {}
+            self.queue_name = str(told.get("name", ""))
+            self.depend, self.priority, self.sched, self.run, self.cleanup, self.inactive = (
+                int(states.get(name, 0)) for name in JobStats.states[:-1]
+            )
+            self.failed, self.timeout, self.canceled, self.inactive_purged = (
+                int(told.get(name, 0)) for name in JobStats.stats[1:]
+            )
+
+        @property
+        def total(self) -> int:
+            """All jobs that are listed."""
+            return sum(getattr(self, name) for name in JobStats.states[:-1])
+
+        @property
+        def successful(self) -> int:
+            """Inactive jobs that did not fail."""
+            return self.inactive - self.failed
+
+        def __iadd__(self, other: JobStats.QueueStats) -> Self:
+            for name in (*JobStats.states[:-1], *JobStats.stats[1:]):
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+            return self
+
     def __init__(
         self, handle: Requester | None, queue: Text | Iterable[Text] | None = None
     ) -> None:
@@ -51,17 +83,14 @@ class JobStats:
 
     def _update(self, answer: JsonMapping) -> None:
         chosen = [self._of_queue(answer, name) for name in self.queues] or [answer]
-        states = [counts["job_states"] for counts in chosen]
-        for name in self.states[:-1]:
-            setattr(self, name, sum(int(state[name]) for state in states))
-        for name in ("failed", "timeout", "canceled"):
-            setattr(self, name, sum(int(counts[name]) for counts in chosen))
-        self.inactive_purged = sum(int(counts.get("inactive_purged", 0)) for counts in chosen)
+        sums = self.QueueStats()
+        for counts in chosen:
+            sums += self.QueueStats(counts)
+        for name in (*self.states, *self.stats):
+            setattr(self, name, getattr(sums, name))
         self.pending = self.depend + self.priority + self.sched
         self.running = self.run + self.cleanup
         self.active = self.pending + self.running
-        self.total = self.active + self.inactive
-        self.successful = self.inactive - self.failed
 
     @staticmethod
     def _of_queue(answer: JsonMapping, name: str) -> JsonMapping:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flux.resource.journal import ResourceJournalConsumer as ResourceJournalConsumer
     from flux.resource.list import (
         DrainInfo as DrainInfo,
     )
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _HOME = {
     "DrainInfo": "list",
     "ResourceCount": "ResourceCount",
+    "ResourceJournalConsumer": "journal",
     "ResourceListRPC": "list",
     "ResourceSet": "ResourceSet",
     "ResourceSetImplementation": "ResourceSetImplementation",
@@ -49,7 +51,7 @@ _HOME = {
     "resource_status": "status",
 }
 
-SUBMODULES = frozenset({"list", "status"})
+SUBMODULES = frozenset({"journal", "list", "status"})
 """Modules that are reached as an attribute without an import of their own."""
 
 __all__ = sorted(_HOME)

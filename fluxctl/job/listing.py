@@ -29,7 +29,7 @@ from fluxctl.suggestions import suggestion
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
-ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
+ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58", "f58plain", "emoji")
 COUNTS = ("job_states", "failed", "canceled", "timeout")
 """What ``flux job stats`` prints of what the service counts."""
 DEFAULT_STATES = "pending,running"
@@ -201,7 +201,7 @@ def _ids(args: tuple[str, ...]) -> list[str]:
     "encoding",
     default="dec",
     metavar="dec|kvs|hex|dothex|words|f58",
-    help="Convert jobid to specified form",
+    help="Convert jobid to specified form; f58plain and emoji, too",
     shell_complete=words(lambda: ENCODINGS),
 )
 @json_option("Print each id as one line of JSON, in all forms")

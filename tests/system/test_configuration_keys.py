@@ -31,6 +31,7 @@ from broker.services.connector_local.service import ConnectorLocalService
 from broker.topology import Topology
 from flux.core.handle import Flux
 from flux.job.Jobspec import JobspecV1
+from flux.job.stats import JobStats
 from flux.job.submit import submit_async
 from flux.testing.instance import Instance, default_flux, running_instance
 from tests.system.watching import free_port, until, until_equal, verdict
@@ -327,6 +328,11 @@ def test_queues_on_nodes_of_their_own(tmp_path: pathlib.Path) -> None:
         assert instance.run("mini", "run", *where).stdout in ("2\n", "3\n")
         queues = instance.run("jobs", "-a", "-n", "-o", "{queue}").stdout.splitlines()
         assert queues == ["big", "small"]
+        with Flux(instance.uri) as handle:
+            for queue in queues:
+                stats = JobStats(handle, queue)
+                stats.update_sync()
+                assert (stats.total, stats.successful) == (1, 1)
         said = instance.run("mini", "submit", "--queue=nosuch", "true").stderr
         assert said == "[Errno 22] Invalid queue 'nosuch' specified: the queues are small, big\n"
 

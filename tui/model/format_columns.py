@@ -168,7 +168,7 @@ def _column(piece: str, place: int, known: Mapping[str, Column]) -> Column:
     if len(parsed) == 1 and first in known and first not in JobInfoFormat.headings:
         return _ours(known[first], spec, place)
     try:
-        layout = JobInfoFormat(piece)
+        layout = JobInfoFormat(piece, prefixes=False)
     except ValueError as exc:
         raise OSError(errno.EINVAL, f"{piece}: {exc}") from None
     title = layout.header().strip()

@@ -14,26 +14,24 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from broker.ordered import OrderedKeys
+from broker.services.job_list.counts import LISTED, JobCounts
 from broker.services.job_list.record import ListedJob
 from flux.constants import (
-    FLUX_JOB_RESULT_CANCELED,
-    FLUX_JOB_RESULT_TIMEOUT,
     FLUX_JOB_STATE_INACTIVE,
     FLUX_JOB_STATE_NEW,
     FLUX_JOB_STATE_PENDING,
     FLUX_JOB_STATE_RUNNING,
     FLUX_USERID_UNKNOWN,
 )
-from flux.job.state_names import LISTED_STATES, SINGLE_STATES, state_name
+from flux.job.state_names import LISTED_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from broker.services.job_list.constraint import Choice
     from flux.wire.json import JsonMapping, JsonObject
 
-_LISTED: Final = tuple(state for state in SINGLE_STATES if state != FLUX_JOB_STATE_NEW)
-_PENDING: Final = tuple(state for state in _LISTED if state & FLUX_JOB_STATE_PENDING)
+_PENDING: Final = tuple(state for state in LISTED if state & FLUX_JOB_STATE_PENDING)
 _PendingKey = tuple[int, int]
 
 
@@ -59,8 +57,8 @@ class JobIndex:
         }
         self._running: dict[int, ListedJob] = {}
         self._inactive: dict[tuple[int, int], list[ListedJob]] = {}
-        self._counts: dict[int, int] = dict.fromkeys(_LISTED, 0)
-        self._failed = self._canceled = self._timeout = self._purged = 0
+        self._counts = JobCounts()
+        self._queues: dict[str, JobCounts] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -98,8 +96,10 @@ class JobIndex:
             job.set_jobspec(jobspec)
         if resources is not None:
             job.set_resources(resources)
-        before, key = job.state, _pending_key(job)
+        before, key, queue = job.state, _pending_key(job), job.queue
         job.apply(entry)
+        if queue != job.queue and before != FLUX_JOB_STATE_NEW:
+            self._change_queue(job, before, queue)
         if job.state != before or (job.state in self._pending and key != _pending_key(job)):
             self._move(job, before, key)
         return job
@@ -110,9 +110,8 @@ class JobIndex:
             self._pending[before].remove(key)
         elif after == FLUX_JOB_STATE_INACTIVE:
             self._running.pop(job.id, None)
-        if before != FLUX_JOB_STATE_NEW:
-            self._counts[before] -= 1
-        self._counts[after] += 1
+        for counts in self._counts_of(job.queue):
+            counts.move(before, after)
         if after in self._pending:
             self._pending[after].add(_pending_key(job))
         elif after == FLUX_JOB_STATE_INACTIVE:
@@ -127,10 +126,26 @@ class JobIndex:
             insort(jobs, job, key=_ended)
         else:
             jobs.append(job)
-        if not job.success:
-            self._failed += 1
-            self._canceled += result == FLUX_JOB_RESULT_CANCELED
-            self._timeout += result == FLUX_JOB_RESULT_TIMEOUT
+        for counts in self._counts_of(job.queue):
+            counts.ended(job)
+
+    def _counts_of(self, queue: str | None) -> tuple[JobCounts, ...]:
+        """Return the numbers that a job of a queue is counted in."""
+        if queue is None:
+            return (self._counts,)
+        own = self._queues.get(queue)
+        if own is None:
+            own = self._queues[queue] = JobCounts()
+        return (self._counts, own)
+
+    def _change_queue(self, job: ListedJob, state: int, before: str | None) -> None:
+        """Count a job in its queue instead of the one ``before``, in the state it is counted in."""
+        for counts in self._counts_of(before)[1:]:
+            counts.move(state, FLUX_JOB_STATE_NEW)
+            counts.ended(job, -(state == FLUX_JOB_STATE_INACTIVE))
+        for counts in self._counts_of(job.queue)[1:]:
+            counts.move(FLUX_JOB_STATE_NEW, state)
+            counts.ended(job, int(state == FLUX_JOB_STATE_INACTIVE))
 
     def purge(self, id: int) -> None:
         """Forget an inactive job; another one is left alone."""
@@ -138,8 +153,8 @@ class JobIndex:
         if job is None or not job.inactive:
             return
         del self._jobs[id]
-        self._counts[FLUX_JOB_STATE_INACTIVE] -= 1
-        self._purged += 1
+        for counts in self._counts_of(job.queue):
+            counts.purge(job)
         result = job.result or 0
         jobs = self._inactive[job.userid, result]
         place = bisect_left(jobs, _ended(job), key=_ended)
@@ -148,10 +163,6 @@ class JobIndex:
         del jobs[place]
         if not jobs:
             del self._inactive[job.userid, result]
-        if not job.success:
-            self._failed -= 1
-            self._canceled -= result == FLUX_JOB_RESULT_CANCELED
-            self._timeout -= result == FLUX_JOB_RESULT_TIMEOUT
 
     # Queries
 
@@ -226,17 +237,13 @@ class JobIndex:
         ids = (job.id for job in self._jobs.values() if job.userid == userid)
         return sorted(ids, reverse=True)
 
-    def stats(self) -> JsonObject:
-        """Return the counts of ``job-list.job-stats``; ``failed`` counts every job that was no
-        success.
+    def stats(self, queues: Iterable[str] = ()) -> JsonObject:
+        """Return the counts of ``job-list.job-stats``: those of all jobs, and of ``queues`` and
+        every other queue that has had a job.
         """
-        states = {state_name(state).lower(): count for state, count in self._counts.items()}
+        names = sorted({*queues, *self._queues})
+        none = JobCounts()
         return {
-            "job_states": {**states, "total": len(self._jobs)},
-            "failed": self._failed,
-            "canceled": self._canceled,
-            "timeout": self._timeout,
-            "successful": self._counts[FLUX_JOB_STATE_INACTIVE] - self._failed,
-            "inactive_purged": self._purged,
-            "queues": [],
+            **self._counts.answer(),
+            "queues": [{"name": name, **self._queues.get(name, none).answer()} for name in names],
         }

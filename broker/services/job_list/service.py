@@ -319,8 +319,14 @@ class JobListService(Service):
 
     @request("job-stats", allow="guest")
     def job_stats(self, req: Request) -> Reply:
-        """Count jobs by state and the unsuccessful ones by cause."""
-        return self._when_known(req, lambda req: req.respond(self.index.stats()))
+        """Count jobs by state and the unsuccessful ones by cause, of all and of each of the
+        queues.
+        """
+
+        def answer(req: Request) -> None:
+            req.respond(self.index.stats(self.ctx.config.queues))
+
+        return self._when_known(req, answer)
 
     def stats(self) -> JsonObject:
         """The number of jobs, of ids that are looked up in the KVS because they are not known, and

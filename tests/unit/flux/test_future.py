@@ -10,7 +10,7 @@ import pytest
 
 from flux.constants import FLUX_RPC_STREAMING
 from flux.core.reactor import Reactor
-from flux.future import Future, WaitAllFuture, WaitAnyFuture, all_of, any_of
+from flux.future import Future, FutureExt, WaitAllFuture, WaitAnyFuture, all_of, any_of
 from flux.job.event import JobEventWatchFuture, event_watch_async
 from flux.rpc import RPC
 from flux.testing.scripted import ScriptedFlux
@@ -412,3 +412,44 @@ async def test_what_is_there_need_not_be_awaited(h: ScriptedFlux) -> None:
     with pytest.raises(OSError, match="no handle"):
         await Future()
     await asyncio.sleep(0)
+
+
+# Futures of a program's own that hold JSON
+
+
+def test_what_a_program_begins_gives_the_result(h: ScriptedFlux) -> None:
+    def init(future: FutureExt, factor: int, plus: int) -> None:
+        handle = future.get_flux()
+        assert handle is h
+        rpc = h.rpc("double", {"n": factor})
+        rpc.then(lambda done: future.fulfill((done.get()["n"] + plus,)))
+
+    assert FutureExt(init, 3, flux_handle=h, plus=1).get() == [7], "as it comes out of JSON"
+    found: list[object] = []
+    FutureExt(init, 4, flux_handle=h, plus=0).then(lambda future: found.append(future.get()))
+    h.reactor.run()
+    assert found == [[8]]
+
+
+def test_several_results_and_errors_of_a_program(h: ScriptedFlux) -> None:
+    future = FutureExt(lambda future: (future.fulfill(), future.fulfill("x")), flux_handle=h)
+    assert future.get() is None
+    future.reset()
+    assert future.get() == "x"
+    failed = FutureExt(lambda future: future.fulfill_error(errno.ENOENT, "gone"), flux_handle=h)
+    with pytest.raises(FileNotFoundError, match="gone"):
+        failed.get()
+    wrong = FutureExt(lambda future: future.fulfill(object()), flux_handle=h)
+    with pytest.raises(TypeError):
+        wrong.get()
+
+
+def test_a_future_without_a_handle_is_fulfilled_at_once_or_never() -> None:
+    assert FutureExt(lambda future: future.fulfill([1])).get() == [1]
+    with pytest.raises(OSError, match="no handle") as caught:
+        FutureExt(lambda future: None).get()
+    assert caught.value.errno == errno.EDEADLK
+    early = FutureExt(lambda future: pytest.fail("nobody had to ask"))
+    assert not early.is_ready()
+    early.fulfill(5)
+    assert early.get() == 5

@@ -107,6 +107,37 @@ def test_stats() -> None:
     assert (stats.canceled, stats.timeout) == (2, 1)
 
 
+def _of_queue(name: str, run: int, inactive: int, failed: int) -> dict[str, Any]:
+    states = dict.fromkeys(("depend", "priority", "sched", "cleanup"), 0)
+    ended = {"failed": failed, "canceled": 0, "timeout": failed, "inactive_purged": 1}
+    return {"name": name, "job_states": {**states, "run": run, "inactive": inactive}, **ended}
+
+
+def test_stats_of_queues() -> None:
+    queues = [_of_queue("a", 1, 4, 1), _of_queue("b", 2, 5, 0), _of_queue("c", 9, 9, 9)]
+    flux = ScriptedFlux({"job-list.job-stats": lambda _: {**queues[2], "queues": queues}})
+    for chosen, counts in (
+        ("a", (1, 4, 5, 1, 3, 1)),
+        (["a", "b"], (3, 9, 12, 1, 8, 2)),
+        (None, (9, 9, 18, 9, 0, 1)),
+    ):
+        stats = JobStats(flux, chosen)
+        stats.update_sync()
+        found = (stats.run, stats.inactive, stats.total, stats.timeout, stats.successful)
+        assert (*found, stats.inactive_purged) == counts
+    with pytest.raises(ValueError, match="no stats available for queue d"):
+        JobStats(flux, ["a", "d"]).update_sync()
+
+
+def test_numbers_of_queues_add_up() -> None:
+    both = JobStats.QueueStats()
+    assert (both.queue_name, both.total, both.successful) == ("", 0, 0)
+    both += JobStats.QueueStats(_of_queue("a", 1, 4, 1))
+    both += JobStats.QueueStats(_of_queue("b", 2, 5, 0))
+    assert (both.run, both.total, both.successful, both.failed) == (3, 12, 8, 1)
+    assert JobStats.QueueStats(_of_queue("a", 1, 4, 1)).queue_name == "a"
+
+
 def test_a_query_for_one_job_is_made_as_every_rpc() -> None:
     flux = _scripted()
     rpc = JobListIdRPC(flux, "job-list.list-id", {"id": 7, "attrs": ["all"]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import flux.job
-from flux.job.JobID import JobID, f58_in, f58_prefix, id_encode, id_parse
+from flux.job.JobID import ENCODINGS, JobID, f58_in, f58_prefix, id_encode, id_parse
 
 
 def test_encodings() -> None:
@@ -20,6 +20,39 @@ def test_encodings() -> None:
     assert JobID(" ƒTsz ").orig == " ƒTsz "
     assert id_parse("fTsz") == 90421
     assert JobID(6731191091817518).words == "reform-remote-galileo--heart-package-academy"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "😃"),
+        (575, "🎌"),
+        (576, "😄😃"),
+        (32031603597246464, "🚹💂🙌😳💱🏃"),
+        (39601885002334208, "😄😹🎇📥🏧🙉🔞"),
+        (2**64 - 1, "🚹💗💧👗😷📷📚"),
+    ],
+)
+def test_emoji(value: int, text: str) -> None:
+    assert JobID(value).emoji == text
+    assert id_parse(text) == id_parse(f" {text} ") == value
+    assert id_parse(text.encode().decode("ascii", "surrogateescape")) == value
+
+
+@pytest.mark.parametrize("text", ["😂x", "🦀", "😂" * 20, "\udcf0\udc9f", "\ud83d"])
+def test_what_is_no_emoji(text: str) -> None:
+    with pytest.raises(ValueError, match="not a valid Flux jobid"):
+        id_parse(text)
+
+
+def test_plain_f58_has_the_plain_prefix_in_any_locale() -> None:
+    assert JobID(12345678).f58plain == id_encode(12345678, "f58plain") == "f26GwX"
+
+
+def test_each_encoding_is_understood() -> None:
+    for encoding in ENCODINGS:
+        for value in (1, 576, 6731191091817518, 2**64 - 1):
+            assert id_parse(id_encode(value, encoding)) == value, encoding
 
 
 def test_ascii_prefix(monkeypatch: pytest.MonkeyPatch) -> None:

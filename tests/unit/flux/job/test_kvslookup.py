@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from flux.job.kvslookup import JobKVSLookup, job_info_lookup, job_kvs_lookup
+from flux.job.kvslookup import (
+    JobInfoLookupRPC,
+    JobKVSLookup,
+    JobKVSLookupFuture,
+    decode_special_data,
+    job_info_lookup,
+    job_kvs_lookup,
+)
+from flux.rpc import RPC
 from flux.security import sign
 from flux.testing.scripted import ScriptedFlux
 
@@ -74,3 +82,42 @@ def test_a_broker_that_knows_no_updates() -> None:
     assert asked(flux) == [(["jobspec"], 2), (["jobspec"], 0)]
     with pytest.raises(OSError, match=rf"\[Errno {errno.EPROTO}\]"):
         job_info_lookup(flux, 1, flags=1).get()
+
+
+def test_one_look_up_has_texts_or_objects() -> None:
+    rpc = job_info_lookup(scripted(), "f2", ["jobspec", "eventlog"])
+    assert isinstance(rpc, JobInfoLookupRPC)
+    assert rpc.jobid == 1
+    assert rpc.get() == {"id": 1, "jobspec": '{"version":1}', "eventlog": "{}\n"}
+    assert rpc.get_decode() == {"id": 1, "jobspec": {"version": 1}, "eventlog": "{}\n"}
+    assert rpc.get()["jobspec"] == '{"version":1}', "decoding changes nothing"
+
+
+def test_the_look_ups_of_several_jobs_are_one_future() -> None:
+    lookup = JobKVSLookup(scripted(), [1, 2], ["R"])
+    future = lookup.fetch_data()
+    assert future.errors == []
+    assert future.is_ready()
+    assert future.get() == [{"id": 1, "R": '{"version":2}'}]
+    assert future.get_decode() == [{"id": 1, "R": {"version": 2}}]
+    assert future.errors == ["JobID 2 unknown"], "each job once, however often it is asked for"
+    assert lookup.data() == future.get_decode()
+    assert JobKVSLookup(scripted(), []).data() == []
+
+
+def test_look_ups_are_pushed_by_programs_too() -> None:
+    flux, future = scripted(), JobKVSLookupFuture()
+    for jobid in (3, 1):
+        future.push(job_info_lookup(flux, jobid))
+    with pytest.raises(PermissionError):
+        future.get()
+    wrong = JobKVSLookupFuture()
+    wrong.push(RPC(flux, "job-info.lookup", {"id": 1, "keys": ["R"], "flags": 0}))
+    with pytest.raises(OSError, match="only look-ups"):
+        wrong.get()
+
+
+def test_jobspec_and_R_are_decoded_in_place() -> None:  # noqa: N802
+    data: dict[str, Any] = {"jobspec": "{}", "R": {"version": 1}, "J": "{}"}
+    decode_special_data(data)
+    assert data == {"jobspec": {}, "R": {"version": 1}, "J": "{}"}

@@ -9,6 +9,7 @@ import pytest
 
 from flux.job import output
 from flux.job.follow import OUTPUT
+from flux.job.output_lines import LONGEST_LINE
 from tests.unit.flux.job.streaming import StreamingFlux, event
 
 HEADER = event("header", version=1, count={"stdout": 2, "stderr": 2})
@@ -74,10 +75,10 @@ def test_lines_are_whole_for_each_task(flux: Any) -> None:
 
 
 def test_a_line_without_an_end_is_not_collected_for_ever() -> None:
-    piece = "x" * (output.LONGEST_LINE // 4)
+    piece = "x" * (LONGEST_LINE // 4)
     flux: Any = StreamingFlux({(1, OUTPUT): [HEADER, *(data("0", piece) for _ in range(6))]})
     lengths = [len(line) for _, line in output.output_watch_lines(flux, 1)]
-    assert lengths == [output.LONGEST_LINE, output.LONGEST_LINE // 2]
+    assert lengths == [LONGEST_LINE, LONGEST_LINE // 2]
 
 
 def test_all_of_it_at_once(flux: Any) -> None:

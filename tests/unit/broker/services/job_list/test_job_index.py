@@ -405,3 +405,51 @@ def test_a_new_expiration_is_listed() -> None:
     job = index.get(7)
     assert job is not None
     assert job.expiration == 99.0
+
+
+def _queue(index: JobIndex, name: str) -> tuple[int, int, int, int, int, int]:
+    """Return how many of a queue's jobs are pending, running and inactive, have failed and were
+    canceled, and how many were purged.
+    """
+    told = next(queue for queue in index.stats()["queues"] if queue["name"] == name)
+    states = told["job_states"]
+    assert states["total"] == sum(states[state] for state in states if state != "total")
+    assert told["successful"] == states["inactive"] - told["failed"]
+    return (
+        states["depend"] + states["sched"],
+        *(states["run"], states["inactive"]),
+        *(told["failed"], told["canceled"], told["inactive_purged"]),
+    )
+
+
+def test_each_queue_has_counts_of_its_own() -> None:
+    index = JobIndex()
+    for id, queue in ((1, "a"), (2, "a"), (3, "b")):
+        _submit(index, id, queue=queue)
+    _submit(index, 4)
+    assert (_queue(index, "a"), _queue(index, "b")) == ((2, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 0))
+    for id in (1, 3):
+        _run(index, id)
+    assert (_queue(index, "a"), _queue(index, "b")) == ((1, 1, 0, 0, 0, 0), (0, 1, 0, 0, 0, 0))
+    _end(index, 1)
+    _end(index, 3, status=256)
+    index.update(2, _entry(2.0, "exception", type="cancel", severity=0, note=""))
+    index.update(2, _entry(3.0, "clean"))
+    assert (_queue(index, "a"), _queue(index, "b")) == ((0, 0, 2, 1, 1, 0), (0, 0, 1, 1, 0, 0))
+    for id in (1, 2, 3, 4):
+        index.purge(id)
+    assert (_queue(index, "a"), _queue(index, "b")) == ((0, 0, 0, 0, 0, 2), (0, 0, 0, 0, 0, 1))
+    assert index.stats()["job_states"]["total"] == 1, "job 4 is still there"
+    assert [queue["name"] for queue in index.stats({"c": {}})["queues"]] == ["a", "b", "c"]
+
+
+def test_a_job_that_changes_its_queue_is_counted_in_the_new_one() -> None:
+    index = JobIndex()
+    _submit(index, 1, queue="a")
+    index.update(1, _entry(2.0, "jobspec-update", **{"attributes.system.queue": "b"}))
+    assert (_queue(index, "a"), _queue(index, "b")) == ((0,) * 6, (1, 0, 0, 0, 0, 0))
+    _run(index, 1)
+    _end(index, 1, status=256)
+    assert (_queue(index, "a"), _queue(index, "b")) == ((0,) * 6, (0, 0, 1, 1, 0, 0))
+    index.update(1, _entry(9.0, "jobspec-update", **{"attributes.system.queue": "a"}))
+    assert (_queue(index, "a"), _queue(index, "b")) == ((0, 0, 1, 1, 0, 0), (0,) * 6)

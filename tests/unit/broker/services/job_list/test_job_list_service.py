@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from broker.configuration import from_tables
 from broker.services.job_list.service import PAGE_JOBS, JobListService
 from broker.testing.harness import ServiceHarness
 
@@ -65,6 +66,16 @@ async def test_list_and_stats() -> None:
     }
     stats = await script.harness.request("job-list.job-stats")
     assert stats["job_states"]["depend"] == 2
+    await script.harness.stop()
+
+
+async def test_each_configured_queue_is_counted_though_it_has_no_job() -> None:
+    script = Scripted()
+    script.harness.ctx.config = from_tables({"queues": {"b": {}, "a": {}}})
+    await script.start()
+    stats = await script.harness.request("job-list.job-stats")
+    assert [queue["name"] for queue in stats["queues"]] == ["a", "b"]
+    assert {queue["job_states"]["total"] for queue in stats["queues"]} == {0}
     await script.harness.stop()
 
 
