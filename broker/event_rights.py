@@ -24,6 +24,7 @@ RESERVED = frozenset(
             "exec",
             "feasibility",
             "flux",
+            "groups",
             "hb",
             "heaptrace",
         ),

@@ -147,7 +147,8 @@ class Flux(MessageHandle):
 
         glob = as_text(topic_glob, "the topic")
         mask, tag = as_integer(type_mask, "type_mask"), as_integer(match_tag, "match_tag")
-        return MessageWatcher(self, mask, callback, glob, tag, args, rolemask)
+        roles = None if rolemask is None else as_integer(rolemask, "a rolemask")
+        return MessageWatcher(self, mask, callback, glob, tag, args, roles)
 
     def handle_watcher_create(
         self, events: int, callback: Callable[..., object], args: object = None
@@ -336,10 +337,11 @@ class Flux(MessageHandle):
 
         The configuration is asked for once; ``update`` asks anew. Raises OSError.
         """
+        names = as_text(key, "a key").split(".") if key is not None else ()
         if self._configuration is None or update:
             self._configuration = self.rpc("config.get").get() or {}
         value: object = self._configuration
-        for name in as_text(key, "a key").split(".") if key is not None else ():
+        for name in names:
             if not isinstance(value, Mapping) or name not in value:
                 return default
             value = value[name]

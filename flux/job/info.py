@@ -23,7 +23,7 @@ from flux.job.why import Waiting, why_pending, why_unsuccessful
 from flux.memoized_property import memoized_property
 from flux.waitstatus import return_code_of
 from flux.wire import json
-from flux.wire.text import as_number
+from flux.wire.text import as_number, as_text
 
 if TYPE_CHECKING:
     from flux.job.instance_info import (
@@ -113,7 +113,8 @@ def _is_short(short: bool | str, fmt: str) -> bool:
     """Whether a short name is asked for: by the flag of 0.29, or by the letter of later versions,
     which may stand in its place.
     """
-    return (short if isinstance(short, str) else fmt) == "S" or short is True
+    letter = as_text(fmt, "fmt")
+    return (short if isinstance(short, str) else letter) == "S" or short is True
 
 
 @lru_cache(maxsize=1024)

@@ -237,11 +237,11 @@ def job_list_inactive(
     payload: dict[str, object] = {
         "since": as_seconds(since, "since"),
         "max_entries": as_number(max_entries, "max_entries"),
-        "attrs": _wanted(flux_handle, attrs),
     }
     text = as_optional_text(name, "name")
     if text:
         payload["name"] = text
+    payload["attrs"] = _wanted(flux_handle, attrs)
     return JobListRPC(flux_handle, "job-list.list-inactive", payload)
 
 

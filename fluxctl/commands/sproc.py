@@ -110,12 +110,11 @@ def wait(rank: int | None, service: str, output: bool, pid: str) -> NoReturn:
 
 
 EXAMPLES = """
-# Start a monitor on every node and go on
+# Start a monitor on every node, and see it on rank 0
 flux exec --bg --label=monitor vmstat 10
-# See what runs on rank 1
-flux sproc ps -r 1
+flux sproc ps -r 0
 # End it there
-flux sproc kill -r 1 15 monitor
+flux sproc kill -r 0 15 monitor
 # Take the result of a process and what it wrote
 flux exec -r 0 --bg --waitable --label=check sh -c 'df -h /'
 flux sproc wait -o check

@@ -35,6 +35,7 @@ FILES = {
     "program.py": "import flux\nprint(flux.Flux().get_rank())\n",
     "site.toml": "[job-manager]\ninactive-num-limit = 1000\n",
     "greeter.py": "mod_name = 'greeter'\n\n\ndef mod_main(h, *args):\n    h.reactor_run()\n",
+    "tasks.py": "from flux.modprobe import task\n\n\n@task('one')\ndef one(context):\n    pass\n",
     "limits.py": "def flux_plugin_init(plugin):\n    pass\n",
 }
 """What the examples take for granted in the working directory."""
