@@ -25,7 +25,6 @@ from tui.model.question import Question
 from tui.model.states import Status
 from tui.outside import run_outside
 from tui.screens.actions import ActingScreen
-from tui.screens.command_bar import CommandBar, described
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.output import OutputScreen
@@ -87,6 +86,8 @@ class CommandingApp(ConfiguredApp):
         if not hasattr(self, "_typed_commands"):
             self._typed_commands = history_file.history(history_file.COMMANDS)
             self._flux_words = FluxWords()
+        from tui.screens.command_bar import CommandBar
+
         bar = CommandBar(self._typed_commands, self._known_words, self._asked_words, text)
         self.push_screen(bar, self._typed_line)
 
@@ -118,6 +119,8 @@ class CommandingApp(ConfiguredApp):
         about = {name: view.summary for name, view in VIEW_NAMES.items()}
         about |= {name: own.description for name, own in self.settings.commands.items()}
         start, words = found
+        from tui.screens.command_bar import described
+
         return start, described(words, about)
 
     async def _asked_words(self, text: str) -> tuple[int, list[FluxWord]]:

@@ -12,7 +12,7 @@ from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, make, opened
 from tests.console.views_data import PLACES, views_feed
-from tui.model.events import KEPT
+from tui.model.event_ring import KEPT
 from tui.screens.events import EventsScreen
 from tui.screens.job import JobScreen
 

@@ -18,7 +18,7 @@ from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS, Playback
 from tui.feed.recorded_lines import RecordedLines
 from tui.feed.recording import LOOKUP
-from tui.model.events import EventRing
+from tui.model.event_ring import EventRing
 from tui.model.notes import NoteKind
 from tui.model.recorded import RecordingIndex, question
 from tui.model.tape import play

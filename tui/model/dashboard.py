@@ -17,7 +17,7 @@ from tui.model.chronicle import TIMED, Chronicle
 from tui.model.columns import BY_NAME, columns_from_format
 from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
-from tui.model.events import EventRing
+from tui.model.event_ring import EventRing
 from tui.model.facts import Connection, InstanceInfo, StateCounts
 from tui.model.lines import TableLines
 from tui.model.notes import NoteKind, waits_facts

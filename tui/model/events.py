@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from flux.job.lifecycle import is_fatal
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
     from tui.model.table import JobTable
 
-KEPT: Final = 5000
-"""Events of jobs that are kept for who asks later."""
 LISTED: Final = 20_000
 """Lines of the list."""
 LONGEST: Final = 1000
@@ -44,24 +40,6 @@ GOOD: Final = "good"
 PLAIN: Final = "plain"
 MESSAGE: Final = "message"
 NOTICE: Final = "notice"
-
-
-class EventRing:
-    """The newest events of all jobs; ``total`` counts those that were noted, ever."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._ring: deque[tuple[int, JsonMapping]] = deque(maxlen=KEPT)
-
-    def note(self, jobid: int, entry: JsonMapping) -> None:
-        """Keep an event."""
-        self.total += 1
-        self._ring.append((jobid, entry))
-
-    def since(self, total: int) -> list[tuple[int, JsonMapping]]:
-        """Return the events that came after the first ``total``, as far as they are kept."""
-        fresh = min(self.total - total, len(self._ring))
-        return list(islice(self._ring, len(self._ring) - fresh, None)) if fresh > 0 else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 if TYPE_CHECKING:
@@ -22,18 +23,21 @@ if TYPE_CHECKING:
 DEPTH_MAX: Final = 50
 """Parentheses and negations inside one another."""
 
-_TOKEN: Final = re.compile(
-    r"""(?P<blank>\s+)
+_TOKENS: Final = r"""(?P<blank>\s+)
       | (?P<open>\() | (?P<close>\)) | (?P<or>\||OR(?=[\s()]|$)) | (?P<and>&|AND(?=[\s()]|$))
       | (?P<not>!(?!=)|-(?=[^\s\d.]|\d+[A-Za-z]*[:=<>])|NOT(?=[\s()]|$))
       | (?P<term>
           (?: (?P<field>[A-Za-z_][A-Za-z_0-9.]*) (?P<op>!=|<=|>=|[:=<>~]) )?
           (?P<value> (?: "(?:\\.|[^"\\])*(?:"|$) | [^\s()"] )* )
-        )""",
-    re.VERBOSE,
-)
+        )"""
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _QUOTED: Final = re.compile(r'"((?:\\.|[^"\\])*)(?:"|$)')
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    """Compiled when a query is read: most starts of the dashboard have none."""
+    return re.compile(_TOKENS, re.VERBOSE)
 
 
 class QueryError(ValueError):
@@ -209,7 +213,7 @@ class _QueryParser:
 def _tokens(text: str) -> Iterator[_QueryToken]:
     position = 0
     while position < len(text):
-        found = _TOKEN.match(text, position)
+        found = _token().match(text, position)
         assert found is not None  # a term matches whatever nothing else does
         if found.end() == position:
             raise QueryError("this cannot be read", position, position + 1)

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from tui.model.dashboard import Dashboard
+from tui.model.event_ring import KEPT, EventRing
 from tui.model.events import (
     BAD,
     GOOD,
-    KEPT,
     PLAIN,
     WARNING,
-    EventRing,
     job_event,
     job_test,
     kind_of,
