@@ -52,6 +52,7 @@ class PollingFeed:
         """
         handle = self._connected()
         differing = 0
+        again = 0.0
         await self._wait_reasons(dashboard)
         while True:
             await asyncio.sleep(POLL_SECONDS)
@@ -67,12 +68,12 @@ class PollingFeed:
                 total = (stats.get("job_states") or {}).get("total", total)
             differing = differing + 1 if total != len(dashboard.table) else 0
             dashboard.hear()
-            if differing >= RECONCILE_AFTER:
+            asked = time.monotonic()
+            if differing >= RECONCILE_AFTER and asked >= again:
                 differing = 0
-                asked = time.monotonic()
                 await self._reconcile(dashboard)
-                # A list of 100,000 takes its time: it is not asked for all the time.
-                await asyncio.sleep((time.monotonic() - asked) / SHARE - POLL_SECONDS)
+                # A list of 100,000 takes its time: the less often it is asked for.
+                again = time.monotonic() + (time.monotonic() - asked) / SHARE
 
     async def _reconcile(self, dashboard: Dashboard) -> None:
         """Bring the table in line with the job list: jobs may have been purged, and some may never

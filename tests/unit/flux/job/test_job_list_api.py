@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flux.job.info import JobInfo
 from flux.job.list import JobList, JobListIdRPC, job_list, job_list_id, job_list_inactive
 from flux.job.stats import JobStats
 from flux.testing.scripted import ScriptedFlux
@@ -143,3 +144,30 @@ def test_a_query_for_one_job_is_made_as_every_rpc() -> None:
     rpc = JobListIdRPC(flux, "job-list.list-id", {"id": 7, "attrs": ["all"]})
     assert rpc.get_job()["state"] == 8
     assert rpc.jobid == 7
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"), [(["all", "name"], ["all"]), (["state", "name"], ["name", "state"])]
+)
+def test_all_that_a_broker_has_is_asked_for_by_default(known: list[str], asked: list[str]) -> None:
+    handle = _scripted()
+    handle.script["job-list.list-attrs"] = lambda _: {"attrs": known}
+    job_list(handle).get_jobs()
+    job_list_id(handle, 1).get_job()
+    job_list_inactive(handle).get_jobs()
+    job_list(handle, attrs=["name"]).get_jobs()
+    told = [payload["attrs"] for _, payload in handle.sent if payload and "attrs" in payload]
+    assert told == [asked, asked, asked, ["name"]]
+    assert [topic for topic, _ in handle.sent].count("job-list.list-attrs") == 1
+
+
+def test_a_broker_that_does_not_tell_is_asked_for_ids() -> None:
+    handle = _scripted()
+    job_list(handle).get_jobs()
+    assert handle.sent[-1][1]["attrs"] == []
+
+
+def test_an_exception_is_found_by_its_name_in_the_bindings() -> None:
+    info = JobInfo({"id": 1, "exception_occurred": True, "exception_type": "cancel"})
+    facts = vars(info._exception)  # noqa: SLF001 - as programs do
+    assert (facts["occurred"], facts["type"]) == (True, "cancel")
