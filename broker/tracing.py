@@ -110,14 +110,14 @@ def _reason(payload: bytes, failure: int) -> str:
 
 
 class Tracer:
-    """The clients that trace, each with its filter. ``now`` returns seconds since the epoch."""
+    """The clients that trace, each with its filter. ``now`` returns seconds since the epoch;
+    ``rest`` is called when the last of them is gone: what passes is not looked at for nothing.
+    """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], rest: Callable[[], object]) -> None:
         self._now = now
+        self._rest = rest
         self._streams = StreamSet()
-
-    def __bool__(self) -> bool:
-        return len(self._streams) > 0
 
     def add(self, req: Request) -> None:
         """Send ``req`` what passes from now on; raises OSError as `TraceFilter.parse` does."""
@@ -126,16 +126,23 @@ class Tracer:
     def cancel(self, req: Request) -> None:
         """End the stream that ``matchtag`` of ``req`` names."""
         self._streams.cancel(req)
+        self._look_who_is_left()
 
     def forget(self, sender: str) -> None:
         """A client went away."""
         self._streams.drop_sender(sender)
+        self._look_who_is_left()
 
     def end(self) -> None:
         """End all streams."""
         for req, _ in self._streams:
             self._streams.remove(req)
             req.end()
+        self._rest()
+
+    def _look_who_is_left(self) -> None:
+        if not self._streams:
+            self._rest()
 
     def saw(self, way: Way, msg: Message, name: str | None = None, rank: int = ANY_RANK) -> None:
         """Tell those who want to know of a message; their own traces are not among them."""

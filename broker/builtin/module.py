@@ -25,7 +25,7 @@ class ModuleService(Service):
     def __init__(self, ctx: Context, modules: ModuleHost) -> None:
         super().__init__(ctx)
         self._modules = modules
-        self._tracer = Tracer(ctx.now)
+        self._tracer = Tracer(ctx.now, self._rest)
 
     @request("list")
     def list(self, req: Request) -> Reply:
@@ -71,23 +71,18 @@ class ModuleService(Service):
     def trace_cancel(self, req: Request) -> NoReply:
         """End the sender's trace with match tag ``matchtag``."""
         self._tracer.cancel(req)
-        self._rest()
         return NO_REPLY
 
     def _saw(self, name: str, way: Way, msg: Message) -> None:
         self._tracer.saw(way, msg, name)
 
     def _rest(self) -> None:
-        """Nobody is told for nothing: what passes is not looked at without a trace."""
-        if not self._tracer:
-            self._modules.trace(None)
+        self._modules.trace(None)
 
     def on_disconnect(self, sender: str) -> None:
         """A client went away, its trace with it."""
         self._tracer.forget(sender)
-        self._rest()
 
     async def stop(self) -> None:
         """End the traces."""
         self._tracer.end()
-        self._rest()

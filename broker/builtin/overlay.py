@@ -34,7 +34,7 @@ class OverlayService(Service):
         super().__init__(ctx)
         self.overlay = overlay
         self.state = state
-        self._tracer = Tracer(ctx.now)
+        self._tracer = Tracer(ctx.now, self._rest)
         self._topology = state.router.topology
 
     @request("health", allow="guest")
@@ -91,23 +91,19 @@ class OverlayService(Service):
     def trace_cancel(self, req: Request) -> NoReply:
         """End the sender's trace with match tag ``matchtag``."""
         self._tracer.cancel(req)
-        self._rest()
         return NO_REPLY
 
     def _rest(self) -> None:
-        """Without a trace what passes is not looked at."""
-        if not self._tracer and self.overlay is not None:
+        if self.overlay is not None:
             self.overlay.watch_messages(None)
 
     def on_disconnect(self, sender: str) -> None:
         """A client went away, its trace with it."""
         self._tracer.forget(sender)
-        self._rest()
 
     async def stop(self) -> None:
         """End the traces."""
         self._tracer.end()
-        self._rest()
 
     def stats(self) -> Mapping[str, object]:
         """Return how many children this broker may have and has, whether it has a parent, and how

@@ -30,12 +30,16 @@ class Client:
             self.got.append(msg.json())
 
 
+def a_tracer(now: float = 0.0) -> Tracer:
+    return Tracer(lambda: now, lambda: None)
+
+
 def asked(topic: str = "kvs.commit", payload: object = None) -> Message:
     return request(topic, payload, nodeid=0, matchtag=1)
 
 
 def test_a_message_of_a_module_that_was_asked_for() -> None:
-    tracer, client = Tracer(lambda: 12.5), Client("c", names=["kvs"], full=True)
+    tracer, client = a_tracer(12.5), Client("c", names=["kvs"], full=True)
     tracer.add(client.request)
     tracer.saw("rx", asked(payload={"a": 1}), "kvs")
     tracer.saw("rx", asked(payload={"a": 1}), "resource")
@@ -56,7 +60,7 @@ def test_a_message_of_a_module_that_was_asked_for() -> None:
 
 
 def test_types_topics_and_neighbours_are_filtered() -> None:
-    tracer = Tracer(lambda: 0.0)
+    tracer = a_tracer()
     responses = Client("a", typemask=2)
     commits = Client("b", topic_glob="*.commit")
     of_two = Client("c", nodeid=2)
@@ -75,7 +79,7 @@ def test_types_topics_and_neighbours_are_filtered() -> None:
 
 
 def test_payloads_that_are_no_objects_and_traces_themselves() -> None:
-    tracer, client = Tracer(lambda: 0.0), Client("c", full=True)
+    tracer, client = a_tracer(), Client("c", full=True)
     tracer.add(client.request)
     tracer.saw("rx", asked("content.store", b"\xff\x00"))
     tracer.saw("rx", asked("module.trace"))
@@ -83,14 +87,26 @@ def test_payloads_that_are_no_objects_and_traces_themselves() -> None:
 
 
 def test_a_trace_ends_when_it_is_canceled_or_its_client_goes() -> None:
-    tracer, one, two = Tracer(lambda: 0.0), Client("one"), Client("two")
+    rested: list[str] = []
+    tracer = Tracer(lambda: 0.0, lambda: rested.append("nobody traces"))
+    one, two = Client("one"), Client("two")
     tracer.add(one.request)
     tracer.add(two.request)
     tracer.cancel(Request(one.request.message, {"matchtag": 7}, lambda msg: None))
+    assert not rested
     tracer.forget("two")
+    assert rested == ["nobody traces"]
     tracer.saw("rx", asked())
     assert (one.got, one.errors, two.got, two.errors) == ([], [errno.ENODATA], [], [])
-    assert not tracer
+
+
+def test_all_traces_end_with_the_service() -> None:
+    rested: list[str] = []
+    tracer = Tracer(lambda: 0.0, lambda: rested.append("nobody traces"))
+    client = Client("c")
+    tracer.add(client.request)
+    tracer.end()
+    assert (client.errors, rested) == ([errno.ENODATA], ["nobody traces"])
 
 
 @pytest.mark.parametrize(
@@ -104,8 +120,9 @@ def test_a_trace_ends_when_it_is_canceled_or_its_client_goes() -> None:
     ],
 )
 def test_malformed_requests(wrong: dict[str, Any], number: int) -> None:
-    tracer = Tracer(lambda: 0.0)
+    tracer, client = a_tracer(), Client("c", **wrong)
     with pytest.raises(OSError) as caught:
-        tracer.add(Client("c", **wrong).request)
+        tracer.add(client.request)
     assert caught.value.errno == number
-    assert not tracer
+    tracer.saw("rx", asked())
+    assert client.got == []
