@@ -98,3 +98,13 @@ def _short_alias(directory: pathlib.Path) -> pathlib.Path:
     os.rmdir(base)
     os.symlink(directory, base)
     return pathlib.Path(base)
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC for a test."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()

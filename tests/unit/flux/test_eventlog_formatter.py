@@ -5,14 +5,10 @@ from __future__ import annotations
 import io
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.eventlog import EventLogEvent, EventLogFormatter
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SUBMIT = {
     "timestamp": 1700000000.25,
@@ -23,13 +19,7 @@ DEPEND = {"timestamp": 1700000001.75, "name": "depend"}
 EXCEPTION = {"timestamp": 1700090001.75, "name": "exception", "context": {"severity": 0}}
 
 
-@pytest.fixture(autouse=True)
-def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def lines(*entries: dict[str, object], **how: str) -> list[str]:

@@ -181,14 +181,9 @@ def test_times_that_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
         ("{ntasks:>4}{status:.2}", "   4PE", "   4FA"),
     ],
 )
-def test_a_conversion(monkeypatch: pytest.MonkeyPatch, layout: str, waits: str, ended: str) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    try:
-        assert (shown(layout, WAITS), shown(layout, ENDED)) == (waits, ended)
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+@pytest.mark.usefixtures("utc")
+def test_a_conversion(layout: str, waits: str, ended: str) -> None:
+    assert (shown(layout, WAITS), shown(layout, ENDED)) == (waits, ended)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,20 +11,11 @@ from fluxctl import main
 from fluxctl.color import PLAIN, Paint
 from fluxctl.trace_lines import ALL_TYPES, TraceLines, typemask
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 WHEN = 1795749578.263
 """Friday, 2026-11-27 03:19:38 UTC."""
 
 
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def message(**facts: Any) -> dict[str, Any]:

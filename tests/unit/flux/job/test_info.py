@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.job.info import JobInfo, JobInfoFormat, resulttostr, statetostr, statustostr
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PENDING = {
     "id": 284138930176,
@@ -45,13 +41,7 @@ DEFAULT = (
 )
 
 
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def rows(fmt: str) -> list[str]:
