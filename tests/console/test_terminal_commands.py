@@ -9,13 +9,14 @@ import pty
 import struct
 import subprocess
 import termios
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
 from tests.console.test_terminal import FLUX, Terminal
-from tests.system.watching import ending
+from tests.system.watching import PATIENCE, ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +67,16 @@ def test_a_command_has_the_terminal_until_it_ends(instance: Instance, tmp_path: 
         terminal.press(":", "unmark")
         terminal.press("python -i\r", ">>> ")
         terminal.press("print(6 * 7)\r", "42\r\n>>> ")
-        # For the command alone, which says so and goes on.
-        terminal.press("\x03", "KeyboardInterrupt")
+        # For the command alone, which says so and goes on. Between its prompt and its reading it
+        # only notes that it was interrupted, and says so at the next key.
+        since, pressed = len(terminal.written), 0.0
+        deadline = time.monotonic() + PATIENCE
+        while b"KeyboardInterrupt" not in terminal.written[since:]:
+            assert time.monotonic() < deadline, terminal.written[since:]
+            if time.monotonic() - pressed > 1:
+                os.write(terminal.descriptor, b"\x03")
+                pressed = time.monotonic()
+            terminal.read()
         terminal.press("print(3 * 7)\r", "21\r\n>>> ")
         # Nobody is there to go on from a stop.
         terminal.press("\x1aprint(5 * 7)\r", "35")
