@@ -22,6 +22,7 @@ from tui.typist import Typist, one_line
 
 SERVED: Final = "FLUX_TOP_SERVED"
 """Set in the environment of a dashboard whose terminal is a browser: no shell is behind it."""
+LINE_FEED: Final = "ctrl+j"
 LINE_KEYS: Final = {"/": "slash", ":": "colon"}
 LINE_ACTIONS: Final = ("command_line", "filter", "search")
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
@@ -109,11 +110,19 @@ class TerminalApp(App[None]):
         that it opens itself.
         """
         if isinstance(event, events.Key):
-            await super().on_event(event)
+            await super().on_event(self._as_meant(event))
         elif isinstance(self.focused, Input):
             await super().on_event(events.Paste(one_line(event.text)))
         else:
             self.pasted(one_line(event.text))
+
+    def _as_meant(self, key: events.Key) -> events.Key:
+        """Return Enter for the end of a line, unless somebody has bound that: a terminal that is
+        not ours yet makes the one of the other.
+        """
+        if key.key != LINE_FEED or LINE_FEED in self.screen.active_bindings:
+            return key
+        return events.Key("enter", "\r")
 
     def pasted(self, text: str) -> None:
         """Open the line that what was pasted begins with the key of, and put the rest there. What

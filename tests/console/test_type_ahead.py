@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from tui.app import TopApp
 
 
-NAMED = {"\r": "enter", "\x1b": "escape", "\t": "tab", "\x15": "ctrl+u", "\x10": "ctrl+p"}
+NAMED = {
+    "\r": "enter",
+    "\x1b": "escape",
+    "\t": "tab",
+    "\x15": "ctrl+u",
+    "\x10": "ctrl+p",
+    "\n": "ctrl+j",
+}
 
 
 def type_at_once(pilot: Pilot[None], text: str) -> None:
@@ -81,6 +88,8 @@ def at(app: TopApp, screen: type[object]) -> bool:
     ("typed", "then"),
     [
         ("/-n:acru\rGj", lambda app: filters(app, "-n:acru")),
+        # Enter, as a terminal makes it of what is typed before it is the dashboard's.
+        (":nodes\n/0\n", lambda app: at(app, NodesScreen) and filters(app, "0")),
         (":nodes\r/0\r", lambda app: at(app, NodesScreen) and filters(app, "0")),
         (":filter t>5m\r:sort name\r", lambda app: app.dashboard.view.column.name == "name"),
         (":theme light\r?", lambda app: at(app, HelpScreen) and app.theme == "light"),
