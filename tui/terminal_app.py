@@ -79,6 +79,11 @@ class TerminalApp(App[None]):
                 loop.add_signal_handler(signum, self.end_by_signal, signum)
             self.set_interval(HANGUP_SECONDS, self._look_for_the_terminal)
 
+    @property
+    def keys_wait(self) -> bool:
+        """Whether keys that were typed have not been obeyed yet."""
+        return self._typist is not None and self._typist.busy
+
     def _look_for_the_terminal(self) -> None:
         """End with the terminal: one that is not the controlling one goes without a signal, and
         reading it would spin for ever.

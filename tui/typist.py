@@ -47,6 +47,11 @@ class Typist:
         self._touched: set[MessagePump] = set()
         self._lettered: Input | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a key waits for its turn."""
+        return self._task is not None and not self._task.done()
+
     def take(self, event: Typed) -> None:
         """Have a key obeyed, or a paste, after those that came before it."""
         self._waiting.append(event)
@@ -58,7 +63,7 @@ class Typist:
         self._begin()
 
     def _begin(self) -> None:
-        if self._task is None or self._task.done():
+        if not self.busy:
             self._task = asyncio.create_task(self._work(), name="typist")
 
     async def _work(self) -> None:

@@ -32,9 +32,11 @@ async def settled(*_periods: float) -> None:
     """Let the application run until it has nothing to do but wait for keys, timers and its feed.
 
     Stands in for `textual._wait.wait_for_idle`, which takes a process that gets no processor for
-    one that is idle, and sleeps 20 ms each time to find out.
+    one that is idle, and sleeps 20 ms each time to find out. Keys that were pressed are obeyed.
     """
     app = active_app.get()
+    while isinstance(app, TopApp) and app.is_running and app.keys_wait:
+        await asyncio.sleep(0.001)
     for _ in range(2):
         await _nothing_ready()
         if app._running and app.screen_stack:  # noqa: SLF001 - as its driver does
