@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tui.model.columns import USUAL
-from tui.model.table import UNTOLD
+from tui.model.records import UNTOLD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -12,7 +12,8 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
-from operator import attrgetter, sub
+from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from tui.model.table import collector_off
@@ -150,14 +151,14 @@ class JobSets:
 
     # filing
 
-    def update(self, rows: Iterable[int]) -> set[int]:
+    def update(self, rows: set[int]) -> set[int]:
         """Put rows that are new or have changed where they belong; returns those whose set is
         another now. Rows of which nothing but the id is known belong nowhere yet.
         """
         table = self.table
         if not self._kind_of and len(table) and not table.undescribed:
             self._build()
-            return set(range(len(table)))
+            return rows if len(rows) == len(table) else set(range(len(table)))
         self.cover()
         moved: set[int] = set()
         for row in rows:
@@ -190,29 +191,41 @@ class JobSets:
     def _build(self) -> None:
         """File all rows at once: by kind and time, cut where the time between two is too long."""
         table = self.table
-        submitted = table.t_submit
+        times = table.t_submit.tolist()
         with collector_off():
             facts = zip(table.userid, likeness(table.name), table.queue, table.ntasks, strict=True)
             kinds = self._kind_of = array("l", map(self._kinds.__getitem__, facts))
             self.shown = array("l", [ALONE]) * len(table)
             by_kind: list[list[int]] = [[] for _ in self._kinds]
-            order = sorted(range(len(table)), key=submitted.__getitem__)
+            near = [bytearray() for _ in self._kinds]  # whether the one before is
+            add = [rows.append for rows in by_kind]
+            add_near = [flags.append for flags in near]
+            before = [-inf] * len(self._kinds)
+            order = sorted(range(len(table)), key=times.__getitem__)
             for row, kind in zip(order, map(kinds.__getitem__, order), strict=True):
-                by_kind[kind].append(row)
+                time = times[row]
+                add[kind](row)
+                add_near[kind](time - before[kind] <= APART)
+                before[kind] = time
             for kind, rows in enumerate(by_kind):
-                times = list(map(submitted.__getitem__, rows))
-                gaps = map(sub, times[1:], times)
-                for run in _RUN.finditer(bytes(map(APART.__ge__, gaps))):
-                    self._found(rows[run.start() : run.end() + 1])
-                if kind in self._sets:
-                    rows = [row for row in rows if self.shown[row] == ALONE]
-                self._loose[kind] = rows
+                loose: list[int] = []
+                end = 0
+                for run in _RUN.finditer(near[kind]):
+                    start = run.start() - 1
+                    loose += rows[end:start]
+                    end = run.end()
+                    self._found(rows[start:end])
+                self._loose[kind] = loose + rows[end:]
 
     def _found(self, rows: list[int]) -> None:
         """Make a set of rows in order of time, later than all other sets of their kind."""
         submitted, kind = self.table.t_submit, self._kind_of[rows[0]]
         found = self._new(kind, submitted[rows[0]], submitted[rows[-1]], set(rows))
         self._sets.setdefault(kind, []).append(found)
+        first, last = min(rows), max(rows)
+        if last - first + 1 == len(rows):
+            self.shown[first : last + 1] = array("l", [found.number]) * len(rows)
+            return
         for row in rows:
             self.shown[row] = found.number
 

@@ -10,6 +10,7 @@ was filed with.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_JOB_PRIORITY_MIN
@@ -259,19 +260,16 @@ class JobView:
         sets.cover()
         self._file(order, sets.shown)
         home = self._home
-        found: dict[int, list[int]] = {}
-        top: list[int] = []
-        for row in order:
-            number = home[row]
-            if number == ALONE:
-                top.append(row)
-            elif number in found:
-                found[number].append(row)
-            else:
-                found[number] = [row]
-        for number, rows in found.items():
-            self.members[number] = members = Members(Order(self._place, rows))
-            members.counts = _count(self._counted, rows, len(table))
+        # By the set that they are in, those that are alone first; the order stays.
+        filed = sorted(order, key=home.__getitem__)
+        start = bisect_right(filed, ALONE, key=home.__getitem__)
+        top = filed[:start]
+        while start < len(filed):
+            number = home[filed[start]]
+            end = bisect_right(filed, number, start, key=home.__getitem__)
+            self.members[number] = members = Members(Order(self._place, filed[start:end]))
+            members.counts = _count(self._counted, members.order.items, len(table))
+            start = end
         self.top = Order(self._place_at_top, top)
         self.top = self._arranged()
 
