@@ -55,6 +55,9 @@ _IN_BAR: Final = (
 """What a set's bar is made of, from the left, and whose colour it has; what waits is the rest."""
 _NARROW_BAR, _WIDE_BAR = 8, 24
 
+_SIGNS: Final = 6
+"""Cells that signs before a name may take."""
+
 Piece = tuple[str, str]
 """Text and its colour."""
 
@@ -271,7 +274,13 @@ class LinePainter:
                 colour = self._colour(column, status, base)
                 segments.append(Segment(text, style(colour, ground, bold=marked)))
             segments.append(gap)
-        return Strip(segments).adjust_cell_length(self.width, style(base, ground))
+        rest = self.width - GUTTER - sum(width + 1 for _, width in self.fitted)
+        narrow = any(it.role == "name" and width <= _SIGNS for it, width in self.fitted)
+        if rest < 0 or narrow:
+            return Strip(segments).adjust_cell_length(self.width, style(base, ground))
+        # Every cell has the width of its column: nothing is to be measured.
+        segments.append(Segment(" " * rest, style(base, ground)))
+        return Strip(segments, self.width)
 
     def _text(self, column: Column, row: int, width: int) -> str:
         text = column.cell(self.dashboard.table, row, self.dashboard.moment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -41,3 +42,45 @@ def test_outside_of_the_span_both_are_the_same(one: str, other: str) -> None:
     assert old.crop(0, first).text == new.crop(0, first).text
     assert old.crop(last, width).text == new.crop(last, width).text
     assert (span is None) == (old.text == new.text)
+
+
+PIECES = st.lists(
+    st.tuples(st.text("ab界", min_size=1, max_size=4), st.sampled_from([RED, BLUE])), max_size=6
+)
+
+
+def looks(pieces: list[tuple[str, Style]]) -> list[tuple[str, Style]]:
+    """What each cell shows: half a wide character is not what the other half is."""
+    return [
+        (character + str(half), style)
+        for text, style in pieces
+        for character in text
+        for half in range(cell_len(character))
+    ]
+
+
+@given(PIECES, PIECES, PIECES, PIECES)
+def test_all_that_differs_is_within_the_span_and_its_ends_differ(
+    left: list[tuple[str, Style]],
+    middle: list[tuple[str, Style]],
+    other: list[tuple[str, Style]],
+    right: list[tuple[str, Style]],
+) -> None:
+    old, new = [*left, *middle, *right], [*left, *other, *right]
+    before, after = looks(old), looks(new)
+    span = changed_span(*(Strip([Segment(*piece) for piece in pieces]) for pieces in (old, new)))
+    if before == after:
+        assert span is None
+        return
+    assert span is not None
+    first, last = span
+    assert before[:first] == after[:first]
+    assert last <= max(len(before), len(after))
+    if len(before) != len(after):
+        assert last == max(len(before), len(after))
+        return
+    assert before[last:] == after[last:]
+    # No more than the characters that differ: a wide one takes two cells.
+    different = [i for i in range(len(before)) if before[i] != after[i]]
+    assert different[0] - 1 <= first
+    assert last <= different[-1] + 2

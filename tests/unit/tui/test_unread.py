@@ -1,4 +1,4 @@
-"""Columns that are read when somebody asks for them: nobody can tell them from those read before."""
+"""Columns that are read when somebody asks for them cannot be told from those that were read."""
 
 from __future__ import annotations
 
