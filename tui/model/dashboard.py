@@ -64,6 +64,8 @@ class Dashboard:
         self.marks: set[int] = set()
         self.read_only = False
         self.watching = Watching(clock())
+        self.told = False
+        """Whether the instance has told of its jobs: before, that there are none is not known."""
         self.heard = clock()
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()
@@ -133,6 +135,7 @@ class Dashboard:
         """Take in job-list records."""
         self._tell(NoteKind.JOBS, {"jobs": jobs})
         self.table.load(jobs)
+        self.told = True
         self.revision += 1
 
     def forget(self, gone: Collection[int]) -> None:
@@ -202,6 +205,7 @@ class Dashboard:
     def set_loading(self, counts: StateCounts | None) -> None:
         """Keep what the instance says it has while its jobs are being read; None once they are."""
         self.loading = counts
+        self.told = self.told or counts is not None
         self._tell(NoteKind.LOADING, {"counts": None if counts is None else asdict(counts)})
         self.revision += 1
 
@@ -230,6 +234,7 @@ class Dashboard:
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
         """Record that the connection came up or went down."""
         if up:
+            self.told = True
             self.hear()
         else:
             self.asked = 0.0
