@@ -13,6 +13,7 @@ from textual.command import CommandPalette
 
 from tui import history_file, processes
 from tui.configured import ConfiguredApp
+from tui.feed.base import Playback
 from tui.flux_words import FluxWords
 from tui.model.commands import (
     SHARED,
@@ -295,6 +296,8 @@ class CommandingApp(ConfiguredApp):
         full = filled(words, self.chosen_ids())
         if not full:
             raise ValueError("no sub-command")
+        if isinstance(self.live_screens[-1].feed, Playback):
+            raise ValueError(f"this is a recording: flux {full[0]} would be of the instance of now")
         reads = reads_only(full)
         if self.dashboard.read_only and not reads:
             raise ValueError(f"this dashboard is read-only: flux {words[0]} may change something")

@@ -571,6 +571,25 @@ async def test_lost_connection_shows_a_banner_and_keeps_the_jobs(make_app: MakeA
         assert "lost connection" not in text_of(pilot)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
+async def test_a_long_reason_leaves_room_for_what_comes_next(
+    make_app: MakeApp, size: tuple[int, int]
+) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await loaded(pilot)
+        reason = (
+            "no broker answers at local:///tmp/a/long/way/to/local-0: No such file or directory"
+        )
+        app.dashboard.set_link(False, reason, app.dashboard.clock() + 4, 2)
+        app.repaint()
+        await pilot.pause()
+        line = next(line for line in text_of(pilot).splitlines() if "no broker" in line)
+        assert re.search(
+            r"\u2026.*, trying again in 4s \(attempt 2\); shown is \d\d:\d\d:\d\d", line
+        )
+
+
 async def test_events_are_painted(make_app: MakeApp, feed: SyntheticFeed) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:

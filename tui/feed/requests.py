@@ -125,7 +125,7 @@ def news(events: Iterable[JsonMapping], table: JobTable) -> list[JsonMapping]:
     annotated since: a volatile memo, such as the URI of an instance, is in no eventlog, and an
     ``alloc`` that is told again would take it away.
     """
-    found = []
+    found: list[JsonMapping] = []
     for event in events:
         entry = event.get("entry")
         row = table.row_of.get(event["id"])

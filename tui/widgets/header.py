@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tui.model.dashboard import Dashboard
     from tui.model.stats import Utilisation
 
+_LEAST: Final = 16
+"""Letters of a reason below which nothing is left of it."""
 _GAUGE: Final = 16
 _CURVE: Final = 24
 _SHORTEST: Final = 6
@@ -36,13 +38,15 @@ class Banner(Painted):
 
     def lines(self, width: int) -> list[Text]:
         """Return the line, empty if there is nothing."""
-        text = self._alarm() or self._notice()
+        text = self._alarm(width - 3) or self._notice()
         line = Text(f" {self.glyphs.warning} {text}" if text else "")
         line.stylize(f"bold {palette.BACKGROUND}" if self.dashboard.stale else palette.AMBER)
         return [line]
 
-    def _alarm(self) -> str:
-        """Return why what is shown may be old."""
+    def _alarm(self, width: int) -> str:
+        """Return why what is shown may be old: of that the middle is left out where there is little
+        room, so that what comes next and what is shown are told.
+        """
         dashboard = self.dashboard
         link, now = dashboard.link, dashboard.clock()
         as_of = f"; shown is {_wall_clock(dashboard.heard)}" if len(dashboard.table) else ""
@@ -51,10 +55,18 @@ class Banner(Painted):
             again = f", trying again in {wait}s" if wait else ", trying again now"
             again = again if link.retry_at else self.glyphs.more
             times = f" (attempt {link.attempts})" if link.attempts > 1 else ""
-            return f"{fmt.printable(link.text)}{again}{times}{as_of}"
+            more = f"{again}{times}{as_of}"
+            return f"{self._shortened(fmt.printable(link.text), width - len(more))}{more}"
         if dashboard.silence:
             return f"no answer for {int(dashboard.silence)}s{as_of}"
         return ""
+
+    def _shortened(self, text: str, room: int) -> str:
+        """Return a sentence without its middle if it is longer than ``room``."""
+        if len(text) <= room or room < _LEAST:
+            return text
+        kept = room - len(self.glyphs.more)
+        return text[: kept // 2] + self.glyphs.more + text[len(text) - (kept - kept // 2) :]
 
     def _notice(self) -> str:
         """Return what else there is to know."""
@@ -71,7 +83,7 @@ class Banner(Painted):
 
     def update(self) -> None:
         """Show only while there is something to tell."""
-        self.display = bool(self._alarm() or self._notice())
+        self.display = bool(self.dashboard.stale or self._notice())
         self.set_class(not self.dashboard.stale, "quiet")
         super().update()
 
