@@ -111,8 +111,8 @@ def split(text: str) -> tuple[str, str]:
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> ValueError:
-    """Return the error about a word that is none of its kind: which was probably meant, else which
-    there are.
+    """Return the error about a word that names nothing of its kind: which word was probably meant,
+    else which there are.
     """
     words = list(dict.fromkeys(known))
     near = nearest(word, words)
