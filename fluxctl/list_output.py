@@ -16,7 +16,7 @@ from fluxctl.color import Paint, color_option
 from fluxctl.command import echo
 from fluxctl.completions import format_fields
 from fluxctl.errors import CommandError
-from fluxctl.json_output import LINES, json_option
+from fluxctl.json_output import LINES, json_option, print_json_lines
 from fluxctl.saved_formats import HELP
 
 if TYPE_CHECKING:
@@ -120,11 +120,15 @@ class ListTable:
         choice: ListChoice,
         role: Callable[[Mapping[str, object]], Role] = lambda row: "",
     ) -> None:
-        """Print rows, each in the color of its role.
+        """Print rows, each in the color of its role, or as JSON lines if that is chosen; a command
+        that has more to tell in JSON prints it itself.
 
         Raises CommandError for a conversion or a width that does not fit a field.
         """
-        self._print(rows, ListRow, choice, role)
+        if choice["as_json"]:
+            print_json_lines(rows)
+        else:
+            self._print(rows, ListRow, choice, role)
 
     def show_objects(self, rows: Iterable[object], choice: ListChoice) -> None:
         """Print rows that have the fields as attributes; raises CommandError as `show` does."""

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import contextlib
+import shutil
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 
 from tui import history_file, processes
 from tui.configured import ConfiguredApp
+from tui.feed.base import Playback
 from tui.flux_words import FluxWords
 from tui.model.commands import (
+    SHARED,
     VERBS,
     complete,
     filled,
     is_interactive,
     reads_only,
     split,
+    unknown,
     words_of,
 )
 from tui.model.jobid import f58
@@ -31,14 +38,17 @@ from tui.screens.output import OutputScreen
 from tui.views import BY_NAME as VIEW_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tui.flux_words import FluxWord
     from tui.model.dashboard import Dashboard
+    from tui.model.history import TypedLines
     from tui.model.selection import Targets
     from tui.screens.live import LiveScreen
 
 ALL: frozenset[Status] = frozenset(Status)
+LIKE: Final = 0.7
+"""How like a name of ours, of 1, a word has to be to be taken for a misspelt one."""
 
 
 class CommandingApp(ConfiguredApp):
@@ -81,11 +91,16 @@ class CommandingApp(ConfiguredApp):
 
     # Typing
 
+    @cached_property
+    def _typed_commands(self) -> TypedLines:
+        return history_file.history(history_file.COMMANDS)
+
+    @cached_property
+    def _flux_words(self) -> FluxWords:
+        return FluxWords()
+
     def action_command_line(self, text: str = "") -> None:
         """Type a command."""
-        if not hasattr(self, "_typed_commands"):
-            self._typed_commands = history_file.history(history_file.COMMANDS)
-            self._flux_words = FluxWords()
         from tui.screens.command_bar import CommandBar
 
         bar = CommandBar(self._typed_commands, self._known_words, self._asked_words, text)
@@ -139,17 +154,25 @@ class CommandingApp(ConfiguredApp):
     def run_line(self, line: str) -> None:
         """Do what a line says; what is wrong with it is told."""
         name, rest = split(line)
-        try:
+        with self._told():
             if name in VERBS:
                 self._verb(name, rest)
-            elif not rest and name in VIEW_NAMES:
+            elif name in VIEW_NAMES and not (rest and name in SHARED):
+                if rest:
+                    raise ValueError(f"{name} takes nothing after it: it is written :{name}")
                 self.show_view(name)
             elif not rest and name in self.settings.views:
                 self.use_view(name)
             elif not rest and name in self.settings.commands:
                 self.action_own_command(name)
             else:
-                self.run_flux(line)
+                self._flux_line(name, line)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell what is wrong with a line."""
+        try:
+            yield
         except QueryError as error:
             self.notify(str(error), severity="error")
         except (ValueError, KeyError) as error:
@@ -158,12 +181,29 @@ class CommandingApp(ConfiguredApp):
             self.notify(str(error.strerror or error), severity="error")
 
     def _verb(self, name: str, rest: str) -> None:
-        verb = VERBS[name]
-        if bool(verb.argument) != bool(rest) and not verb.argument.startswith("["):
-            wanted = f"{name} {verb.argument}".strip()
-            raise ValueError(f"it is written :{wanted}")
+        VERBS[name].check(rest)
         method: Callable[[str], None] = getattr(self, f"do_{name.replace('-', '_')}")
         method(rest)
+
+    def _flux_line(self, name: str, line: str) -> None:
+        """Run a sub-command, unless its name is that of none and much like a name of ours."""
+        near = next(iter(get_close_matches(name, (*VERBS, *self._names()[""]), 1, LIKE)), None)
+        if near is None or name in SHARED or shutil.which(f"flux-{name}"):
+            self.run_flux(line)
+            return
+        words_of(line)  # what is wrong with it is told now
+        self.run_worker(self._meant(name, near, line), group="meant", exit_on_error=False)
+
+    async def _meant(self, name: str, near: str, line: str) -> None:
+        """Run a sub-command if ``flux`` has it, else tell what was probably meant."""
+        found = await self._flux_words.choices([name], self.dashboard.instance.uri)
+        with self._told():
+            if any(choice.word == name for choice in found):
+                self.run_flux(line)
+            elif name == near:
+                raise ValueError(f"{name} takes nothing after it: it is written :{name}")
+            else:
+                raise ValueError(f"no command {name}; did you mean {near}?")
 
     def jobs_screen(self) -> JobsScreen:
         """Return the screen of jobs, brought to the top."""
@@ -208,7 +248,7 @@ class CommandingApp(ConfiguredApp):
     def do_theme(self, rest: str) -> None:
         """Change the colours."""
         if rest not in self.colour_themes:
-            raise ValueError(f"no theme {rest}; there are {', '.join(self.colour_themes)}")
+            raise unknown("theme", rest, self.colour_themes)
         self.wear(rest)
 
     def do_reload(self, _rest: str) -> None:
@@ -222,8 +262,9 @@ class CommandingApp(ConfiguredApp):
     def do_run(self, rest: str) -> None:
         """Run an own command."""
         if rest not in self.settings.commands:
-            there = ", ".join(self.settings.commands) or "none in the settings"
-            raise ValueError(f"no command {rest}; there are {there}")
+            if not self.settings.commands:
+                raise ValueError(f"no command {rest}; there are none in the settings")
+            raise unknown("command", rest, self.settings.commands)
         self.action_own_command(rest)
 
     def do_flux(self, rest: str) -> None:
@@ -255,6 +296,8 @@ class CommandingApp(ConfiguredApp):
         full = filled(words, self.chosen_ids())
         if not full:
             raise ValueError("no sub-command")
+        if isinstance(self.live_screens[-1].feed, Playback):
+            raise ValueError(f"this is a recording: flux {full[0]} would be of the instance of now")
         reads = reads_only(full)
         if self.dashboard.read_only and not reads:
             raise ValueError(f"this dashboard is read-only: flux {words[0]} may change something")

@@ -83,7 +83,8 @@ class ConfiguredApp(ThemedApp):
     def tell_problems(self, problems: list[str]) -> None:
         """Say what cannot be used of the settings."""
         if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            left = len(problems) - 1
+            more = f" (and {left} more: flux top --check-config lists them)" if left else ""
             self.notify(problems[0] + more, severity="error", timeout=15)
 
     def seen_settings(self) -> None:

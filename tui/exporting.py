@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from tui import written_file
 from tui.model import format as fmt
-from tui.model.commands import COPIES, FORMATS, split
+from tui.model.commands import COPIES, FORMATS, split, unknown
 from tui.model.export import FIELDS, as_csv, as_json_lines, as_row
 from tui.model.jobid import f58
 from tui.model.submit_line import spelling_for, submit_line
@@ -76,7 +76,7 @@ class ExportingApp(OwnCommandsApp):
     def do_copy(self, rest: str) -> None:
         """Copy something of the jobs that are chosen, one on each line."""
         if rest not in COPIES and rest not in FIELDS:
-            raise ValueError(f"copy what? There are {', '.join(dict.fromkeys((*COPIES, *FIELDS)))}")
+            raise unknown("field", rest, (*COPIES, *FIELDS))
         jobs = self.chosen_jobs()
         if jobs is None or not jobs.jobids:
             raise ValueError("no job is chosen")
@@ -158,7 +158,7 @@ class ExportingApp(OwnCommandsApp):
         """Write the table or the screen to a file; asks before another is written over."""
         format_, text = split(rest)
         if format_ not in FORMATS:
-            raise ValueError(f"no format {format_}; there are {', '.join(FORMATS)}")
+            raise unknown("format", format_, FORMATS)
         if not text:
             raise ValueError(f"it is written :export {format_} FILE")
         path = written_file.place(text)

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from tui import processes, settings_file
 from tui.commanding import CommandingApp
 from tui.model.columns import BY_NAME
-from tui.model.commands import SETTINGS, split
+from tui.model.commands import SETTINGS, split, unknown
 from tui.model.query import Query
 from tui.model.settings import SavedView, TopSettings, read_settings
 from tui.screens.output import OutputScreen
@@ -111,8 +111,9 @@ class OwnCommandsApp(CommandingApp):
         """Look at the jobs as a saved view says; raises ValueError if there is none."""
         view = self.settings.views.get(name)
         if view is None:
-            there = ", ".join(self.settings.views) or "none yet: :save-view NAME makes one"
-            raise ValueError(f"no view {name}; there are {there}")
+            if not self.settings.views:
+                raise ValueError(f"no view {name}; there are none yet: :save-view NAME makes one")
+            raise unknown("view", name, self.settings.views)
         screen = self.jobs_screen()
         if view.columns:
             self.dashboard.show_format(view.columns)
@@ -139,7 +140,7 @@ class OwnCommandsApp(CommandingApp):
         name = column.removeprefix("-")
         known = dict.fromkeys((*BY_NAME, *(shown.name for shown in self.dashboard.columns)))
         if name not in known:
-            raise ValueError(f"no column {name}; there are {', '.join(known)}")
+            raise unknown("column", name, known)
         self.jobs_screen().sort_by(name, column.startswith("-"))
 
     def do_save_view(self, rest: str) -> None:
@@ -172,7 +173,7 @@ class OwnCommandsApp(CommandingApp):
         """Change a setting until the dashboard ends."""
         key, value = split(rest)
         if key not in SETTINGS:
-            raise ValueError(f"no setting {key} to change here; there are {', '.join(SETTINGS)}")
+            raise unknown("setting", key, SETTINGS)
         settings, problems = _one_setting(key, value)
         # A name of a user's theme is not in that line.
         if problems and not (key == "theme" and value in self.colour_themes):

@@ -10,7 +10,6 @@ import click
 from fluxctl import completions
 from fluxctl.command import handle, python_failure
 from fluxctl.errors import CommandError
-from fluxctl.json_output import print_json_lines
 from fluxctl.list_output import ListTable
 from fluxctl.python_style import PythonCommand, PythonGroup
 
@@ -47,9 +46,6 @@ def list_plugins(everything: bool, **choice: Unpack[ListChoice]) -> None:
         for name in _ask({"query_only": True}, "job-manager")
         if everything or not name.startswith(".")
     ]
-    if choice["as_json"]:
-        print_json_lines(rows)
-        return
     _PLUGINS.show(rows, choice, lambda row: "faint" if row["builtin"] else "")
 
 

@@ -67,8 +67,9 @@ def command() -> None:
 def ps(rank: int | None, service: str, **choice: Unpack[ListChoice]) -> None:
     """List processes: R runs, Z has ended and is not waited for yet."""
     answer = _ask(service, "list", {}, rank)
+    none = "" if choice["as_json"] else "-"
     rows = [
-        {**proc, "rank": answer["rank"], "label": proc["label"] or "-"} for proc in answer["procs"]
+        {**proc, "rank": answer["rank"], "label": proc["label"] or none} for proc in answer["procs"]
     ]
     PROCESSES.show(rows, choice)
 

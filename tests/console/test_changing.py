@@ -14,7 +14,7 @@ from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
 from tui.model.jobid import f58
-from tui.model.states import PENDING
+from tui.model.states import PENDING, SCHED
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.prompt import MenuScreen, PromptScreen
@@ -95,6 +95,29 @@ async def test_each_change_of_one_waiting_job(
         await pilot.press(*keys)
         await asked(pilot, feed, 1)
         assert [(name, sent) for name, sent, _ in feed.asked] == [(topic, {"id": jobid, **payload})]
+
+
+async def test_a_change_is_for_the_job_that_was_asked_about(
+    make_app: MakeApp, feed: SyntheticFeed
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await loaded(pilot)
+        await pilot.press("3", "Z")
+        jobid = at_cursor(app)
+        await pilot.press("U")
+        name = app.dashboard.table.name[app.dashboard.table.row_of[jobid]]
+        assert f"Which urgency for {f58(jobid)} {name}?" in text_of(pilot)
+        # It starts, and leaves the list of pending jobs: the cursor goes to another.
+        entry = {"name": "alloc", "timestamp": app.dashboard.clock(), "context": {}}
+        app.dashboard.table.state[app.dashboard.table.row_of[jobid]] = SCHED
+        app.dashboard.apply([{"id": jobid, "entry": entry}])
+        app.dashboard.settle()
+        await pilot.press(*"20", "enter")
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen))
+        assert at_cursor(app) != jobid
+        assert "it does not wait any more" in app.message.text
+        assert not [it for it in feed.asked if it[0] == "job-manager.urgency"]
 
 
 async def test_an_exception_that_ends_a_job_is_asked_first(

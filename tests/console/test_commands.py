@@ -13,6 +13,7 @@ from tests.console.driving import loaded, text_of, until
 from tests.console.test_snapshots import SIZES, after
 from tui import processes, settings_file
 from tui.app import TopApp
+from tui.flux_words import FluxWord, FluxWords
 from tui.model.jobid import f58
 from tui.model.settings import read_settings
 from tui.screens.command_bar import CommandBar
@@ -125,11 +126,20 @@ async def test_filter_mark_sort_and_theme_by_command(app: TopApp) -> None:
         ("filter sate:x", "no field sate; did you mean state?"),
         ("filter", "it is written :filter QUERY"),
         ("quit now", "it is written :quit"),
-        ("sort nme", "no column nme; there are id"),
-        ("theme drak", "no theme drak; there are dark, light"),
+        ("sort nme", "no column nme; did you mean name?"),
+        ("sort", "it is written :sort [-]COLUMN"),
+        ("theme drak", "no theme drak; did you mean dark?"),
+        ("theme xyz", "no theme xyz; there are dark, light"),
+        ("set theme", "which theme? There are dark, light"),
+        ("copy rnaks", "no field rnaks; did you mean ranks?"),
+        ("export cvs /tmp/x", "no format cvs; did you mean csv?"),
+        ("nodes extra", "nodes takes nothing after it: it is written :nodes"),
+        ("mine extra", "mine takes nothing after it: it is written :mine"),
+        ("nodse", "no command nodse; did you mean nodes?"),
+        ("fitler state:failed", "no command fitler; did you mean filter?"),
         ("view x", "no view x; there are mine"),
         ("run x", "no command x; there are show, ask"),
-        ("set x 1", "no setting x to change here"),
+        ("set sotr 1", "no setting sotr; did you mean sort?"),
         ("set notify.every 0", "must be from 1 to 86400"),
         ("set read-only false", "what is read-only stays so"),
         ("save-view a/b", "names of views are of letters"),
@@ -137,11 +147,12 @@ async def test_filter_mark_sort_and_theme_by_command(app: TopApp) -> None:
         ("flux", "it is written :flux COMMAND"),
     ],
 )
+@pytest.mark.usefixtures("flux")
 async def test_what_is_wrong_with_a_line_is_told(app: TopApp, line: str, sentence: str) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         await typed(pilot, line)
-        assert sentence in app.message.text
+        await until(pilot, lambda: sentence in app.message.text)
         assert isinstance(app.screen, JobsScreen)
 
 
@@ -282,6 +293,21 @@ async def test_any_sub_command_runs_for_the_instance(app: TopApp) -> None:
         assert len(await output(pilot)) == 3
         await pilot.press("q")
         assert isinstance(app.screen, JobsScreen)
+
+
+@pytest.mark.usefixtures("flux")
+async def test_a_sub_command_that_is_much_like_a_name_of_ours_runs(
+    app: TopApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def choices(*_: object) -> list[FluxWord]:
+        return [FluxWord("filters"), FluxWord("filters-more")]
+
+    monkeypatch.setattr(FluxWords, "choices", choices)
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await typed(pilot, "filters a b")
+        await until(pilot, lambda: isinstance(app.screen, OutputScreen))
+        assert "args: filters a b" in await output(pilot)
 
 
 @pytest.mark.usefixtures("flux")

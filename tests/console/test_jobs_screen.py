@@ -16,6 +16,7 @@ from tui.model.columns import COLUMNS
 from tui.model.facts import StateCounts
 from tui.model.jobid import f58
 from tui.model.states import RUNNING, STATUS
+from tui.model.stats import ResourceCounts
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.help import HelpScreen
@@ -345,6 +346,39 @@ async def test_no_count_is_cut(make_app: MakeApp, width: int) -> None:
         assert numbers[:6] == ["1", "1,697", "23,075", "1,310", "297", "6"]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_nothing_is_none_before_the_instance_has_told(
+    make_app: MakeApp, feed: SyntheticFeed, size: tuple[int, int]
+) -> None:
+    feed.refuse_connection = "no broker answers at local:///nope"
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: "no broker answers" in text_of(pilot))
+        await until(pilot, lambda: "all jobs: not known yet" in text_of(pilot))
+        shown = text_of(pilot)
+        assert "- run" in shown
+        for untrue in ("0 run", " 0%", "0 of 0", "0.0", "no jobs yet"):
+            assert untrue not in shown
+        app.dashboard.set_link(True)
+        app.dashboard.replace([])
+        await until(pilot, lambda: "0 of 0 over" in text_of(pilot))
+        assert "0 run" in text_of(pilot)
+
+
+@pytest.mark.parametrize("width", [40, 46, 60, 80, 100])
+async def test_nodes_out_and_the_rate_fit_beside_one_another(make_app: MakeApp, width: int) -> None:
+    app = make_app()
+    async with app.run_test(size=(width, 24)) as pilot:
+        await loaded(pilot)
+        app.dashboard.set_resources(ResourceCounts(64, 8, 8, 16, 3, 2))
+        await until(pilot, lambda: "2 drained" in text_of(pilot))
+        line = next(line for line in text_of(pilot).splitlines() if "2 drained" in line)
+        assert "2 drained  1 down" in line
+        assert "\u2026" not in line
+        assert ("jobs/s" in line) == (width >= 60)
+        assert ("1m" in line) == (width >= 80)
+
+
 async def test_curves_have_their_colour(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(160, 50)) as pilot:
@@ -535,6 +569,25 @@ async def test_lost_connection_shows_a_banner_and_keeps_the_jobs(make_app: MakeA
         app.repaint()
         await pilot.pause()
         assert "lost connection" not in text_of(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
+async def test_a_long_reason_leaves_room_for_what_comes_next(
+    make_app: MakeApp, size: tuple[int, int]
+) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await loaded(pilot)
+        reason = (
+            "no broker answers at local:///tmp/a/long/way/to/local-0: No such file or directory"
+        )
+        app.dashboard.set_link(False, reason, app.dashboard.clock() + 4, 2)
+        app.repaint()
+        await pilot.pause()
+        line = next(line for line in text_of(pilot).splitlines() if "no broker" in line)
+        assert re.search(
+            r"\u2026.*, trying again in 4s \(attempt 2\); shown is \d\d:\d\d:\d\d", line
+        )
 
 
 async def test_events_are_painted(make_app: MakeApp, feed: SyntheticFeed) -> None:

@@ -100,6 +100,28 @@ def completed(dashboard: Dashboard, jobid: int) -> Callable[[], bool]:
     return lambda: status(dashboard, jobid) == Status.COMPLETED
 
 
+async def test_what_was_annotated_of_running_jobs_is_there_from_the_start(
+    instance: Instance,
+) -> None:
+    # A volatile memo is in no eventlog, and the journal begins with those of active jobs.
+    jobid = run_job(instance.uri, "sleep 1000")
+    uri = "ssh://somewhere/run/flux/local"
+    handle = Flux(instance.uri)
+    async with following(instance.uri) as (_, dashboard):
+        await eventually(lambda: status(dashboard, jobid) == Status.RUN)
+        memo = {"id": jobid, "memo": {"uri": uri}, "volatile": True}
+        handle.rpc("job-manager.memo", memo).get()
+        table = dashboard.table
+        await eventually(lambda: table.uri_of(table.row_of[jobid]) == uri)
+    async with following(instance.uri) as (_, again):
+        table = again.table
+        assert table.uri_of(table.row_of[jobid]) == uri
+        assert table.where[table.row_of[jobid]]
+        handle.rpc("job-manager.raise", {"id": jobid, "type": "cancel", "severity": 0}).get()
+        await eventually(lambda: status(again, jobid) == Status.CANCELED)
+    handle.close()
+
+
 async def test_loads_what_was_and_follows_what_comes(instance: Instance) -> None:
     before = run_job(instance.uri, "exit 3")
     async with following(instance.uri) as (_, dashboard):

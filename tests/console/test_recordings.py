@@ -15,6 +15,7 @@ from tui.app import TopApp
 from tui.feed.replay import ReplayFeed
 from tui.screens.graphs import GraphsScreen
 from tui.screens.job import JobScreen
+from tui.screens.jobs import JobsScreen
 from tui.widgets import palette
 from tui.widgets.slider import Slider
 
@@ -245,6 +246,17 @@ async def test_nothing_of_a_recording_is_changed() -> None:
         before = app.screen
         await pilot.press("c", "K")
         assert app.screen is before
+
+
+async def test_the_instance_of_now_is_not_asked_while_a_recording_is_shown() -> None:
+    app, feed = replaying()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wound(pilot, feed)
+        await pilot.press("end")
+        await wound(pilot, feed)
+        await pilot.press("colon", *"flux", "space", *"jobs", "enter")
+        await until(pilot, lambda: "this is a recording" in app.message.text)
+        assert isinstance(app.screen, JobsScreen)
 
 
 async def test_an_instance_has_no_slider_and_no_keys_to_wind(make_app: MakeApp) -> None:

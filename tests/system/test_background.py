@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,8 @@ def test_processes_in_the_background(pair: Instance, tmp_path: Path) -> None:
     rank, pid = started.stdout.split()
     assert rank == "1:"
     (row,) = pair.run("sproc", "ps", "-n", "-r1").stdout.splitlines()
+    facts = json.loads(pair.run("sproc", "ps", "--json", "-r1").stdout)
+    assert (facts["rank"], facts["label"], facts["state"]) == (1, "it", "R")
     assert row.split() == [pid, "R", "it", "sh"]
     again = pair.run("exec", "-r1", "--bg", "--label=it", "true")
     assert "command label is not unique" in again.stderr

@@ -30,6 +30,7 @@ from tui.feed.requests import (
     counts,
     job_list,
     known_attributes,
+    news,
     reason_of,
     roundtrip,
 )
@@ -141,7 +142,7 @@ class LiveFeed(PollingFeed):
             tasks.create_task(self._watch_connection())
             tasks.create_task(follow())
             await self._load(dashboard)
-            dashboard.apply(early)
+            dashboard.apply(news(early, dashboard.table))
             loaded = True
             dashboard.set_loading(None)
             dashboard.set_link(True)

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.state_names import LISTED_STATES
+from flux.job.states import JobState
 from flux.wire.message import USERID_UNKNOWN
 from tui.model.facts import StateCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flux.aio import AsyncFlux
     from flux.wire.json import JsonMapping, JsonObject
+    from tui.model.table import JobTable
 
 STREAMING_LIST: Final = (0, 47)
 SHOWN_LATER: Final = ("queue", "bank", "project", "cwd", "ncores", "duration")
@@ -111,6 +115,26 @@ async def roundtrip(handle: AsyncFlux, service: str) -> None:
         await handle.rpc(
             f"{service}.ping", {"seq": 0, "time.tv_sec": 0, "time.tv_nsec": 0, "pad": ""}
         )
+
+
+def news(events: Iterable[JsonMapping], table: JobTable) -> list[JsonMapping]:
+    """Return what the journal told while the jobs were read into ``table``, without the annotations
+    of ``alloc`` events of jobs that were read as placed already.
+
+    The journal begins with the whole eventlogs of active jobs. Their job-list records have what was
+    annotated since: a volatile memo, such as the URI of an instance, is in no eventlog, and an
+    ``alloc`` that is told again would take it away.
+    """
+    found: list[JsonMapping] = []
+    for event in events:
+        entry = event.get("entry")
+        row = table.row_of.get(event["id"])
+        placed = row is not None and table.state[row] >= JobState.RUN
+        if placed and isinstance(entry, dict) and entry.get("name") == "alloc":
+            found.append({**event, "entry": {**entry, "context": {}}})
+        else:
+            found.append(event)
+    return found
 
 
 def reason_of(group: BaseExceptionGroup[OSError]) -> str:

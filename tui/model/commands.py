@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flux.job.query.completion import complete as complete_query
+from flux.job.query.fields import nearest
 from tui.model.columns import BY_NAME
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ class Verb:
     argument: str
     summary: str
     kind: str = ""
+
+    def check(self, rest: str) -> None:
+        """Raise ValueError, with how it is written, if ``rest`` has to be there and is not, or is
+        there and has not to be.
+        """
+        optional = self.argument.startswith("[") and self.argument.endswith("]")
+        if bool(self.argument) != bool(rest) and not optional:
+            raise ValueError(f"it is written :{f'{self.name} {self.argument}'.strip()}")
 
 
 VERBS: Final[dict[str, Verb]] = {
@@ -82,6 +91,9 @@ _CHANGING_OPTIONS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Options by which some of them change something."""
 
+SHARED: Final = frozenset(words[0] for words in READERS)
+"""Sub-commands that are run though a view has their name, if anything follows it."""
+
 _INTERACTIVE: Final = frozenset(
     tuple(words.split())
     for words in (
@@ -96,6 +108,18 @@ def split(text: str) -> tuple[str, str]:
     """Return the first word of a line and the rest."""
     name, _, rest = text.strip().partition(" ")
     return name, rest.strip()
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> ValueError:
+    """Return the error about a word that names nothing of its kind: which word was probably meant,
+    else which there are.
+    """
+    words = list(dict.fromkeys(known))
+    near = nearest(word, words)
+    if not word:
+        return ValueError(f"which {kind}? There are {', '.join(words)}")
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(words)}"
+    return ValueError(f"no {kind} {word}; {hint}")
 
 
 def words_of(text: str) -> list[str]:

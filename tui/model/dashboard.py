@@ -5,16 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
-from flux.job.describe import (
-    allocation,
-    queue_name,
-    requested,
-    system_text,
-    time_limit,
-)
-from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
 from tui.model.chronicle import TIMED, Chronicle
 from tui.model.columns import BY_NAME, columns_from_format
+from tui.model.description import describe, describe_r, describe_update
 from tui.model.economy import Variety
 from tui.model.estimate import RunTimes
 from tui.model.event_ring import EventRing
@@ -34,7 +27,7 @@ from tui.model.watching import Watching
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from flux.wire.json import JsonMapping, JsonObject
+    from flux.wire.json import JsonMapping
     from tui.model.column import Column
     from tui.model.notes import Tape
     from tui.model.records import Job
@@ -64,6 +57,8 @@ class Dashboard:
         self.marks: set[int] = set()
         self.read_only = False
         self.watching = Watching(clock())
+        self.told = False
+        """Whether the instance has told of its jobs: before, that there are none is not known."""
         self.heard = clock()
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()
@@ -133,6 +128,7 @@ class Dashboard:
         """Take in job-list records."""
         self._tell(NoteKind.JOBS, {"jobs": jobs})
         self.table.load(jobs)
+        self.told = True
         self.revision += 1
 
     def forget(self, gone: Collection[int]) -> None:
@@ -202,6 +198,7 @@ class Dashboard:
     def set_loading(self, counts: StateCounts | None) -> None:
         """Keep what the instance says it has while its jobs are being read; None once they are."""
         self.loading = counts
+        self.told = self.told or counts is not None
         self._tell(NoteKind.LOADING, {"counts": None if counts is None else asdict(counts)})
         self.revision += 1
 
@@ -230,6 +227,7 @@ class Dashboard:
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
         """Record that the connection came up or went down."""
         if up:
+            self.told = True
             self.hear()
         else:
             self.asked = 0.0
@@ -446,44 +444,3 @@ class Dashboard:
     def pending(self) -> int:
         """How many jobs wait."""
         return self.total(PENDING)
-
-
-def describe(jobspec: object) -> JsonObject:
-    """Return what a jobspec tells of a job, as the job list names it; what it does not hold is left
-    out.
-    """
-    found = requested(jobspec)
-    facts = {
-        "name": found.name,
-        "ntasks": found.ntasks,
-        "nnodes": found.nnodes,
-        "ncores": found.ncores,
-        "queue": queue_name(jobspec),
-        "duration": time_limit(jobspec),
-        **{name: system_text(jobspec, name) for name in ("bank", "project", "cwd")},
-    }
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-def describe_update(entry: JsonMapping) -> JsonObject:
-    """Return what an entry of an eventlog changes of a job, as the job list names it."""
-    context = entry.get("context")
-    if not isinstance(context, dict):
-        return {}
-    if entry.get("name") == RESOURCE_UPDATE and EXPIRATION in context:
-        return {EXPIRATION: float(context[EXPIRATION])}
-    if entry.get("name") != JOBSPEC_UPDATE:
-        return {}
-    return describe(current_jobspec({}, [entry]))
-
-
-def describe_r(resources: object) -> JsonObject:
-    """Return what an R tells of a job, as the job list names it."""
-    found = allocation(resources)
-    return {
-        "ranks": found.ranks,
-        "nodelist": found.nodelist,
-        "nnodes": found.nnodes,
-        "ncores": found.ncores,
-        "expiration": found.expiration,
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tui.model import states
 from tui.model.columns import USUAL
 from tui.model.records import UNTOLD
 
@@ -24,8 +25,8 @@ _UNKNOWN: Final[dict[str, float | str]] = {
     "expiration": 0.0,
 }
 """What is looked at, and the value of it that stands for "not known" or "none"."""
-_ANY: Final = frozenset({"expiration"})
-"""What is worth showing as soon as one job has it."""
+_RUNNING: Final = frozenset({"expiration"})
+"""What is shown of running jobs only: worth its room as soon as one of them has it."""
 
 
 class Variety:
@@ -60,15 +61,23 @@ class Variety:
         number = column.count(unknown)
         if number == len(column):
             return False
+        if name in _RUNNING:
+            pairs = zip(column, self.table.state, strict=True)
+            return any(value != unknown and state == states.RUN for value, state in pairs)
         first = next(value for value in column if value != unknown)
         self._first.setdefault(name, first)
-        return name in _ANY or number + column.count(first) < len(column)
+        return number + column.count(first) < len(column)
 
     def _differs_in(self, name: str, rows: Collection[int]) -> bool:
         column: Sequence[float | str] = getattr(self.table, name)
         unknown = _UNKNOWN[name]
         for row in rows:
             value = column[row]
-            if value != unknown and (name in _ANY or self._first.setdefault(name, value) != value):
+            if value == unknown:
+                continue
+            if name in _RUNNING:
+                if self.table.state[row] == states.RUN:
+                    return True
+            elif self._first.setdefault(name, value) != value:
                 return True
         return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tui.model import format as fmt
+from tui.model.jobid import f58
 from tui.model.states import DONE
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from tui.model.dashboard import Dashboard
     from tui.model.states import Status
+
+_NAME: Final = 32
+"""Letters of a name that a question has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,16 @@ class Targets:
             for jobid, row in ((jobid, table.row_of.get(jobid)) for jobid in self.jobids)
             if row is not None and table.status[row] in statuses
         ]
+
+    def name_of(self, jobids: Sequence[int]) -> str:
+        """Return what to call some of them in a question: a job by its id, and its name unless it
+        is long, more by their number.
+        """
+        if len(jobids) != 1:
+            return f"{fmt.count(len(jobids))} jobs"
+        row = self.dashboard.table.row_of.get(jobids[0])
+        name = "" if row is None else fmt.printable(self.dashboard.table.name[row])
+        return f"{f58(jobids[0])} {name if len(name) <= _NAME else ''}".strip()
 
     def over(self) -> int:
         """Return how many have ended."""

@@ -300,11 +300,14 @@ class _SettingsReader:
                     made[name] = found
         return made
 
-    def _view(self, name: str, table: dict[str, object]) -> SavedView:
+    def _view(self, name: str, table: dict[str, object]) -> SavedView | None:
         path = ("views", name)
+        query = self._query(table, (*path, "query"))
+        if table.get("query") and not query:
+            return None  # all jobs are not what its name stands for
         return SavedView(
             name,
-            self._query(table, (*path, "query")),
+            query,
             self._sort(table, (*path, "sort")),
             self._columns(table, (*path, "columns")),
             self._flag(table, (*path, "group"), False) if "group" in table else None,

@@ -26,6 +26,8 @@ from tui.screens.prompt import MenuScreen, PromptScreen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from tui.model.selection import Targets
+
 ALL: Final = ACTIVE | DONE
 NOT_WAITING: Final = "nothing to change: it does not wait any more"
 OVER: Final = "nothing to change: it is over already"
@@ -84,9 +86,10 @@ class ChangingScreen(ActingScreen):
     def action_set_urgency(self) -> None:
         """Give waiting jobs another urgency, which is asked for."""
 
-        def set_to(text: str) -> None:
+        def set_to(text: str, chosen: Targets) -> None:
             urgency = urgency_of(text)
             self._change(
+                chosen,
                 f"Set urgency {urgency} of",
                 f"urgency {urgency}",
                 PENDING,
@@ -94,7 +97,7 @@ class ChangingScreen(ActingScreen):
             )
 
         self._prompt(
-            "Which urgency?",
+            "Which urgency for",
             "0 to 31, more is sooner; hold, default, expedite. More than 16 is for the owner.",
             urgency_of,
             set_to,
@@ -110,8 +113,10 @@ class ChangingScreen(ActingScreen):
         self._urgency("Release", "released", FLUX_JOB_URGENCY_DEFAULT)
 
     def _urgency(self, verb: str, done: str, urgency: int) -> None:
-        if self._can(self.targets(), PENDING, NOT_WAITING):
+        chosen = self.targets()
+        if self._can(chosen, PENDING, NOT_WAITING):
             self._change(
+                chosen,
                 verb,
                 done,
                 PENDING,
@@ -121,10 +126,11 @@ class ChangingScreen(ActingScreen):
     def action_limit_jobs(self) -> None:
         """Give jobs another time limit, which is asked for."""
 
-        def set_to(text: str) -> None:
+        def set_to(text: str, chosen: Targets) -> None:
             seconds = limit_of(text)
             limit = fmt.duration(seconds) if seconds else "none"
             self._change(
+                chosen,
                 f"Set time limit {limit} of",
                 f"time limit {limit}",
                 ACTIVE,
@@ -132,7 +138,7 @@ class ChangingScreen(ActingScreen):
             )
 
         self._prompt(
-            "Which time limit?",
+            "Which time limit for",
             "counted from the start: 90m, 2h, 1.5d; 0 is none",
             limit_of,
             set_to,
@@ -142,9 +148,10 @@ class ChangingScreen(ActingScreen):
     def action_annotate_jobs(self) -> None:
         """Write a note to jobs that the list of jobs shows."""
 
-        def set_to(text: str) -> None:
+        def set_to(text: str, chosen: Targets) -> None:
             key, value = annotation_of(text)
             self._change(
+                chosen,
                 f"Annotate {key} of",
                 "annotated",
                 ACTIVE,
@@ -152,7 +159,7 @@ class ChangingScreen(ActingScreen):
             )
 
         self._prompt(
-            "Which annotation?",
+            "Which annotation for",
             "a key and its value: note waits for Bob; a key alone takes it away",
             annotation_of,
             set_to,
@@ -162,9 +169,10 @@ class ChangingScreen(ActingScreen):
     def action_raise_jobs(self) -> None:
         """Raise an exception, which is asked for."""
 
-        def set_to(text: str) -> None:
+        def set_to(text: str, chosen: Targets) -> None:
             raised = exception_of(text)
             self._change(
+                chosen,
                 f"Raise {raised.kind} (severity {raised.severity}) of",
                 f"raised {raised.kind}",
                 ACTIVE,
@@ -175,7 +183,7 @@ class ChangingScreen(ActingScreen):
             )
 
         self._prompt(
-            "Which exception?",
+            "Which exception for",
             "TYPE [SEVERITY [NOTE]]: severity 0 ends the job, 1 to 7 are only noted",
             exception_of,
             set_to,
@@ -184,8 +192,10 @@ class ChangingScreen(ActingScreen):
 
     def action_run_again(self) -> None:
         """Submit the same jobs once more."""
-        if self._can(self.targets(), ALL, OVER):
+        chosen = self.targets()
+        if self._can(chosen, ALL, OVER):
             self._change(
+                chosen,
                 "Submit again",
                 "submitted",
                 ALL,
@@ -226,11 +236,14 @@ class ChangingScreen(ActingScreen):
         title: str,
         note: str,
         read: Callable[[str], object],
-        then: Callable[[str], None],
+        then: Callable[[str, Targets], None],
         needs: tuple[frozenset[Status], str],
     ) -> None:
-        """Ask for a line that ``read`` can read, if there are jobs that it is for."""
-        if not self._can(self.targets(), *needs):
+        """Ask for a line that ``read`` can read, if there are jobs that it is for. It is for those
+        that were chosen when it was asked, whatever the cursor is on when it is answered.
+        """
+        chosen = self.targets()
+        if not self._can(chosen, *needs):
             return
 
         def check(text: str) -> str:
@@ -241,13 +254,19 @@ class ChangingScreen(ActingScreen):
             return ""
 
         def answered(text: str | None) -> None:
-            if text is not None:
-                then(text)
+            if text is None:
+                return
+            if chosen.able(needs[0]):
+                then(text, chosen)
+            else:
+                self._warn(needs[1])
 
-        self.app.push_screen(PromptScreen(title, note, check=check), answered)
+        what = f"{title} {chosen.name_of(chosen.able(needs[0]))}?"
+        self.app.push_screen(PromptScreen(what, note, check=check), answered)
 
     def _change(
         self,
+        selection: Targets,
         verb: str,
         done: str,
         statuses: frozenset[Status],
@@ -255,7 +274,6 @@ class ChangingScreen(ActingScreen):
         always_ask: bool = False,
     ) -> None:
         """Do it to the chosen job at once, to several after asking."""
-        selection = self.targets()
         able = selection.able(statuses)
         if always_ask or len(able) > 1 or selection.marked:
             self._ask(verb, done, selection, statuses, act)

@@ -18,7 +18,15 @@ from tui.widgets.palette import AMBER, BRIGHT, DIM, GREEN, RED, SOFT, Glyphs, st
 
 if TYPE_CHECKING:
     from tui.model.dashboard import Dashboard
+    from tui.model.stats import Utilisation
 
+_LEAST: Final = 16
+"""Letters of a reason below which nothing is left of it."""
+_GAUGE: Final = 16
+_CURVE: Final = 24
+_SHORTEST: Final = 6
+"""Cells of the bar and of the curve in the second line, at most, and of either at least."""
+_RATE: Final = "   jobs/s"
 _ROOMY: Final = 70
 """Cells from which on the bar at the bottom says what it is of."""
 
@@ -30,13 +38,15 @@ class Banner(Painted):
 
     def lines(self, width: int) -> list[Text]:
         """Return the line, empty if there is nothing."""
-        text = self._alarm() or self._notice()
+        text = self._alarm(width - 3) or self._notice()
         line = Text(f" {self.glyphs.warning} {text}" if text else "")
         line.stylize(f"bold {palette.BACKGROUND}" if self.dashboard.stale else palette.AMBER)
         return [line]
 
-    def _alarm(self) -> str:
-        """Return why what is shown may be old."""
+    def _alarm(self, width: int) -> str:
+        """Return why what is shown may be old: of that the middle is left out where there is little
+        room, so that what comes next and what is shown are told.
+        """
         dashboard = self.dashboard
         link, now = dashboard.link, dashboard.clock()
         as_of = f"; shown is {_wall_clock(dashboard.heard)}" if len(dashboard.table) else ""
@@ -45,10 +55,18 @@ class Banner(Painted):
             again = f", trying again in {wait}s" if wait else ", trying again now"
             again = again if link.retry_at else self.glyphs.more
             times = f" (attempt {link.attempts})" if link.attempts > 1 else ""
-            return f"{fmt.printable(link.text)}{again}{times}{as_of}"
+            more = f"{again}{times}{as_of}"
+            return f"{self._shortened(fmt.printable(link.text), width - len(more))}{more}"
         if dashboard.silence:
             return f"no answer for {int(dashboard.silence)}s{as_of}"
         return ""
+
+    def _shortened(self, text: str, room: int) -> str:
+        """Return a sentence without its middle if it is longer than ``room``."""
+        if len(text) <= room or room < _LEAST:
+            return text
+        kept = room - len(self.glyphs.more)
+        return text[: kept // 2] + self.glyphs.more + text[len(text) - (kept - kept // 2) :]
 
     def _notice(self) -> str:
         """Return what else there is to know."""
@@ -65,7 +83,7 @@ class Banner(Painted):
 
     def update(self) -> None:
         """Show only while there is something to tell."""
-        self.display = bool(self._alarm() or self._notice())
+        self.display = bool(self.dashboard.stale or self._notice())
         self.set_class(not self.dashboard.stale, "quiet")
         super().update()
 
@@ -74,11 +92,11 @@ def _wall_clock(timestamp: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(timestamp))
 
 
-def _count(glyphs: Glyphs, number: int, word: str, colour: str) -> Text:
+def _count(glyphs: Glyphs, number: int, word: str, colour: str, told: bool) -> Text:
     faint = not number
     return Text.assemble(
         (glyphs.dot, DIM if faint else colour),
-        (f" {fmt.count(number)}", DIM if faint else f"bold {BRIGHT}"),
+        (f" {fmt.count(number) if told else '-'}", DIM if faint else f"bold {BRIGHT}"),
         (f" {word}", DIM if faint else SOFT),
     )
 
@@ -111,7 +129,7 @@ def count_rows(dashboard: Dashboard, glyphs: Glyphs, width: int, across: int) ->
     rows: list[Text] = []
     for words in _WORDS:
         cells = [
-            _count(glyphs, number, word, colour)
+            _count(glyphs, number, word, colour, dashboard.told)
             for word, (number, colour) in zip(words, count_parts(dashboard), strict=True)
         ]
         columns = [max(cell.cell_len for cell in cells[i::across]) for i in range(across)]
@@ -135,20 +153,57 @@ class CompactStats(Painted):
 
     def lines(self, width: int) -> list[Text]:
         """Return counts in the first line, cores and rate in the second."""
-        dashboard, glyphs, now = self.dashboard, self.glyphs, self.dashboard.moment
-        first = Text(" ").append_text(count_rows(dashboard, glyphs, width - 2, 6)[0])
+        counts = count_rows(self.dashboard, self.glyphs, width - 2, 6)[0]
+        first = Text(" ").append_text(counts)
+        return [first, self._second(width)]
+
+    def _second(self, width: int) -> Text:
+        """Return cores and rate: what there is no room for goes from the right, and what is drawn
+        before what is written.
+        """
+        dashboard, now = self.dashboard, self.dashboard.moment
         use = dashboard.utilisation
-        second = Text.assemble(
-            (" cores ", DIM), gauge(use.fraction, 16, load_colour(use.fraction), glyphs)
-        )
-        second.append(f" {use.allocated}/{use.total}" if use.known else " ?", f"bold {BRIGHT}")
-        if use.nodes_down:
-            second.append(f"  {use.nodes_down} node{'' if use.nodes_down == 1 else 's'} out", RED)
-        second.append("   jobs/s ", DIM)
-        second.append_text(sparkline(dashboard.throughput.series(now, 24), GREEN, glyphs)[0])
-        second.append(f" {fmt.rate(dashboard.throughput.per_second(now, 10))}", f"bold {BRIGHT}")
-        second.append(f"   1m {fmt.rate(dashboard.throughput.per_second(now, 60))}", DIM)
-        return [first, second]
+        cores = Text(f" {use.allocated}/{use.total}" if use.known else " ?", f"bold {BRIGHT}")
+        cores.append_text(nodes_out(use))
+        line = Text(" cores", DIM)
+        bar = min(_GAUGE, width - line.cell_len - 1 - cores.cell_len)
+        if bar >= _SHORTEST:
+            line.append(" ")
+            colour = load_colour(use.fraction)
+            line.append_text(gauge(use.fraction, bar, colour, self.glyphs))
+        line.append_text(cores)
+        lately = f" {mean_rate(dashboard, now, 10)}"
+        minute = f"   1m {mean_rate(dashboard, now, 60)}"
+        room = width - line.cell_len - len(_RATE) - len(lately)
+        if room < 0:
+            return line
+        line.append(_RATE, DIM)
+        curve = min(_CURVE, room - len(minute) - 1 if room >= len(minute) else room - 1)
+        if curve >= _SHORTEST:
+            line.append(" ")
+            series = dashboard.throughput.series(now, curve)
+            line.append_text(sparkline(series, GREEN, self.glyphs)[0])
+        line.append(lately, f"bold {BRIGHT}")
+        if room >= len(minute):
+            line.append(minute, DIM)
+        return line
+
+
+def nodes_out(use: Utilisation) -> Text:
+    """Return how many nodes get no jobs: drained ones, and those that are down."""
+    text = Text()
+    if use.drained:
+        text.append(f"  {fmt.count(use.drained)} drained", f"bold {AMBER}")
+    if use.nodes_down > use.drained:
+        text.append(f"  {fmt.count(use.nodes_down - use.drained)} down", f"bold {RED}")
+    return text
+
+
+def mean_rate(dashboard: Dashboard, now: float, window: int) -> str:
+    """Return how many jobs were done per second in the last ``window`` seconds, if that is
+    known.
+    """
+    return fmt.rate(dashboard.throughput.per_second(now, window)) if dashboard.told else "-"
 
 
 class ProgressLine(Painted):
@@ -157,6 +212,8 @@ class ProgressLine(Painted):
     def lines(self, width: int) -> list[Text]:
         """Return bar and figures in one line."""
         dashboard, counts = self.dashboard, self.dashboard.counts
+        if not dashboard.told:
+            return [Text(" all jobs: not known yet", DIM)]
         bad = counts.failed + counts.timeout
         figures = Text.assemble((f" {fmt.percent(counts.over, counts.total)}", f"bold {BRIGHT}"))
         figures.append(f"  {fmt.count(counts.over)} of {fmt.count(counts.total)} over", SOFT)

@@ -11,7 +11,7 @@ from rich.text import Text
 from tui.model import format as fmt
 from tui.widgets.bars import gauge, load_colour, shares
 from tui.widgets.graphs import CORES, DEPTH, LAUNCH, RATES, WAIT, GraphKind, Plot, legend
-from tui.widgets.header import count_parts, count_rows
+from tui.widgets.header import count_parts, count_rows, mean_rate, nodes_out
 from tui.widgets.painted import Painted
 from tui.widgets.palette import AMBER, BRIGHT, DIM, RED, Glyphs
 
@@ -91,11 +91,10 @@ class ThroughputPanel(Panel):
 
 def rates(dashboard: Dashboard, now: float) -> Text:
     """Return the mean rates over 10 seconds, 1 and 5 minutes."""
-    throughput = dashboard.throughput
     text = Text()
     for word, window in (("10s", 10), ("1m", 60), ("5m", 300)):
         text.append(f"{word} ", DIM)
-        text.append(f"{fmt.rate(throughput.per_second(now, window))}   ", f"bold {BRIGHT}")
+        text.append(f"{mean_rate(dashboard, now, window)}   ", f"bold {BRIGHT}")
     return text
 
 
@@ -112,7 +111,7 @@ class CoresPanel(Panel):
 
     def _now(self, width: int) -> list[Text]:
         use = self.dashboard.utilisation
-        percent = f" {fmt.percent(use.allocated, use.total)}"
+        percent = f" {fmt.percent(use.allocated, use.total)}" if use.known else ""
         bar = gauge(
             use.fraction, max(1, width - len(percent)), load_colour(use.fraction), self.glyphs
         )
@@ -160,11 +159,7 @@ def cores_text(dashboard: Dashboard) -> Text:
         (fmt.count(use.nodes), f"bold {BRIGHT}"),
         (f" node{'' if use.nodes == 1 else 's'}", DIM),
     )
-    if use.drained:
-        text.append(f"  {use.drained} drained", f"bold {AMBER}")
-    if use.nodes_down > use.drained:
-        text.append(f"  {use.nodes_down - use.drained} down", f"bold {RED}")
-    return text
+    return text.append_text(nodes_out(use))
 
 
 def node_strip(uses: tuple[NodeUse, ...], nodes: int, width: int, glyphs: Glyphs) -> Text | None:

@@ -38,6 +38,16 @@ def test_the_format_of_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, BARE, choice()) == ["one", "tw\\u001bo"]
 
 
+def test_every_list_is_shown_as_json_lines_if_that_is_chosen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wanted: ListChoice = {**choice(), "as_json": True}
+    assert shown(capsys, TABLE, wanted) == [
+        '{"name":"one","size":1}',
+        '{"name":"tw\\u001bo","size":null}',
+    ]
+
+
 def test_a_format_of_ones_own_has_a_header_unless_that_is_left_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

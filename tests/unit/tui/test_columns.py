@@ -12,6 +12,7 @@ from tui.model.column import fit
 from tui.model.columns import BY_NAME, COLUMNS, columns_from_format
 from tui.model.dashboard import Dashboard
 from tui.model.economy import Variety
+from tui.model.states import INACTIVE, RUN
 from tui.model.table import JobTable
 
 if TYPE_CHECKING:
@@ -56,9 +57,23 @@ def test_a_column_comes_once_its_values_differ_and_stays() -> None:
     table.load([{"id": 2, "queue": "debug"}])
     variety.update(table.take_changed())
     assert "queue" in names(variety)
-    table.load([{"id": 9, "expiration": NOW, "userid": 6}])
+    table.load([{"id": 9, "expiration": NOW, "userid": 6, "state": INACTIVE}])
     variety.update(table.take_changed())
-    assert {"left", "user"} <= names(variety)
+    assert "user" in names(variety)
+    assert "left" not in names(variety)  # of a job that is over there is nothing left
+    table.load([{"id": 31, "expiration": NOW, "state": RUN}])
+    variety.update(table.take_changed())
+    assert "left" in names(variety)
+
+
+def test_the_left_column_waits_for_a_running_job_with_a_limit() -> None:
+    table = loaded(*({"id": n, "expiration": NOW, "state": INACTIVE} for n in range(9)))
+    variety = Variety(table)
+    variety.update(range(9))
+    assert "left" not in names(variety)
+    table.load([{"id": 9, "expiration": NOW, "state": RUN}])
+    variety.update(range(10))
+    assert "left" in names(variety)
 
 
 def test_many_rows_at_once_are_judged_as_few_are() -> None:

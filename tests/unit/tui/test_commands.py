@@ -8,6 +8,7 @@ import pytest
 from fluxctl.table import COMMANDS
 from tui.model.commands import (
     READERS,
+    SHARED,
     VERBS,
     complete,
     filled,
@@ -16,6 +17,7 @@ from tui.model.commands import (
     split,
     words_of,
 )
+from tui.views import BY_NAME
 
 NAMES = {"": ("nodes", "mine"), "view": ("mine", "other"), "theme": ("dark", "light")}
 MODERN = {"uptime", "pstree", "watch"}
@@ -113,6 +115,10 @@ def test_every_reader_is_a_sub_command() -> None:
             assert isinstance(command, click.Group), words
             command = command.get_command(click.Context(command), word)
             assert command is not None, words
+
+
+def test_a_view_that_has_the_name_of_a_sub_command_leaves_it_its_words() -> None:
+    assert {name for name in BY_NAME if name in COMMANDS or name in MODERN} <= SHARED
 
 
 def test_commands_that_want_the_terminal_get_it() -> None:

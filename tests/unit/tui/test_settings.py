@@ -122,3 +122,10 @@ def test_a_theme_of_terminal_colours_is_made_from_ansi() -> None:
     assert problems == []
     assert settings.themes["a"].ansi
     assert settings.themes["a"].colours["accent"] == "bright_red"
+
+
+def test_a_view_whose_query_cannot_be_read_is_left_out() -> None:
+    text = '[views.bad]\nquery = "sate:x"\n[views.all]\nquery = ""\n'
+    settings, problems = read_settings(text, "top.toml")
+    assert list(settings.views) == ["all"]
+    assert "did you mean state?" in problems[0]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tui.model import sample, states
-from tui.model.dashboard import Dashboard, describe, describe_r
+from tui.model.dashboard import Dashboard
+from tui.model.description import describe, describe_r
 from tui.model.states import STATUS_INDEX, Status, status_of
 from tui.model.table import JobTable
 
