@@ -23,7 +23,6 @@ from tui.taping import RecordingApp
 from tui.terminal_app import TerminalApp
 from tui.views import BY_NAME, JOBS, VIEWS
 from tui.widgets import palette
-from tui.widgets.cropping import cropped
 from tui.widgets.footing import Remark
 
 if TYPE_CHECKING:
@@ -308,10 +307,9 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
         return shown
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Write an update of the screen, no more of it than has changed."""
-        if self.away:
-            return
-        super()._display(screen, cropped(renderable))
+        """Write an update of the screen, unless that is somebody else's now."""
+        if not self.away:
+            super()._display(screen, renderable)
 
     # Painting
 

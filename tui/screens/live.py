@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from tui.feed.base import Playback
 from tui.outside import HasTerminal
+from tui.screens.sparing import Sparing
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.slider import Slider
 
@@ -85,7 +86,7 @@ class Top(HasTerminal, Protocol):
         """End an inner instance's session."""
 
 
-class LiveScreen(Screen[None]):
+class LiveScreen(Sparing, Screen[None]):
     """A screen that draws from the model of one instance: the one on the screen when it opened."""
 
     _session: Session | None = None

@@ -18,9 +18,13 @@ from tui.widgets.chart import Area, Stack, nice_top
 from tui.widgets.palette import BRIGHT, DIM, SOFT, Glyphs, status_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tui.model.dashboard import Dashboard
+
+
+LayerValue = tuple[str, str, str]
+"""Name of a layer, its value as it is written, its colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ class Plot:
         area = Area((), width, 1, self.glyphs)
         return self.window.start + self.window.step * (area.place(column, number) if number else 0)
 
-    def values(self, cursor: float | None) -> list[tuple[str, str, str]]:
+    def values(self, cursor: float | None) -> list[LayerValue]:
         """Return names, values and colours of the layers at a time: of the newest that is known for
         None.
         """
@@ -195,7 +199,7 @@ class Plot:
         )
 
 
-def legend(values: list[tuple[str, str, str]], glyphs: Glyphs, width: int) -> Text:
+def legend(values: Sequence[LayerValue], glyphs: Glyphs, width: int) -> Text:
     """Return the layers with their values, as many as fit."""
     text = Text()
     for name, value, colour in values:
