@@ -5,8 +5,7 @@ sub-command of ``flux``.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.job.query.completion import complete as complete_query
 from tui.model.columns import BY_NAME
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """A command of the dashboard: ``argument`` says what follows it, ``kind`` what that may be."""
 
     name: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model import format as fmt
 from tui.model.states import DONE
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from tui.model.states import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(NamedTuple):
     """Jobs that were ``marked``, or the one or the set under the cursor; which of them something
     can be done to is looked up anew each time, for they go on.
     """

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass
 from itertools import accumulate
 from math import log2
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -66,8 +65,7 @@ class Delay(NamedTuple):
     most: float
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """What is known of some seconds from ``time`` on; None is a gap."""
 
     time: float
@@ -79,8 +77,7 @@ class Moment:
     rebuilt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TrendWindow:
+class TrendWindow(NamedTuple):
     """A span of history: equal steps of ``step`` seconds from ``start`` on."""
 
     start: float

@@ -21,7 +21,6 @@ from tui.model.changes import (
 from tui.model.jobid import f58
 from tui.model.states import ACTIVE, DONE, PENDING, Status
 from tui.screens.actions import ActingScreen
-from tui.screens.prompt import MenuScreen, PromptScreen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,6 +75,8 @@ class ChangingScreen(ActingScreen):
         async def chosen(action: str | None) -> None:
             if action:
                 await self.run_action(action)
+
+        from tui.screens.prompt import MenuScreen
 
         self.app.push_screen(MenuScreen("What is to be done?", choices), chosen)
 
@@ -243,6 +244,8 @@ class ChangingScreen(ActingScreen):
         def answered(text: str | None) -> None:
             if text is not None:
                 then(text)
+
+        from tui.screens.prompt import PromptScreen
 
         self.app.push_screen(PromptScreen(title, note, check=check), answered)
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from tui.model.question import Question
 
-SMALLEST: Final = (34, 10)
-"""Cells across and down that a question needs to show all of its answers."""
 REFRESH_SECONDS: Final = 0.5
 
 

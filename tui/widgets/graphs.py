@@ -5,8 +5,7 @@ of its axis and its span.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.text import Text
 
@@ -27,8 +26,7 @@ LayerValue = tuple[str, str, str]
 """Name of a layer, its value as it is written, its colour."""
 
 
-@dataclass(frozen=True, slots=True)
-class GraphKind:
+class GraphKind(NamedTuple):
     """One thing to draw: the ``layers`` that are stacked, from below, by name and colour; ``read``
     takes their heights out of a moment and ``write`` writes one with its unit.
     """
