@@ -16,6 +16,7 @@ from tui.feed.base import Playback
 from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
 from tui.notifying import NotifyingApp
+from tui.quick_start import SETTLED_SECONDS, resume_garbage
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.session import Session
@@ -156,6 +157,7 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
         interval = max(REPAINT_SECONDS, self.settings.refresh)
         self._painting = self.set_interval(interval, self._paint)
         self.set_interval(max(1.0, interval), self._tick)
+        self.set_timer(SETTLED_SECONDS, resume_garbage)
         self._beginning = self.set_interval(BEGINNING_SECONDS, self._begin, repeat=BEGINNINGS)
 
     def _begin(self) -> None:

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from typing import Final
+
+SETTLED_SECONDS: Final = 1.0
+"""How long after the first picture there is no search for garbage."""
+
+
+def pause_garbage() -> None:
+    """Have no search for garbage: what is made for the first picture is there to stay, and looking
+    through it takes a tenth of the time.
+    """
+    gc.disable()
+
+
+def resume_garbage() -> None:
+    """Search for garbage again if it was paused, but not in what has been made until now."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def load_asyncio() -> None:

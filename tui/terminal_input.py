@@ -41,22 +41,27 @@ class WakingEvent(threading.Event):
         super().__init__()
         self.descriptor, self._other_end = os.pipe()
         os.set_blocking(self.descriptor, False)
+        self._closed = False
 
     def set(self) -> None:
         """Set it, and wake who waits."""
         super().set()
-        os.write(self._other_end, b"\0")
+        if not self._closed:
+            os.write(self._other_end, b"\0")
 
     def clear(self) -> None:
         """Take it back."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.descriptor, _MOST)
+        if not self._closed:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self.descriptor, _MOST)
         super().clear()
 
     def close(self) -> None:
-        """Give the files back; it is no good after that."""
-        os.close(self.descriptor)
-        os.close(self._other_end)
+        """Give the files back: it wakes nobody after that."""
+        if not self._closed:
+            self._closed = True
+            os.close(self.descriptor)
+            os.close(self._other_end)
 
 
 class RestingDriver(LinuxDriver):
@@ -104,6 +109,12 @@ class RestingDriver(LinuxDriver):
                 self.process_message(message)
             return bool(found)
         return True
+
+    def start_application_mode(self) -> None:
+        """Take the terminal; it may be given back, and taken again, many times."""
+        self.exit_event.close()
+        self.exit_event = WakingEvent()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """End the threads, and give their files back."""

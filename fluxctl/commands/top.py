@@ -133,8 +133,9 @@ def _draw(
     """
     read_only, query, sort = how
     _check_terminal(sys.stdin, sys.stdout, sys.stderr)
-    from tui.quick_start import load_asyncio
+    from tui.quick_start import load_asyncio, pause_garbage
 
+    pause_garbage()
     load_asyncio()
     from flux.uri.forms import reachable
     from tui.app import TopApp

@@ -118,6 +118,20 @@ def test_a_terminal_that_is_gone_is_not_read_for_ever(terminal: tuple[int, int])
     typing.end()
 
 
+def test_an_event_that_is_closed_wakes_nobody_and_is_still_one() -> None:
+    event = WakingEvent()
+    event.set()
+    event.clear()
+    assert not select.select([event.descriptor], [], [], 0)[0]
+    event.set()
+    assert select.select([event.descriptor], [], [], 0)[0]
+    event.close()
+    event.close()
+    event.clear()
+    event.set()
+    assert event.is_set()
+
+
 async def test_the_end_of_the_terminal_is_told_whoever_reads_it(
     terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
