@@ -16,6 +16,7 @@ from tui.feed.base import Playback
 from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
 from tui.notifying import NotifyingApp
+from tui.quick_start import SETTLED_SECONDS, resume_garbage
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.session import Session
@@ -23,7 +24,6 @@ from tui.taping import RecordingApp
 from tui.terminal_app import TerminalApp
 from tui.views import BY_NAME, JOBS, VIEWS
 from tui.widgets import palette
-from tui.widgets.cropping import cropped
 from tui.widgets.footing import Remark
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
         interval = max(REPAINT_SECONDS, self.settings.refresh)
         self._painting = self.set_interval(interval, self._paint)
         self.set_interval(max(1.0, interval), self._tick)
+        self.set_timer(SETTLED_SECONDS, resume_garbage)
         self._beginning = self.set_interval(BEGINNING_SECONDS, self._begin, repeat=BEGINNINGS)
 
     def _begin(self) -> None:
@@ -308,10 +309,9 @@ class TopApp(NotifyingApp, RecordingApp, TerminalApp):
         return shown
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Write an update of the screen, no more of it than has changed."""
-        if self.away:
-            return
-        super()._display(screen, cropped(renderable))
+        """Write an update of the screen, unless that is somebody else's now."""
+        if not self.away:
+            super()._display(screen, renderable)
 
     # Painting
 

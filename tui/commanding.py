@@ -32,9 +32,7 @@ from tui.model.question import Question
 from tui.model.states import Status
 from tui.outside import run_outside
 from tui.screens.actions import ActingScreen
-from tui.screens.confirm import ConfirmScreen
 from tui.screens.jobs import JobsScreen
-from tui.screens.output import OutputScreen
 from tui.views import BY_NAME as VIEW_NAMES
 
 if TYPE_CHECKING:
@@ -315,6 +313,8 @@ class CommandingApp(ConfiguredApp):
                 act()
 
         question = Question(verb, jobs, ALL, len(jobs.able(ALL)))
+        from tui.screens.confirm import ConfirmScreen
+
         self.push_screen(ConfirmScreen(question, self.is_plain), answered)
 
     @property
@@ -329,6 +329,8 @@ class CommandingApp(ConfiguredApp):
             self.run_worker(self._in_the_terminal(full, env), exit_on_error=False)
         else:
             env["COLUMNS"] = str(max(40, self.size.width - 4))
+            from tui.screens.output import OutputScreen
+
             self.push_screen(OutputScreen(" ".join(["flux", *words]), full, env))
 
     async def _in_the_terminal(self, words: Sequence[str], env: dict[str, str]) -> None:

@@ -14,7 +14,6 @@ from tui.model.export import FIELDS, as_csv, as_json_lines, as_row
 from tui.model.jobid import f58
 from tui.model.submit_line import spelling_for, submit_line
 from tui.own_commands import OwnCommandsApp
-from tui.screens.prompt import MenuScreen, PromptScreen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +65,8 @@ class ExportingApp(OwnCommandsApp):
         def chosen(name: str | None) -> None:
             if name:
                 self.run_line(f"copy {name}")
+
+        from tui.screens.prompt import MenuScreen
 
         self.push_screen(MenuScreen("Copy what?", choices), chosen)
 
@@ -124,6 +125,8 @@ class ExportingApp(OwnCommandsApp):
             if format_:
                 self._ask_place(format_)
 
+        from tui.screens.prompt import MenuScreen
+
         self.push_screen(MenuScreen("Write what?", choices), chosen)
 
     def _ask_place(self, format_: str) -> None:
@@ -134,6 +137,8 @@ class ExportingApp(OwnCommandsApp):
         def chosen(text: str | None) -> None:
             if text:
                 self.run_line(f"export {format_} {text}")
+
+        from tui.screens.prompt import PromptScreen
 
         self.push_screen(
             PromptScreen(
@@ -173,6 +178,8 @@ class ExportingApp(OwnCommandsApp):
         def chosen(answer: str | None) -> None:
             if answer:
                 self._write(format_, path, over=True)
+
+        from tui.screens.prompt import MenuScreen
 
         self.push_screen(MenuScreen(f"{path} is there already", choices), chosen)
 

@@ -14,8 +14,6 @@ from tui.model.columns import BY_NAME
 from tui.model.commands import SETTINGS, split, unknown
 from tui.model.query import Query
 from tui.model.settings import SavedView, TopSettings, read_settings
-from tui.screens.output import OutputScreen
-from tui.screens.prompt import MenuScreen
 
 if TYPE_CHECKING:
     from tui.model.settings import OwnCommand
@@ -64,6 +62,8 @@ class OwnCommandsApp(CommandingApp):
             work = self._run_unseen(command.name, words, env)
             self.run_worker(work, group="own", exit_on_error=False)
         else:
+            from tui.screens.output import OutputScreen
+
             self.push_screen(OutputScreen(command.name, words, env))
 
     async def _run_unseen(
@@ -100,6 +100,8 @@ class OwnCommandsApp(CommandingApp):
         def chosen(name: str | None) -> None:
             if name:
                 self.run_line(f"view {name}")
+
+        from tui.screens.prompt import MenuScreen
 
         self.push_screen(MenuScreen("Which view?", choices), chosen)
 
@@ -152,8 +154,7 @@ class OwnCommandsApp(CommandingApp):
         by_own = view.column.name not in BY_NAME
         sort = "" if by_own else ("-" if view.reverse else "") + view.column.name
         before = self.settings.views.get(rest, SavedView(rest))
-        saved = dataclasses.replace(
-            before,
+        saved = before._replace(
             query=view.query.text,
             sort=sort,
             columns=self.dashboard.format,
@@ -192,7 +193,7 @@ class OwnCommandsApp(CommandingApp):
                 self._set_read_only(settings.read_only)
             case (_, _, name):
                 changed = {name: getattr(settings.notify, name)}
-                rules = dataclasses.replace(self.settings.notify, **changed)
+                rules = self.settings.notify._replace(**changed)
                 self.settings = dataclasses.replace(self.settings, notify=rules)
 
     def _set_read_only(self, wanted: bool) -> None:

@@ -7,10 +7,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import signal
 import threading
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
 from textual.app import App
@@ -20,6 +19,11 @@ from textual.widgets import Input
 from flux.waitstatus import code_of_signal
 from tui.typist import Typist, one_line
 
+if TYPE_CHECKING:
+    from textual.driver import Driver
+
+    from tui.terminal_input import HangupWatch
+
 SERVED: Final = "FLUX_TOP_SERVED"
 """Set in the environment of a dashboard whose terminal is a browser: no shell is behind it."""
 LINE_FEED: Final = "ctrl+j"
@@ -28,9 +32,6 @@ LINE_ACTIONS: Final = ("command_line", "filter", "search")
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 _PATIENCE: Final = 3.0
 """Seconds that an ending by a signal may take; a terminal that is gone takes no last words."""
-
-HANGUP_SECONDS: Final = 0.5
-"""How often is looked whether the terminal is still there."""
 
 
 def measure_terminal() -> None:
@@ -69,6 +70,7 @@ class TerminalApp(App[None]):
     ]
 
     _typist: Typist | None = None
+    _watch: HangupWatch | None = None
 
     def on_mount(self) -> None:
         """Heed signals that end the process, and the return from the background."""
@@ -77,21 +79,28 @@ class TerminalApp(App[None]):
             loop = asyncio.get_running_loop()
             for signum in _ENDING:
                 loop.add_signal_handler(signum, self.end_by_signal, signum)
-            self.set_interval(HANGUP_SECONDS, self._look_for_the_terminal)
+            from tui.terminal_input import HangupWatch
+
+            self._watch = HangupWatch(lambda: self.end_by_signal(signal.SIGHUP))
+
+    async def on_unmount(self) -> None:
+        """Leave the terminal alone."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return the driver that sleeps until keys come in place of the one that it is made of."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from tui.terminal_input import RestingDriver
+
+        chosen = super().get_driver_class()
+        return RestingDriver if chosen is LinuxDriver else chosen
 
     @property
     def keys_wait(self) -> bool:
         """Whether keys that were typed have not been obeyed yet."""
         return self._typist is not None and self._typist.busy
-
-    def _look_for_the_terminal(self) -> None:
-        """End with the terminal: one that is not the controlling one goes without a signal, and
-        reading it would spin for ever.
-        """
-        poll = select.poll()
-        poll.register(0, 0)
-        if any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0)):
-            self.end_by_signal(signal.SIGHUP)
 
     async def on_event(self, event: events.Event) -> None:
         """Have keys and pastes wait for their turn, but for the keys that end the dashboard."""

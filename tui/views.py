@@ -5,15 +5,13 @@ screen that shows it, which is loaded when it is first asked for.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from tui.screens.live import LiveScreen
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """One view: ``screen`` is ``module:Class`` of a `LiveScreen` that is made without arguments."""
 
     name: str

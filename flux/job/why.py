@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
 from enum import StrEnum
 from signal import Signals
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.constants import FLUX_JOB_PRIORITY_MIN
 from flux.duration import fsd
@@ -31,8 +31,7 @@ _OWN_WORDS: Final[Mapping[str, str]] = {"cancel": "canceled"}
 """Exceptions that have a better word than their type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """What is known of a job that waits: ``told`` is the answer of ``job-manager.pending-reasons``,
     empty for none; ``urgency`` and ``priority`` are None if not known.
     """
@@ -41,7 +40,7 @@ class Waiting:
     dependencies: tuple[str, ...] = ()
     urgency: int | None = None
     priority: int | None = None
-    annotations: JsonMapping = field(default_factory=dict)
+    annotations: JsonMapping = MappingProxyType({})
     told: str = ""
 
 

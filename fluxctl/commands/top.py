@@ -133,6 +133,10 @@ def _draw(
     """
     read_only, query, sort = how
     _check_terminal(sys.stdin, sys.stdout, sys.stderr)
+    from tui.quick_start import load_asyncio, pause_garbage
+
+    pause_garbage()
+    load_asyncio()
     from flux.uri.forms import reachable
     from tui.app import TopApp
     from tui.feed.live import LiveFeed

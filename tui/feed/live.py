@@ -23,7 +23,6 @@ from flux.security import unwrap
 from flux.wire import json
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
-from tui.feed.instances import inner_of
 from tui.feed.polling import PollingFeed
 from tui.feed.requests import (
     LostConnection,
@@ -35,7 +34,6 @@ from tui.feed.requests import (
     roundtrip,
 )
 from tui.model.facts import InstanceInfo
-from tui.model.instances import InstanceLook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
     from tui.model.dashboard import Dashboard
+    from tui.model.instances import InstanceLook
 
 FIRST_PAGE: Final = 2000
 PIECE: Final = 5000
@@ -324,6 +323,9 @@ class LiveFeed(PollingFeed):
 
 
 async def _look(handle: AsyncFlux) -> InstanceLook:
+    from tui.feed.instances import inner_of
+    from tui.model.instances import InstanceLook
+
     version = await handle.attr_get("version")
     jobs = await job_list(handle, 0, version, states=RUNNING_STATES)
     return InstanceLook(await counts(handle), inner_of(jobs))

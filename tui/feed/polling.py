@@ -50,23 +50,20 @@ class PollingFeed:
         """Ask for what no event tells: resources, and whether the job list agrees with our
         counts.
         """
-        handle = self._connected()
         differing = 0
         again = 0.0
         await self._wait_reasons(dashboard)
         while True:
             await asyncio.sleep(POLL_SECONDS)
             dashboard.ask()
-            await self._resources(dashboard)
-            dashboard.hear()
-            dashboard.ask()
-            await self._notices(dashboard)
-            await self._wait_reasons(dashboard)
-            total = len(dashboard.table)
-            with contextlib.suppress(OSError):
-                stats = await handle.rpc("job-list.job-stats")
-                total = (stats.get("job_states") or {}).get("total", total)
-            differing = differing + 1 if total != len(dashboard.table) else 0
+            # All at once: what costs most is to wake up for an answer.
+            total, *_ = await asyncio.gather(
+                self._total(),
+                self._resources(dashboard),
+                self._notices(dashboard),
+                self._wait_reasons(dashboard),
+            )
+            differing = 0 if total in (None, len(dashboard.table)) else differing + 1
             dashboard.hear()
             asked = time.monotonic()
             if differing >= RECONCILE_AFTER and asked >= again:
@@ -74,6 +71,13 @@ class PollingFeed:
                 await self._reconcile(dashboard)
                 # A list of 100,000 takes its time: the less often it is asked for.
                 again = time.monotonic() + (time.monotonic() - asked) / SHARE
+
+    async def _total(self) -> int | None:
+        """Return how many jobs the list has, None if it does not tell."""
+        with contextlib.suppress(OSError):
+            stats = await self._connected().rpc("job-list.job-stats")
+            return (stats.get("job_states") or {}).get("total")
+        return None
 
     async def _reconcile(self, dashboard: Dashboard) -> None:
         """Bring the table in line with the job list: jobs may have been purged, and some may never
@@ -102,11 +106,10 @@ class PollingFeed:
 
     async def _resources(self, dashboard: Dashboard) -> None:
         with contextlib.suppress(OSError):
-            answer = await self._resource_status()
+            answer, drained = await asyncio.gather(self._resource_status(), self._drained())
             nodes, cores = node_and_core_count(answer.get("all"))
             _, allocated = node_and_core_count(answer.get("allocated"))
             nodes_down, down = node_and_core_count(answer.get("down"))
-            drained = await self._drained()
             uses = node_uses(answer, drained)
             dashboard.set_resources(
                 ResourceCounts(cores, allocated, down, nodes, nodes_down, len(drained), uses)

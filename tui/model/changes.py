@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from flux.constants import (
     FLUX_JOB_URGENCY_DEFAULT,
@@ -24,8 +23,7 @@ class Unreadable(ValueError):
     """What was typed says nothing that can be done; its text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class RaisedException:
+class RaisedException(NamedTuple):
     """An exception to raise: one of severity 0 ends the job, up to 7 is only noted."""
 
     kind: str

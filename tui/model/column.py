@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,8 +14,7 @@ SortKey = float | str | tuple[int, "SortKey"]
 MIN_SEPARATION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column: ``keep`` is its importance (the least important leave a narrow screen first),
     ``grow`` its share of spare room; ``live`` values change with time alone; ``indent`` keeps text
     off the number to its left. ``keys`` are the keys of all rows at once, where that is faster.

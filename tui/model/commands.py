@@ -5,8 +5,7 @@ sub-command of ``flux``.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.job.query.completion import complete as complete_query
 from flux.job.query.fields import nearest
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """A command of the dashboard: ``argument`` says what follows it, ``kind`` what that may be."""
 
     name: str

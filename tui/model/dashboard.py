@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from tui.model.chronicle import TIMED, Chronicle
@@ -199,7 +199,7 @@ class Dashboard:
         """Keep what the instance says it has while its jobs are being read; None once they are."""
         self.loading = counts
         self.told = self.told or counts is not None
-        self._tell(NoteKind.LOADING, {"counts": None if counts is None else asdict(counts)})
+        self._tell(NoteKind.LOADING, {"counts": None if counts is None else counts._asdict()})
         self.revision += 1
 
     def set_resources(self, counts: ResourceCounts) -> None:
@@ -409,7 +409,7 @@ class Dashboard:
         are read.
         """
         if self.loading is not None:
-            return replace(self.loading, read=len(self.table))
+            return self.loading._replace(read=len(self.table))
         counts = self.table.counts
         return StateCounts(
             self.total(RUNNING),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(slots=True)
@@ -29,8 +30,7 @@ class Connection:
     attempts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StateCounts:
+class StateCounts(NamedTuple):
     """How many jobs are in which state; ``read`` of them are in the table, fewer while it is
     loaded.
     """

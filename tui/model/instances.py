@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.model import format as fmt
 from tui.model.jobid import f58
@@ -21,8 +20,7 @@ BRANCHES: Final = ("├─ ", "└─ ", "│  ", "   ")
 ASCII_BRANCHES: Final = ("|- ", "`- ", "|  ", "   ")
 
 
-@dataclass(frozen=True, slots=True)
-class InnerInstance:
+class InnerInstance(NamedTuple):
     """A running job that is an instance, as its parent tells of it."""
 
     jobid: int
@@ -34,8 +32,7 @@ class InnerInstance:
     ntasks: int
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceLook:
+class InstanceLook(NamedTuple):
     """What one instance has: how many jobs in which state, and the instances in it; ``trouble``
     says why that is not known.
     """
@@ -45,8 +42,7 @@ class InstanceLook:
     trouble: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InnerLine:
+class InnerLine(NamedTuple):
     """One line of the tree. ``path`` are the ids of the jobs on the way to it, none for the
     outermost; ``branch`` is what is drawn before its name.
     """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from tui.model import format as fmt
 
@@ -13,8 +12,7 @@ TYPE_ABOVE: Final = 20
 """From more things than this on, the number has to be typed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """Whether to do ``verb`` (``Drain``) to the things called ``names``, each a ``noun``.
 
     ``prompt`` asks for a text (a reason, a value), ``given`` is what it begins with, and it may be

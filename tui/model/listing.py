@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from operator import itemgetter
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 Row = TypeVar("Row")
 Key = Hashable
@@ -21,8 +21,7 @@ END: Final = "\n"
 _TERM: Final = re.compile(r'(-?)(?:([a-z]+):)?("[^"]*"|\S+)')
 
 
-@dataclass(frozen=True)
-class ListColumn(Generic[Row]):
+class ListColumn(NamedTuple, Generic[Row]):
     """One column: what it is called, the least ``width`` it needs in cells, its share of what is
     left (``grow``), its text and what it is sorted by, None for the text itself.
 

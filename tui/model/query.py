@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import compress
 from operator import or_
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
 from flux.job.query.match import depends_on_time, letters_search, may_be_id, predicate
@@ -28,8 +27,7 @@ Test = Callable[[int], bool]
 UNKNOWN: Final = float("nan")
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A parsed filter. ``live`` is true if time alone can change what it matches."""
 
     text: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.model import format as fmt
 from tui.model.intent import SHOWN, many
@@ -16,8 +15,11 @@ if TYPE_CHECKING:
     from tui.model.states import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+SMALLEST: Final = (34, 10)
+"""Cells across and down that a question needs to show all of its answers."""
+
+
+class Question(NamedTuple):
     """Whether to do ``verb`` (``Cancel``, ``Send SIGTERM to``) to those of ``selection`` that are
     in one of ``statuses``; ``asked`` were when the question was put, and some may leave meanwhile.
     """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.model import format as fmt
 from tui.model.jobid import f58
@@ -19,8 +18,7 @@ _NAME: Final = 32
 """Letters of a name that a question has room for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(NamedTuple):
     """Jobs that were ``marked``, or the one or the set under the cursor; which of them something
     can be done to is looked up anew each time, for they go on.
     """

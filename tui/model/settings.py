@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from flux.job.query.fields import nearest
 from flux.toml_positions import key_lines
@@ -31,8 +31,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
 _AT: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)\Z", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class SavedView:
+class SavedView(NamedTuple):
     """A way to look at the jobs: what is not given stays as it is."""
 
     name: str
@@ -42,8 +41,7 @@ class SavedView:
     group: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotifyRules:
+class NotifyRules(NamedTuple):
     """How the end of watched jobs is told; ``failures`` is a query of jobs whose failing is told
     without being watched, ``every`` the seconds between two tellings at least.
     """
@@ -56,16 +54,17 @@ class NotifyRules:
     every: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceTab:
+NOTIFY_RULES: Final = NotifyRules()
+
+
+class InstanceTab(NamedTuple):
     """An instance to show in a tab of its own."""
 
     uri: str
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnCommand:
+class OwnCommand(NamedTuple):
     """A command of the user's, for the jobs that are marked or under the cursor."""
 
     name: str
@@ -91,7 +90,7 @@ class TopSettings:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     themes: Mapping[str, ColourTheme] = field(default_factory=dict)
     views: Mapping[str, SavedView] = field(default_factory=dict)
-    notify: NotifyRules = NotifyRules()
+    notify: NotifyRules = NOTIFY_RULES
     instances: tuple[InstanceTab, ...] = ()
     commands: Mapping[str, OwnCommand] = field(default_factory=dict)
     text: str = field(default="", repr=False, compare=False)

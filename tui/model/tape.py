@@ -47,7 +47,7 @@ def state_of(dashboard: Dashboard) -> Iterator[tuple[str, JsonObject]]:
     yield NoteKind.INSTANCE, asdict(dashboard.instance)
     yield NoteKind.JOBS, {"new": True, "jobs": []}
     if dashboard.loading is not None:
-        yield NoteKind.LOADING, {"counts": asdict(dashboard.loading)}
+        yield NoteKind.LOADING, {"counts": dashboard.loading._asdict()}
     yield NoteKind.NOTICES, {"notices": list(dashboard.notices)}
     use = dashboard.utilisation
     if use.known:

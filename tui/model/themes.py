@@ -5,8 +5,8 @@ the screen, the theme says.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,8 +64,7 @@ TERMINAL: Final = (
 _HEX: Final = re.compile(r"#[0-9a-f]{6}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class ColourTheme:
+class ColourTheme(NamedTuple):
     """A colour for each role, as ``#rrggbb``; ``for_256`` has those that stand for them on
     terminals of 256 colours, where the nearest one would not do.
 
@@ -74,7 +73,7 @@ class ColourTheme:
 
     name: str
     colours: Mapping[str, str]
-    for_256: Mapping[str, str] = field(default_factory=dict)
+    for_256: Mapping[str, str] = MappingProxyType({})
     dark: bool = True
     ansi: bool = False
 

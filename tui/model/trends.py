@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass
 from itertools import accumulate
 from math import log2
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -66,8 +65,7 @@ class Delay(NamedTuple):
     most: float
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """What is known of some seconds from ``time`` on; None is a gap."""
 
     time: float
@@ -79,8 +77,7 @@ class Moment:
     rebuilt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TrendWindow:
+class TrendWindow(NamedTuple):
     """A span of history: equal steps of ``step`` seconds from ``start`` on."""
 
     start: float
@@ -139,12 +136,15 @@ class Ring:
         """What was read of bins that are over, and the last of them: most of a chart is the same
         from one second to the next.
         """
+        self._windows: dict[tuple[int, int, int], tuple[Moment, ...]] = {}
+        """What was read since it was written to last: several charts show the same span."""
 
     def slot(self, time: float) -> int | None:
         """Return where the bin of a time is, to write to it: it is made if it is the newest. None
         if it is too old.
         """
         number = int(time) // self.step
+        self._windows.clear()
         if number <= self._read_to:
             self._forget()
         if number > self.newest:
@@ -192,6 +192,19 @@ class Ring:
     def _forget(self) -> None:
         self._read.clear()
         self._read_to = -1
+
+    def window(self, first: int, last: int, group: int) -> tuple[Moment, ...]:
+        """Return the bins ``first`` to ``last``, without that, in groups of so many; the last one
+        may be smaller.
+        """
+        key = (first, last, group)
+        found = self._windows.get(key)
+        if found is None:
+            found = self._windows[key] = tuple(
+                self.moment(number, min(number + group, last))
+                for number in range(first, last, group)
+            )
+        return found
 
     def moment(self, first: int, last: int) -> Moment:
         """Return what is known of the bins ``first`` to ``last``, without that."""
@@ -301,9 +314,6 @@ class Trends:
         group = 1 if bins <= points else -(-bins // max(1, points - 1))
         # Whole groups, always the same ones: else every curve would tremble as time goes on.
         last = int(now) // ring.step + (ring.step > 1)
-        end = -(-last // group) * group
         first = (last - bins) // group * group
-        moments = tuple(
-            ring.moment(number, min(number + group, last)) for number in range(first, end, group)
-        )
+        moments = ring.window(first, last, group)
         return TrendWindow(float(first * ring.step), group * ring.step, moments)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.model import format as fmt
 from tui.model import reasons
@@ -21,8 +20,7 @@ _TOLD: Final = 10_000
 """Failures that are remembered as told."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndOfJob:
+class EndOfJob(NamedTuple):
     """A job that ended; ``why`` is empty for one that was completed."""
 
     jobid: int
@@ -32,8 +30,7 @@ class EndOfJob:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """Jobs to tell of at once."""
 
     jobs: tuple[EndOfJob, ...]

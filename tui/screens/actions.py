@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from flux.job.why import signal_name
 from tui.model.jobid import f58
-from tui.model.question import Question, jobs
+from tui.model.question import SMALLEST, Question, jobs
 from tui.model.states import ACTIVE, RUNNING, Status
-from tui.screens.confirm import SMALLEST, ConfirmScreen
 from tui.screens.live import LiveScreen
-from tui.screens.prompt import MenuScreen
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -88,6 +86,8 @@ class ActingScreen(LiveScreen):
                 (str(int(number)), number.name, f"{int(number):>2}   {meaning}")
                 for number, meaning in SIGNALS
             ]
+            from tui.screens.prompt import MenuScreen
+
             self.app.push_screen(MenuScreen("Which signal?", signals), chosen)
 
     def _ask(
@@ -106,6 +106,8 @@ class ActingScreen(LiveScreen):
             if yes and jobids:
                 work = self._act(done, selection, jobids, act)
                 self.app.run_worker(work, exit_on_error=False, group="actions")
+
+        from tui.screens.confirm import ConfirmScreen
 
         self.app.push_screen(ConfirmScreen(question, self.glyphs is palette.ASCII), answered)
 

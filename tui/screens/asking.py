@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from tui.screens.confirm import SMALLEST
+from tui.model.question import SMALLEST
 from tui.screens.intent import IntentScreen
 from tui.screens.reading import UNEXPECTED, ReadingScreen
 

@@ -21,7 +21,6 @@ from tui.model.changes import (
 from tui.model.jobid import f58
 from tui.model.states import ACTIVE, DONE, PENDING, Status
 from tui.screens.actions import ActingScreen
-from tui.screens.prompt import MenuScreen, PromptScreen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,6 +77,8 @@ class ChangingScreen(ActingScreen):
         async def chosen(action: str | None) -> None:
             if action:
                 await self.run_action(action)
+
+        from tui.screens.prompt import MenuScreen
 
         self.app.push_screen(MenuScreen("What is to be done?", choices), chosen)
 
@@ -260,6 +261,8 @@ class ChangingScreen(ActingScreen):
                 then(text, chosen)
             else:
                 self._warn(needs[1])
+
+        from tui.screens.prompt import PromptScreen
 
         what = f"{title} {chosen.name_of(chosen.able(needs[0]))}?"
         self.app.push_screen(PromptScreen(what, note, check=check), answered)

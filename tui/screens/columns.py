@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 from tui.model import format as fmt
 from tui.model.columns import COLUMNS
 from tui.screens.live import LiveScreen
+from tui.screens.sparing import Sparing
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class ChoosingScreen(LiveScreen):
         self.app.push_screen(ColumnsScreen(self.dashboard.columns, self.glyphs), answered)
 
 
-class ColumnsScreen(ModalScreen[tuple[Choice] | None]):
+class ColumnsScreen(Sparing, ModalScreen[tuple[Choice] | None]):
     """Lists all columns, those that are shown first and in their order; gives None if it is taken
     back.
     """

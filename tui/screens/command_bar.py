@@ -15,6 +15,7 @@ from textual.widgets import Input, Label, Static
 from tui.flux_words import FluxWord
 from tui.model import format as fmt
 from tui.model.commands import VERBS
+from tui.screens.sparing import Sparing
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ PAUSE: Final = 0.12
 """Seconds without a key after which a sub-command is asked what its words may become."""
 
 
-class CommandBar(ModalScreen[str | None]):
+class CommandBar(Sparing, ModalScreen[str | None]):
     """Gives the line that was typed, or None if it was taken back.
 
     ``known`` says at once where the last word of a line begins and what it may become, None if only

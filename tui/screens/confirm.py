@@ -11,18 +11,17 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
 from tui.model.intent import TYPE_ABOVE
+from tui.screens.sparing import Sparing
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from tui.model.question import Question
 
-SMALLEST: Final = (34, 10)
-"""Cells across and down that a question needs to show all of its answers."""
 REFRESH_SECONDS: Final = 0.5
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Sparing, ModalScreen[bool]):
     """Says what will happen to how many jobs, and stays true while they go on; gives True only if
     that is meant: by the second button, or by the number typed and Enter.
     """

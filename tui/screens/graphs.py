@@ -13,7 +13,7 @@ from tui.model import format as fmt
 from tui.screens.zooming import ZoomingScreen
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.graph import Graph
-from tui.widgets.graphs import CORES, DEPTH, GRAPHS, LAUNCH, RATES, WAIT, span_name
+from tui.widgets.graphs import CORES, DEPTH, GRAPHS, LAUNCH, RATES, WAIT, GraphKind, span_name
 from tui.widgets.header import Banner
 from tui.widgets.painted import Painted
 from tui.widgets.palette import BRIGHT, DIM, SOFT
@@ -80,12 +80,12 @@ class GraphsScreen(ZoomingScreen):
         for row in ROWS:
             with Horizontal(classes="graph-row"):
                 for cell in row:
-                    if isinstance(cell, tuple):
+                    if isinstance(cell, GraphKind):
+                        yield Graph(cell, model, glyphs)
+                    else:
                         with Vertical():
                             for kind in cell:
                                 yield Graph(kind, model, glyphs)
-                    else:
-                        yield Graph(cell, model, glyphs)
         yield ReadingLine(model, glyphs, id="graph-reading")
         yield self.message_line()
         yield KeysFooter(glyphs.more)

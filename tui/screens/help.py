@@ -13,6 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
+from tui.screens.sparing import Sparing
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _ON_JOBS: Final = frozenset(
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Sparing, ModalScreen[None]):
     """Lists the bindings of ``about``, and the filter language where it applies; ``changing`` are
     actions that change something.
     """

@@ -12,13 +12,15 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
+from tui.screens.sparing import Sparing
+
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from tui.model.intent import Intent
 
 
-class IntentScreen(ModalScreen[str | None]):
+class IntentScreen(Sparing, ModalScreen[str | None]):
     """Says what will be done to what; gives the text that was typed, empty if none was asked for,
     and None if it is not to be done.
     """

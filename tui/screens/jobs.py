@@ -148,8 +148,8 @@ class JobsScreen(
             if widget.display or kind is Banner:
                 widget.update()
         if self.has_class("roomy"):
-            for panel in self.query(Panel):
-                if panel.display:
+            for panel in self.query_one("#panels").children:
+                if isinstance(panel, Panel) and panel.display:
                     panel.update()
         self.query_one(JobTableHeading).update()
         self.table.update()

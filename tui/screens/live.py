@@ -10,13 +10,14 @@ from textual.screen import Screen
 
 from tui.feed.base import Playback
 from tui.outside import HasTerminal
+from tui.screens.sparing import Sparing
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.slider import Slider
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from textual.events import Resize
+    from textual.events import Resize, ScreenResume
     from textual.geometry import Size
 
     from tui.feed.base import Feed
@@ -85,7 +86,7 @@ class Top(HasTerminal, Protocol):
         """End an inner instance's session."""
 
 
-class LiveScreen(Screen[None]):
+class LiveScreen(Sparing, Screen[None]):
     """A screen that draws from the model of one instance: the one on the screen when it opened."""
 
     _session: Session | None = None
@@ -141,6 +142,8 @@ class LiveScreen(Screen[None]):
     Textual calls a screen mounted before its parts are, and the repaint timer runs meanwhile.
     """
 
+    _was_covered = False
+
     def shape(self, size: Size) -> dict[str, bool]:
         """Return which classes of the style sheet a screen of that size has."""
         return {}
@@ -169,8 +172,15 @@ class LiveScreen(Screen[None]):
         """Return the line for what was just done."""
         return MessageLine(self.dashboard, self.glyphs, lambda: self.top.message)
 
-    def on_screen_resume(self) -> None:
-        """Show at once what happened while another screen was on top."""
+    def on_screen_suspend(self) -> None:
+        """From now on styles may change without this screen."""
+        self._was_covered = True
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Show at once what happened while another screen was on top. Where none has been, the
+        parts of this one have the styles already that Textual would work out once more.
+        """
+        event.refresh_styles = event.refresh_styles and self._was_covered
         if self.composed:
             self.live_update()
 

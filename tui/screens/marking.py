@@ -12,7 +12,6 @@ from tui.model.query import Query, QueryError
 from tui.model.question import jobs
 from tui.model.selection import targets
 from tui.screens.changing import ChangingScreen
-from tui.screens.prompt import PromptScreen
 from tui.widgets.footing import MarksLine
 from tui.widgets.job_table import JobTableView
 
@@ -115,6 +114,8 @@ class MarkingScreen(ChangingScreen):
                 self.mark(Query.parse(text))
 
         note = "state:failed user:alice t>5m; marks stay on what is marked already"
+        from tui.screens.prompt import PromptScreen
+
         self.app.push_screen(PromptScreen("Mark which jobs?", note, check=check), answered)
 
     def mark(self, query: Query) -> None:

@@ -12,6 +12,7 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from tui.model import format as fmt
+from tui.screens.sparing import Sparing
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class PromptScreen(ModalScreen[str | None]):
+class PromptScreen(Sparing, ModalScreen[str | None]):
     """Asks for a line; gives None if it is taken back.
 
     ``check`` returns what is wrong with a text, an empty string if nothing is: Enter is taken only
@@ -83,7 +84,7 @@ class PromptScreen(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class MenuScreen(ModalScreen[str | None]):
+class MenuScreen(Sparing, ModalScreen[str | None]):
     """Asks for one of ``choices``, each a value, what it is called and what there is to say of it,
     beginning at ``current``; gives the value, or None if none is chosen.
     """

@@ -13,6 +13,7 @@ from tui.screens.live import LiveScreen
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from textual.events import ScreenResume
     from textual.worker import Worker
 
     Work = Callable[[], Coroutine[None, None, None]]
@@ -81,7 +82,7 @@ class ReadingScreen(LiveScreen):
         """Read now."""
         self._again.set()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: ScreenResume) -> None:
         """Read at once when this screen is on top again."""
         # Textual calls the handler of each class by itself.
         self._again.set()

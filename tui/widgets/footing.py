@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -114,8 +114,7 @@ ALWAYS: Final = ("help", "leave", "back", "quit")
 """Actions whose keys are shown however little room there is."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShownKey:
+class ShownKey(NamedTuple):
     """A key of the footer: what is written, what it does, and what it is good for."""
 
     key: str

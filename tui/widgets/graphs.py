@@ -5,8 +5,7 @@ of its axis and its span.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.text import Text
 
@@ -18,13 +17,16 @@ from tui.widgets.chart import Area, Stack, nice_top
 from tui.widgets.palette import BRIGHT, DIM, SOFT, Glyphs, status_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tui.model.dashboard import Dashboard
 
 
-@dataclass(frozen=True, slots=True)
-class GraphKind:
+LayerValue = tuple[str, str, str]
+"""Name of a layer, its value as it is written, its colour."""
+
+
+class GraphKind(NamedTuple):
     """One thing to draw: the ``layers`` that are stacked, from below, by name and colour; ``read``
     takes their heights out of a moment and ``write`` writes one with its unit.
     """
@@ -165,7 +167,7 @@ class Plot:
         area = Area((), width, 1, self.glyphs)
         return self.window.start + self.window.step * (area.place(column, number) if number else 0)
 
-    def values(self, cursor: float | None) -> list[tuple[str, str, str]]:
+    def values(self, cursor: float | None) -> list[LayerValue]:
         """Return names, values and colours of the layers at a time: of the newest that is known for
         None.
         """
@@ -195,7 +197,7 @@ class Plot:
         )
 
 
-def legend(values: list[tuple[str, str, str]], glyphs: Glyphs, width: int) -> Text:
+def legend(values: Sequence[LayerValue], glyphs: Glyphs, width: int) -> Text:
     """Return the layers with their values, as many as fit."""
     text = Text()
     for name, value, colour in values:

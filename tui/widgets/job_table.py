@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from rich.segment import Segment
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["JobTableHeading", "JobTableView", "cell"]
 
 SCROLL_BAR: Final = 1
+
+
+@lru_cache(maxsize=8)
+def _without_job(text: str, width: int) -> Strip:
+    """Return a line of that many cells under the jobs: a screen has many that are all alike."""
+    return Strip([Segment(text, style(palette.DIM))], width)
 
 
 class JobTableHeading(Widget):
@@ -256,9 +263,9 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         """Have those cells painted anew that look different by now."""
         self._ahead.clear()
         self._paint.count_marks()
-        place = self.scroll_offset.y, self.scrollable_content_region.width
+        place = self._place
         for y in range(self.size.height):
-            old, new = self._shown.get(y), self._line(y)
+            old, new = self._shown.get(y), self._line(y, *place)
             span = (0, new.cell_length) if old is None else changed_span(old, new)
             if span is not None:
                 self._ahead[y] = (place, new)
@@ -295,19 +302,22 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         """Draw one line of the table."""
         place, line = self._ahead.pop(y, (None, None))
-        if line is None or place != (self.scroll_offset.y, self.scrollable_content_region.width):
-            line = self._line(y)
+        here = self._place
+        if line is None or place != here:
+            line = self._line(y, *here)
         self._shown[y] = line
         return line
 
-    def _line(self, y: int) -> Strip:
-        index = y + self.scroll_offset.y
-        lines, width = self.dashboard.lines, self.scrollable_content_region.width
+    @property
+    def _place(self) -> tuple[int, int]:
+        """The first line in sight, and the cells that a line has."""
+        return self.scroll_offset.y, self.scrollable_content_region.width
+
+    def _line(self, y: int, top: int, width: int) -> Strip:
+        index, lines = y + top, self.dashboard.lines
         if index >= len(lines):
             text = self._empty_text() if y == 1 and not len(lines) else ""
-            return Strip(
-                [Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width
-            )
+            return _without_job(cell(text, width, False, self.glyphs.more), width)
         return self._paint.line(lines.at(index), index == self.cursor).adjust_cell_length(
             width, style(palette.TEXT)
         )

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.style import Style
 
@@ -72,8 +71,7 @@ JOB_COLOURS: Final[tuple[str, ...]] = (
 """Colours that tell jobs apart that are side by side on a node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(NamedTuple):
     """The signs drawn: bars, dots, arrows."""
 
     spark: str

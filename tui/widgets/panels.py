@@ -4,6 +4,7 @@ Each has a curve over the span that ``+`` and ``-`` choose, as high as there is 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tui.model.dashboard import Dashboard
     from tui.model.nodestrip import NodeUse
+    from tui.widgets.graphs import LayerValue
 
 _IN_USE, _FREE, _DRAINED, _DOWN = range(4)
 _WIDEST: Final = 16
@@ -91,10 +93,14 @@ class ThroughputPanel(Panel):
 
 def rates(dashboard: Dashboard, now: float) -> Text:
     """Return the mean rates over 10 seconds, 1 and 5 minutes."""
+    return _rates(*(mean_rate(dashboard, now, window) for window in (10, 60, 300)))
+
+
+@lru_cache(maxsize=8)
+def _rates(short: str, middle: str, long: str) -> Text:
     text = Text()
-    for word, window in (("10s", 10), ("1m", 60), ("5m", 300)):
-        text.append(f"{word} ", DIM)
-        text.append(f"{mean_rate(dashboard, now, window)}   ", f"bold {BRIGHT}")
+    for word, rate in (("10s", short), ("1m", middle), ("5m", long)):
+        text.append(f"{word} ", DIM).append(f"{rate}   ", f"bold {BRIGHT}")
     return text
 
 
@@ -139,13 +145,14 @@ class LatencyPanel(Panel):
         found = [curve] if curve else []
         return [
             *(line for lines in found for line in lines),
-            _figures("start", self.plot, width, self.glyphs),
-            _figures("wait", self._waits, width, self.glyphs),
+            _figures("start", tuple(self.plot.values(None)), width, self.glyphs),
+            _figures("wait", tuple(self._waits.values(None)), width, self.glyphs),
         ]
 
 
-def _figures(name: str, plot: Plot, width: int, glyphs: Glyphs) -> Text:
-    return Text.assemble((f"{name:<6}", DIM), legend(plot.values(None), glyphs, width - 6))
+@lru_cache(maxsize=16)
+def _figures(name: str, values: tuple[LayerValue, ...], width: int, glyphs: Glyphs) -> Text:
+    return Text.assemble((f"{name:<6}", DIM), legend(values, glyphs, width - 6))
 
 
 def cores_text(dashboard: Dashboard) -> Text:

@@ -20,32 +20,14 @@ def changed_span(old: Strip, new: Strip) -> tuple[int, int] | None:
     """Return the first differing cell of two drawings and the one after the last, None if they look
     the same.
     """
-    former, latter = list(old), list(new)
-    if former == latter:
+    if old is new or old == new:
         return None
-    # Most pieces are as they were: only those between the first and the last that are not are
-    # looked at cell by cell.
-    start, most_alike = 0, min(len(former), len(latter))
-    while start < most_alike and former[start] == latter[start]:
-        start += 1
-    end = 0
-    while end < most_alike - start and former[-1 - end] == latter[-1 - end]:
-        end += 1
-    before = _cells(former[start : len(former) - end])
-    after = _cells(latter[start : len(latter) - end])
-    if end and len(before) != len(after):  # what follows is alike, but elsewhere
-        before += _cells(former[-end:])
-        after += _cells(latter[-end:])
-    span = _span(before, after)
-    offset = sum(segment.cell_length for segment in former[:start])
-    return span and (offset + span[0], offset + span[1])
-
-
-def _span(before: Cells, after: Cells) -> tuple[int, int] | None:
+    begin, one, other = _without_same_ends(old, new)
+    before, after = _cells(one), _cells(other)
     most, least = max(len(before), len(after)), min(len(before), len(after))
     first = next((i for i in range(least) if before[i] != after[i]), least)
     if len(before) != len(after):
-        return first, most
+        return begin + first, begin + most
     if first == most:
         return None
     last = next(i for i in range(most - 1, first - 1, -1) if before[i] != after[i])
@@ -54,7 +36,24 @@ def _span(before: Cells, after: Cells) -> tuple[int, int] | None:
         first -= 1
     while last + 1 < most and not (before[last + 1][0] and after[last + 1][0]):
         last += 1
-    return first, last + 1
+    return begin + first, begin + last + 1
+
+
+def _without_same_ends(old: Strip, new: Strip) -> tuple[int, list[Segment], list[Segment]]:
+    """Return the segments of two drawings without those that are the same at the left of both, and
+    at the right if they are equally long; before them, how many cells those at the left are.
+    """
+    one, other = list(old), list(new)
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    if same is None:
+        same = min(len(one), len(other))
+    begin = sum(segment.cell_length for segment in one[:same])
+    one, other = one[same:], other[same:]
+    if old.cell_length == new.cell_length:
+        while one and other and one[-1] == other[-1]:
+            one.pop()
+            other.pop()
+    return begin, one, other
 
 
 def _cells(segments: Iterable[Segment]) -> Cells:

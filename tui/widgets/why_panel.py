@@ -50,6 +50,7 @@ class WhyPanel(Painted):
         self.bordered = True
         """Whether there is room for a border all round; else one at the left has to do."""
         self._keys = keys
+        self._frame: tuple[object, ...] = ()
 
     def show(self, card: Card | None) -> None:
         """Show a card, nothing for None."""
@@ -57,6 +58,13 @@ class WhyPanel(Painted):
         self.display = card is not None
         if card is None:
             return
+        frame = (card.status, card.title, self.bordered)
+        if frame != self._frame:
+            self._frame = frame
+            self._put_frame(card)
+        self.update()
+
+    def _put_frame(self, card: Card) -> None:
         plain, colour = self.glyphs is palette.ASCII, status_colour(card.status)
         if self.bordered:
             self.styles.border = ("ascii" if plain else "round", colour)
@@ -65,7 +73,6 @@ class WhyPanel(Painted):
             self.styles.border_left = ("ascii" if plain else "outer", colour)
         self.border_title = fmt.printable(card.title)
         self.styles.border_title_color = colour
-        self.update()
 
     def lines(self, width: int) -> list[Text]:
         """Return the card's lines, wrapped, and the keys that help."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +58,7 @@ class QueryError(ValueError):
         return " " * self.start + "^" * (self.end - self.start)
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """``field op value``; ``value`` is without its quotes, ``start`` and ``end`` are its place in
     the text, ``value_start`` that of the value as written. A value that is missing yet is empty.
     """
@@ -73,8 +72,7 @@ class Term:
     quoted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word without a field; an empty one says nothing."""
 
     value: str
@@ -106,8 +104,7 @@ class Either:
 Node: TypeAlias = Term | Word | Negation | Every | Either
 
 
-@dataclass(frozen=True, slots=True)
-class _QueryToken:
+class _QueryToken(NamedTuple):
     kind: str
     start: int
     end: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ def test_the_page_has_the_role(role: str) -> None:
     assert f"`{role}`" in PAGE
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(UNICODE)])
+@pytest.mark.parametrize("name", UNICODE._fields)
 def test_the_page_has_the_sign(name: str) -> None:
     signs = getattr(UNICODE, name)
     if isinstance(signs, str):
