@@ -76,7 +76,8 @@ def test_jobs_by_name_place_time_and_order(instance: Instance) -> None:
 def test_logs_for_people(instance: Instance) -> None:
     jobid = lines(instance, "submit", "true")[0]
     followed = lines(instance, "job", "eventlog", "-H", "-F", jobid)
-    assert followed[0].startswith("[") and " submit " in followed[0]
+    assert followed[0].startswith("[")
+    assert " submit " in followed[0]
     assert followed[-1].endswith(" clean")
     waited = lines(instance, "job", "wait-event", "-W", "-p", "exec", jobid, "shell.init")
     assert " shell.init " in waited[0]
@@ -135,3 +136,50 @@ def test_start_with_attributes_and_settings() -> None:
     wrong = start("--conf=tbon.nope=1", "true")
     assert (wrong.returncode, "tbon.nope: unknown key" in wrong.stderr) == (1, True)
     assert "two places" in start("--sysconfig", "-c", "x", "true").stderr
+
+
+HOUSEKEEPING = """
+[job-manager.housekeeping]
+command = ["sh", "-c", '''
+echo $FLUX_JOB_ID $FLUX_JOB_RANKS >>{log}
+test -e {gate}.$(flux getattr rank) || sleep 100
+''']
+release-after = "1ms"
+"""
+
+
+def test_what_runs_when_a_job_is_over_holds_its_nodes(tmp_path: pathlib.Path) -> None:
+    config, log, gate = tmp_path / "h.toml", tmp_path / "log", tmp_path / "gate"
+    config.write_text(HOUSEKEEPING.format(log=log, gate=gate))
+    (tmp_path / "gate.0").touch()  # it ends at once there
+    script = """
+        flux run -N2 true
+        flux housekeeping list
+        until test "$(flux resource list -n -s free -o '{ranks}')" = 0; do sleep 0.1; done
+        flux housekeeping list -n -o '{id.f58} {ranks} {pending.ranks} {nnodes}'
+        flux job last
+        flux module reload sched-simple
+        flux resource list -n -s allocated -o '{ranks}'
+        flux housekeeping list --json -i 0
+        flux housekeeping kill -j $(flux job last) -s KILL -t 1
+        until test "$(flux resource list -n -s free -o '{ranks}')" = 0-1; do sleep 0.1; done
+        flux housekeeping list
+        flux housekeeping kill
+        """
+    done = start("-s2", f"--config-path={config}", "sh", "-c", script)
+    shown = done.stdout.splitlines()
+    assert shown[0].split() == ["JOBID", "NNODES", "#ACTIVE", "RUNTIME", "NODELIST"]
+    jobid, held, pending, nnodes = shown[2].split()
+    assert (held, pending, nnodes) == ("1", "1", "1")
+    assert shown[3] == jobid
+    assert shown[4] == "1"  # a scheduler that comes later knows what is held
+    assert shown[5].split()[0] == "JOBID"
+    assert len(shown) == 6
+    assert "specify at least one of" in done.stderr
+    assert [line.split()[1] for line in log.read_text().splitlines()] == ["0-1", "0-1"]
+
+
+def test_a_command_that_tidies_up_is_checked() -> None:
+    wrong = start("--conf=job-manager.housekeeping.command=true", "true")
+    assert "job-manager.housekeeping.command" in wrong.stderr
+    assert wrong.returncode == 1
