@@ -183,3 +183,19 @@ def test_a_command_that_tidies_up_is_checked() -> None:
     wrong = start("--conf=job-manager.housekeeping.command=true", "true")
     assert "job-manager.housekeeping.command" in wrong.stderr
     assert wrong.returncode == 1
+
+
+def test_key_value_store_and_queues(instance: Instance) -> None:
+    root = lines(instance, "kvs", "put", "-b", "options.a=1")
+    assert root == lines(instance, "kvs", "getroot", "-b")
+    lines(instance, "kvs", "eventlog", "append", "-t", "90", "options.log", "one")
+    lines(instance, "kvs", "eventlog", "append", "-t", "90.5", "options.log", "two")
+    first, second = lines(instance, "kvs", "eventlog", "get", "-H", "options.log")
+    assert first.endswith(":01] one")
+    assert second == "[  +0.500000] two"
+    shown = lines(instance, "kvs", "eventlog", "wait-event", "-H", "-v", "options.log", "two")
+    assert shown == [first, second]
+    assert lines(instance, "queue", "disable", "--quiet", "-m", "a test") == []
+    assert lines(instance, "queue", "enable", "--quiet") == []
+    lines(instance, "cron", "interval", "-N", "named", "1h", "true")
+    assert "named" in instance.run("cron", "list").stdout
