@@ -14,7 +14,7 @@ from fluxctl.command import echo
 from fluxctl.errors import CommandError
 from fluxctl.job_fields import attributes_of
 from fluxctl.job_rows import job_facts
-from fluxctl.job_selection import query_of
+from fluxctl.jobs_request import query_of
 from fluxctl.json_output import print_json_lines
 
 if TYPE_CHECKING:

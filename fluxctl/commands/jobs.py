@@ -15,7 +15,6 @@ from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.job_fields import attributes_of, parse_format
 from fluxctl.job_rows import Table, jobs_of_stdin, line_width
-from fluxctl.job_selection import check, is_filtered, query_of
 from fluxctl.jobs_list import (
     WITH_REASONS,
     Listing,
@@ -25,6 +24,7 @@ from fluxctl.jobs_list import (
     with_reasons,
 )
 from fluxctl.jobs_options import ARRANGEMENT, CONDITIONS, Arrangement, Order
+from fluxctl.jobs_request import check, is_filtered, query_of
 from fluxctl.json_output import json_option
 from fluxctl.option_groups import with_options
 from fluxctl.option_types import COUNT
