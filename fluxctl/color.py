@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeVar
 
 import click
@@ -45,15 +45,15 @@ def color_option(*names: str) -> Callable[[F], F]:
     )
 
 
-def with_color_told(args: list[str]) -> list[str]:
-    """Return arguments in which ``--color`` does not take a word that is no value of it: such as
-    the job id in ``flux job eventlog --color ID``.
+def with_color_told(args: list[str], names: Sequence[str] = ("--color",)) -> list[str]:
+    """Return arguments in which ``--color``, or another of its ``names``, does not take a word that
+    is no value of it: such as the job id in ``flux job eventlog --color ID``.
     """
     found: list[str] = []
     for index, word in enumerate(args):
         if word == "--":
             return [*found, *args[index:]]
-        alone = word == "--color" and args[index + 1 : index + 2] not in [[when] for when in WHEN]
+        alone = word in names and args[index + 1 : index + 2] not in [[when] for when in WHEN]
         found.append("--color=always" if alone else word)
     return found
 

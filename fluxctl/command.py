@@ -124,8 +124,9 @@ class UsageReports(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, see click. Raises CommandError for a usage error."""
-        if any(param.name == "color" for param in self.params):
-            args = with_color_told(args)
+        for param in self.params:
+            if param.name == "color":
+                args = with_color_told(args, param.opts)
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as exc:

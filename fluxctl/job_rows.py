@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
 from fluxctl.color import RESET, begin
 from fluxctl.command import echo
 from fluxctl.errors import CommandError
+from fluxctl.job_tree import cut
 from fluxctl.json_output import print_json_lines
 from fluxctl.standard_input import announce
 
@@ -35,7 +37,16 @@ def role_of(job: JobInfo) -> Role:
     return _ROLES.get(job.result_id, "")
 
 
-def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
+def line_width(asked: int | None) -> int | None:
+    """Return after how many characters lines are cut if ``--width`` is ``asked``, 0 for the
+    terminal's; None for not at all.
+    """
+    if asked != 0:
+        return asked
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool, width: int | None) -> None:
     """Print the rows in pieces, so that the first ones appear at once and a reader that stops early
     costs little.
     """
@@ -45,7 +56,7 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
         try:
             for job in jobs[start : start + _ROWS_AT_ONCE]:
                 paint = begin(role_of(job)) if color else ""
-                line = format_row(job)
+                line = cut(format_row(job), width)
                 lines.append(f"{paint}{line}\n{RESET}" if paint else f"{line}\n")
         except ValueError as exc:
             write("".join(lines))
@@ -56,13 +67,19 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
 
 class Table:
     """The output: a header, if any, before the first rows, then rows as they come; ``shown`` is
-    their number.
+    their number. Lines are cut after ``width`` characters, unless that is None.
     """
 
     def __init__(
-        self, layout: JobInfoFormat, as_json: bool, color: bool, header: str | None
+        self,
+        layout: JobInfoFormat,
+        as_json: bool,
+        color: bool,
+        header: str | None,
+        width: int | None = None,
     ) -> None:
         self._layout = layout
+        self._width = width
         self.as_json = as_json
         self.color = color
         self.header = header
@@ -71,7 +88,7 @@ class Table:
     def _begin(self) -> None:
         """Print the header, which waits for an answer: an error has none."""
         if self.header is not None:
-            echo(self.header)
+            echo(cut(self.header, self._width))
             self.header = None
 
     def show(self, jobs: list[JobInfo]) -> None:
@@ -81,7 +98,7 @@ class Table:
         if self.as_json:
             print_json_lines(map(job_facts, jobs))
         else:
-            _print(jobs, self._layout, self.color)
+            _print(jobs, self._layout, self.color, self._width)
 
     def end(self) -> None:
         """Print what is left to print."""

@@ -14,4 +14,7 @@ class Selection(TypedDict):
     count: int
     queues: str | None
     filters: str | None
+    since: str | None
+    name: str | None
+    include: str | None
     jobids: tuple[str, ...]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Reasons = Callable[[Flux, list[JobInfo]], None]
     """Adds to jobs why they wait."""
 
-NEEDED = ("userid", "state", "result", "queue", "t_run", "t_cleanup", "t_inactive")
+NEEDED = ("userid", "state", "result", "queue", "name", "t_run", "t_cleanup", "t_inactive")
 """What has to be known of a job beside what is shown of it."""
 
 _PAUSE = 0.1

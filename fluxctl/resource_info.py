@@ -9,7 +9,8 @@ import click
 from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
-from fluxctl.json_output import json_option, print_json
+from fluxctl.json_output import always_json, json_option, print_json
+from fluxctl.option_groups import text_option, with_options
 from fluxctl.python_style import PythonCommand
 from fluxctl.suggestions import suggestion
 
@@ -22,36 +23,61 @@ if TYPE_CHECKING:
 STATES: Final = ("all", "up", "down", "allocated", "free")
 
 
+_CHOICE = [
+    click.Option(
+        ["-s", "--states"],
+        metavar="STATE,...",
+        default="all",
+        help="Resources in these states (default: all).",
+        shell_complete=completions.word_list(lambda: STATES),
+    ),
+    text_option(
+        "-i",
+        "--include",
+        metavar="TARGETS",
+        text="Of these ranks or hosts only.",
+        complete=completions.nodes,
+    ),
+    text_option(
+        "-q",
+        "--queue",
+        "queues",
+        metavar="QUEUE,...",
+        text="Of these queues only.",
+        complete=completions.queue_list,
+    ),
+]
+
+
 @click.command("info", cls=PythonCommand)
-@click.option(
-    "-s",
-    "--states",
-    metavar="STATE,...",
-    default="all",
-    help="Count these states.",
-    shell_complete=completions.word_list(lambda: STATES),
-)
-@click.option(
-    "-i",
-    "--include",
-    metavar="TARGETS",
-    help="Count these ranks or hosts only.",
-    shell_complete=completions.nodes,
-)
-@click.option(
-    "-q",
-    "--queue",
-    "queues",
-    metavar="QUEUE,...",
-    help="Count these queues only.",
-    shell_complete=completions.queue_list,
-)
+@with_options(_CHOICE)
 @json_option()
 def info(states: str, include: str | None, queues: str | None, as_json: bool) -> None:
     """Print how many nodes, cores and GPUs there are.
 
     The states are all, up, down, allocated and free.
     """
+    part = _chosen(states, include, queues)
+    found = {name: getattr(part, name) for name in ("nnodes", "ncores", "ngpus")}
+    if as_json:
+        print_json(found)
+        return
+    echo(f"{found['nnodes']} Nodes, {found['ncores']} Cores, {found['ngpus']} GPUs")
+
+
+@click.command("R", cls=PythonCommand)
+@with_options(_CHOICE)
+@always_json
+def resource_set(states: str, include: str | None, queues: str | None) -> None:
+    """Print resources as R (RFC 20), which ``flux R`` works with.
+
+    The states are all, up, down, allocated and free.
+    """
+    echo(_chosen(states, include, queues).encode())
+
+
+def _chosen(states: str, include: str | None, queues: str | None) -> ResourceSet:
+    """Return the resources that the options mean; raises CommandError."""
     from flux.resource.list import resource_list
 
     h = handle(python_failure)
@@ -63,12 +89,7 @@ def info(states: str, include: str | None, queues: str | None, as_json: bool) ->
     except OSError as exc:
         raise CommandError(f"ERROR: [Errno {exc.errno}] {exc.strerror}") from None
     part = _united(resources, states)
-    part = part.remove_ranks(part.ranks.difference(kept))
-    found = {name: getattr(part, name) for name in ("nnodes", "ncores", "ngpus")}
-    if as_json:
-        print_json(found)
-        return
-    echo(f"{found['nnodes']} Nodes, {found['ncores']} Cores, {found['ngpus']} GPUs")
+    return part.remove_ranks(part.ranks.difference(kept))
 
 
 def _united(resources: SchedResourceList, states: str) -> ResourceSet:

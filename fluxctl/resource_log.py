@@ -18,7 +18,7 @@ from fluxctl.color import color_option
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.completions import words
 from fluxctl.errors import CommandError
-from fluxctl.job.events import EntryFormatter
+from fluxctl.job.events import FORMS, TIMES, EntryFormatter
 from fluxctl.json_output import json_option
 from fluxctl.option_types import duration
 from fluxctl.python_style import PythonCommand
@@ -30,11 +30,8 @@ if TYPE_CHECKING:
     from flux.eventlog import Entry
     from flux.idset import IDset
 
-TIMES: Final = ("raw", "iso", "offset", "human", "reltime")
-FORMS: Final = ("text", "json")
 PLACES: Final = ("idset", "ranks")
 """Keys of an event's context that name ranks."""
-_MINUTE: Final = 60
 
 
 def _failure(text: object) -> CommandError:
@@ -42,26 +39,13 @@ def _failure(text: object) -> CommandError:
 
 
 class ResourceEntries(EntryFormatter):
-    """Turns entries into output; times for people are the minute, then seconds after the first
-    entry of that minute.
-    """
-
-    times = TIMES
-
-    _minute: int | None = None
-    _base = 0.0
+    """Turns entries into output; offsets are as wide as those of flux-core."""
 
     def when(self, timestamp: float) -> str:
         """Return the time of an entry."""
         if self.time_format == "offset":
             return f"{super().when(timestamp):>15}"
-        if self.time_format not in ("human", "reltime"):
-            return super().when(timestamp)
-        minute = int(timestamp // _MINUTE)
-        if minute == self._minute:
-            return f"[{timestamp - self._base:>+11.6f}]"
-        self._minute, self._base = minute, timestamp
-        return time.strftime("[%b%d %H:%M]", time.localtime(timestamp))
+        return super().when(timestamp)
 
 
 def entries(h: Flux, *, follow: bool, seconds: float | None) -> Iterator[Entry]:

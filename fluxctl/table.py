@@ -75,6 +75,7 @@ _OTHER = (
     SubCommand("config", "Read the configuration or have it read again"),
     SubCommand("env", "Print the flux environment or execute a command inside it"),
     SubCommand("exec", "Execute processes across flux ranks"),
+    SubCommand("housekeeping", "list and end what runs on the nodes of jobs that are over"),
     SubCommand("sproc", "list, signal and wait for processes in the background"),
     SubCommand("archive", "Keep files in the KVS for jobs"),
     SubCommand("broker", "Invoke Flux message broker daemon"),

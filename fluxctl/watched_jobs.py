@@ -35,6 +35,8 @@ def is_wanted(job: JobInfo, query: JobList, *, seen: bool = False) -> bool:
         return False
     if query.queues is not None and job.queue not in query.queues:
         return False
+    if query.name is not None and job.name != query.name:
+        return False
     states = job.state_id | (constants.FLUX_JOB_STATE_ACTIVE if seen else 0)
     if query.states and not states & query.states:
         return False

@@ -44,7 +44,10 @@ class ConfigService(Service):
 
         If one refuses, those told before are told the configuration in force, which stays.
         """
-        await self._replace(lambda: load(self.ctx.attrs.get("config.path")))
+        await self._replace(lambda: load(self._attr("config.path"), self._attr("config.update")))
+
+    def _attr(self, name: str) -> str | None:
+        return self.ctx.attrs.get(name)
 
     @request("load")
     async def load(self, req: Request) -> None:

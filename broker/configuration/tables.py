@@ -122,9 +122,22 @@ def _directives(node: Setting) -> tuple[PluginDirective, ...]:
     return tuple(_directive(element) for element in node.elements())
 
 
+class HousekeepingConfig(Struct, frozen=True, rename="kebab"):
+    """``[job-manager.housekeeping]``: the command that runs on the nodes of a job when it is over,
+    empty for none; ``release_after`` is in seconds, None for nodes that are given back together.
+    """
+
+    command: Annotated[tuple[str, ...], texts] = ()
+    release_after: Annotated[float | None, duration] = None
+
+
+def _housekeeping(node: Setting) -> HousekeepingConfig:
+    return read_table(node, HousekeepingConfig)
+
+
 class JobManagerConfig(Struct, frozen=True, rename="kebab"):
-    """``[job-manager]``: plugins, and the limits beyond which inactive jobs are purged, None for no
-    limit.
+    """``[job-manager]``: plugins, what tidies up after jobs, and the limits beyond which inactive
+    jobs are purged, None for no limit.
 
     ``inactive_age_limit`` is in seconds, given as a Flux standard duration; ``inactive_num_limit``
     is how many are kept.
@@ -133,6 +146,7 @@ class JobManagerConfig(Struct, frozen=True, rename="kebab"):
     inactive_age_limit: Annotated[float | None, duration] = None
     inactive_num_limit: Annotated[int | None, integer(0)] = None
     plugins: Annotated[tuple[PluginDirective, ...], _directives] = ()
+    housekeeping: Annotated[HousekeepingConfig, _housekeeping] = HousekeepingConfig()
 
 
 class ResourceEntry(Struct, frozen=True):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def parse_setattr(values: tuple[str, ...]) -> dict[str, str]:
@@ -19,6 +24,22 @@ def parse_setattr(values: tuple[str, ...]) -> dict[str, str]:
             raise CommandError(f"--setattr={value}: an attribute name is required")
         attrs[name] = text
     return attrs
+
+
+def configuration_update(values: Sequence[str]) -> str:
+    """Return the tables that ``--conf`` values make, each adding to those before, as JSON; raises
+    CommandError for one that cannot be read.
+    """
+    from flux.job.options.configuration import BatchConfig
+    from flux.wire import json
+
+    made = BatchConfig()
+    try:
+        for value in values:
+            made.update(value)
+    except ValueError as exc:
+        raise CommandError(f"--conf: {str(exc).removeprefix('--conf: ')}") from None
+    return json.dumps_str(made.config or {})
 
 
 @click.command(
@@ -35,9 +56,16 @@ def parse_setattr(values: tuple[str, ...]) -> dict[str, str]:
     help="Set initial value for broker attribute.",
 )
 @click.option("-c", "--config-path", metavar="PATH", help="Set the broker config directory.")
+@click.option(
+    "--conf", multiple=True, metavar="CONF", help="Update the configuration, as flux start does."
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[INITIAL-PROGRAM [ARGS...]]")
 def command(
-    verbose: int, setattrs: tuple[str, ...], config_path: str | None, command: tuple[str, ...]
+    verbose: int,
+    setattrs: tuple[str, ...],
+    config_path: str | None,
+    conf: tuple[str, ...],
+    command: tuple[str, ...],
 ) -> int:
     """Run a message broker, the daemon of a Flux instance."""
     from broker.config import BrokerOptions
@@ -46,6 +74,8 @@ def command(
     attrs = parse_setattr(setattrs)
     if config_path is not None:
         attrs["config.path"] = config_path
+    if conf:
+        attrs["config.update"] = configuration_update(conf)
     return run_broker(BrokerOptions(attrs, list(command), verbose))
 
 

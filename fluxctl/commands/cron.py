@@ -88,7 +88,7 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
 
 
 @command.command("interval")
-@click.option("-n", "--name", metavar="STRING", help="Name of the entry.")
+@click.option("-N", "-n", "--name", metavar="STRING", help="Name of the entry.")
 @click.option(
     "-a", "--after", metavar="TIME", help="Run the first time after TIME instead of the interval."
 )
@@ -120,7 +120,7 @@ def interval(
 
 
 @command.command("event")
-@click.option("--name", metavar="STRING", help="Name of the entry.")
+@click.option("-N", "--name", metavar="STRING", help="Name of the entry.")
 @click.option("-n", "--nth", metavar="N", type=COUNT, help="Run after each N events.")
 @click.option("-c", "--count", metavar="N", type=COUNT, help="Run N times, then stop.")
 @click.option("-a", "--after", metavar="N", type=COUNT, help="Run the first time after N events.")

@@ -12,6 +12,7 @@ from flux.terminal_text import terminal_line
 from fluxctl.color import Paint, color_option
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.human_times import HumanTimes
 from fluxctl.json_output import json_option
 
 if TYPE_CHECKING:
@@ -33,27 +34,44 @@ _ROLES: dict[str, Role] = {
 @click.option(
     "-f", "--follow", is_flag=True, help="Wait for new entries and print them as they arrive."
 )
+@click.option("-n", "--new", is_flag=True, help="Print new entries only, with --follow.")
+@click.option(
+    "-H", "--human", is_flag=True, help="Print the minute, and the seconds since its first entry."
+)
+@click.option("-d", "--delta", is_flag=True, help="With --human, the seconds since the last entry.")
 @json_option("Print each entry as one line of JSON.")
 @color_option("-L")
-def command(clear: bool, read_clear: bool, follow: bool, as_json: bool, color: str) -> None:
+def command(
+    clear: bool,
+    read_clear: bool,
+    follow: bool,
+    new: bool,
+    human: bool,
+    delta: bool,
+    as_json: bool,
+    color: str,
+) -> None:
     """Print the log of the local broker."""
     import errno
     import os
 
     from flux.constants import FLUX_RPC_STREAMING
 
-    paint = Paint(color)
+    if delta and not human:
+        raise CommandError("--delta can only be used with --human")
+    shown = _Lines(Paint(color), HumanTimes(delta=delta) if human else None)
+    asked = {"follow": follow} | ({"nobacklog": True} if new else {})
     with handle() as h:
         if clear:
             h.rpc("log.clear").get()
         if not clear or follow:
-            rpc = h.rpc("log.dmesg", {"follow": follow}, flags=FLUX_RPC_STREAMING)
+            rpc = h.rpc("log.dmesg", asked, flags=FLUX_RPC_STREAMING)
             if read_clear and follow:  # served after all that was there has been sent
                 cleared = h.rpc("log.clear")
             try:
                 while True:
                     line = rpc.get_str() or ""
-                    echo(_json(line) if as_json else _readable(line, paint), raw=True)
+                    echo(_json(line) if as_json else shown.text(line), raw=True)
                     rpc.reset()
                     if follow:
                         sys.stdout.flush()
@@ -67,14 +85,32 @@ def command(clear: bool, read_clear: bool, follow: bool, as_json: bool, color: s
                 (cleared if follow else h.rpc("log.clear")).get()
 
 
-def _readable(line: str, paint: Paint) -> str:
-    """Return a log line for a person, in the color of its severity; one of another form as it
-    is.
+class _Lines:
+    """Turns log lines into those for a person, in the color of their severity; ``times`` is None
+    for dates.
     """
-    entry = parse(line)
-    if entry is None:
-        return terminal_line(line)
-    return paint(terminal_line(entry.readable()), _ROLES.get(SEVERITIES[entry.severity], ""))
+
+    def __init__(self, paint: Paint, times: HumanTimes | None) -> None:
+        self._paint = paint
+        self._times = times
+
+    def text(self, line: str) -> str:
+        """Return how a line is shown; one of another form as it is."""
+        entry = parse(line)
+        if entry is None:
+            return terminal_line(line)
+        shown = entry.readable()
+        if self._times is not None:
+            date, _, rest = shown.partition(" ")
+            shown = f"{self._times.text(_seconds(date))} {rest}"
+        return self._paint(terminal_line(shown), _ROLES.get(SEVERITIES[entry.severity], ""))
+
+
+def _seconds(date: str) -> float:
+    """Return the time of an entry in seconds since the epoch."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(date).timestamp()
 
 
 def _json(line: str) -> str:
@@ -93,6 +129,8 @@ EXAMPLES = """
 flux dmesg
 # Show what rank 1 has said
 flux exec -r 1 flux dmesg
+# Show it with the seconds since the entry before
+flux dmesg --human --delta
 # Forget what was logged so far
 flux dmesg -C
 """

@@ -14,18 +14,29 @@ from fluxctl.color import color_option, uses_color
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.job_fields import attributes_of, parse_format
-from fluxctl.job_rows import Table, jobs_of_stdin
+from fluxctl.job_rows import Table, jobs_of_stdin, line_width
+from fluxctl.jobs_list import (
+    WITH_REASONS,
+    Listing,
+    add_reasons,
+    known_attributes,
+    stats_line,
+    with_reasons,
+)
+from fluxctl.jobs_options import ARRANGEMENT, CONDITIONS, Arrangement, Order
+from fluxctl.jobs_request import check, is_filtered, query_of
 from fluxctl.json_output import json_option
+from fluxctl.option_groups import with_options
 from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
 from fluxctl.saved_formats import HELP, job_formats
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
 
     from flux.core.handle import Flux
-    from flux.job.info import JobInfo, JobInfoFormat
+    from flux.job.info import JobInfoFormat
     from flux.job.list import JobList
     from fluxctl.job_query import JobQuery
     from fluxctl.job_selection import Selection
@@ -46,49 +57,10 @@ def _failure(text: object) -> CommandError:
     return CommandError(f"ERROR: {text}", 1)
 
 
-def _query(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
-    """Return the query for the jobs that are wanted, not sent yet."""
-    from flux.job.list import JobList
-
-    filters = wanted["filters"] or "pending,running"
-    user: str | int = wanted["user"] if wanted["user"] is not None else os.getuid()
-    if wanted["all_jobs"] or wanted["all_users"]:
-        filters = "pending,running,inactive"
-    if wanted["all_users"]:
-        user = "all"
-    names = [name for name in filters.split(",") if name]
-    queues = None if wanted["queues"] is None else wanted["queues"].split(",")
-    try:
-        return JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"], queues)
-    except ValueError as exc:
-        known = {*JobList.STATES, *JobList.RESULTS, "all"}
-        wrong = next((name for name in names if name.lower() not in known), "")
-        raise CommandError(f"ERROR: {exc}", hint=suggestion(wrong.lower(), known)) from None
-
-
 def _warn_of_ignored(wanted: Selection) -> None:
     """Say on stderr which options have no effect beside others."""
-    filters = (wanted["all_jobs"], wanted["all_users"], wanted["filters"], wanted["user"])
-    if wanted["jobids"] and any((*filters, wanted["queues"])):
+    if wanted["jobids"] and is_filtered(wanted):
         echo(f"{PROGRAM}: WARNING: Filtering options ignored with jobid list", err=True)
-
-
-def _add_reasons(flux: Flux, jobs: list[JobInfo]) -> None:
-    """Ask why the pending ones of some jobs wait."""
-    import time
-
-    from flux.constants import FLUX_JOB_STATE_SCHED
-    from flux.job.reasons import pending_reasons
-
-    waiting = {int(job.id): job for job in jobs if job.state_id == FLUX_JOB_STATE_SCHED}
-    for jobid, reason in pending_reasons(flux, waiting, time.time()).items():
-        waiting[jobid].set_pending_reason(reason)
-
-
-def _with_reasons(flux: Flux, pages: Iterator[list[JobInfo]]) -> Iterator[list[JobInfo]]:
-    for page in pages:
-        _add_reasons(flux, page)
-        yield page
 
 
 def _sought(text: str, count: int) -> JobQuery:
@@ -97,27 +69,11 @@ def _sought(text: str, count: int) -> JobQuery:
     return JobQuery(text, count)
 
 
-def _known_attributes(flux: Flux, queues: str | None) -> list[str]:
-    """Return all attributes of jobs that the broker knows."""
-    from flux.job.list import VALID_ATTRS
-
-    known = flux.rpc("job-list.list-attrs", {}).get()["attrs"]
-    if queues and "queue" not in known:
-        raise _failure("the broker knows no queues")
-    return [name for name in VALID_ATTRS if name in known]
-
-
 def _print_stats(flux: Flux) -> int:
     """Print the summary line and return the number of active jobs."""
-    from flux.job.stats import JobStats
-
-    stats = JobStats(flux)
-    stats.update_sync()
-    echo(
-        f"{stats.running} running, {stats.successful} completed, "
-        f"{stats.failed} failed, {stats.pending} pending"
-    )
-    return stats.active
+    text, active = stats_line(flux)
+    echo(text)
+    return active
 
 
 def _check_ids(jobids: Iterable[str]) -> None:
@@ -175,6 +131,7 @@ def _check_ids(jobids: Iterable[str]) -> None:
     help="List jobs with these states or results (comma-separated).",
     shell_complete=completions.job_filters,
 )
+@with_options(CONDITIONS)
 @click.option(
     "--query",
     "sought_text",
@@ -190,6 +147,7 @@ def _check_ids(jobids: Iterable[str]) -> None:
     help=f"Print fields in a format of your own. {HELP}",
     shell_complete=completions.job_format_fields,
 )
+@with_options(ARRANGEMENT)
 @color_option()
 @click.option("--stats", is_flag=True, help="Print a summary line before the header.")
 @click.option(
@@ -214,6 +172,12 @@ def command(
     from_stdin: bool,
     watch: bool,
     sought_text: str | None,
+    order: str | None,
+    width: int | None,
+    recursive: bool,
+    recurse_all: bool,
+    level: int | None,
+    threads: int | None,
     **wanted: Unpack[Selection],
 ) -> int:
     """List jobs, by default those of the current user that have not ended.
@@ -222,27 +186,39 @@ def command(
     for other jobs, or had an exception. The fields {reason} and {where} give a format of your own
     the same.
     """
-    if watch and (stats_only or from_stdin):
-        raise _failure("--watch shows jobs of the instance: no --stats-only, no --from-stdin")
+    shape = Arrangement(
+        order=order,
+        width=width,
+        recursive=recursive,
+        recurse_all=recurse_all,
+        level=level,
+        threads=threads,
+    )
+    if watch:
+        _check_watch(stats_only or from_stdin, shape, wanted)
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
     own = TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT
     rows = parse_format(job_formats(DEFAULT_FORMAT).read(layout, own, "ERROR: "))
     # Before there is a connection: a typing error is reported without an instance, too.
     _check_ids(wanted["jobids"])
+    check(wanted)
+    by_fields = None if shape["order"] is None else Order(shape["order"], rows.headings)
     _warn_of_ignored(wanted)
     silent = suppress_header or no_header or as_json
-    table = Table(rows, as_json, uses_color(color), None if silent else rows.header())
+    header = None if silent else rows.header()
+    table = Table(rows, as_json, uses_color(color), header, line_width(shape["width"]))
     if from_stdin:
         return _show_given(table)
     sought = None if sought_text is None else _sought(sought_text, wanted["count"])
+    listing = Listing(wanted, rows.fields, sought, by_fields, stats)
     flux = handle(python_failure)
     if stats and not as_json:
         _print_stats(flux)
     try:
         if watch:
             return _watch(flux, table, rows, sought, wanted)
-        query = _list(flux, table, rows.fields, sought, wanted)
+        query = _list(flux, table, listing, shape)
     except OSError as exc:
         if isinstance(exc, ReaderGone):
             raise
@@ -254,6 +230,15 @@ def command(
     return 0
 
 
+def _check_watch(other: bool, shape: Arrangement, wanted: Selection) -> None:
+    """Refuse what ``--watch`` does not go with."""
+    if other:
+        raise _failure("--watch shows jobs of the instance: no --stats-only, no --from-stdin")
+    whole = shape["order"], shape["width"], wanted["since"], wanted["include"]
+    if shape["recursive"] or shape["recurse_all"] or any(one is not None for one in whole):
+        raise _failure("--watch has no --recursive, --sort, --width, --since and --include")
+
+
 def _show_given(table: Table) -> int:
     for page in jobs_of_stdin():
         table.show(page)
@@ -261,23 +246,15 @@ def _show_given(table: Table) -> int:
     return 0
 
 
-def _list(
-    flux: Flux,
-    table: Table,
-    fields: Sequence[str],
-    sought: JobQuery | None,
-    wanted: Selection,
-) -> JobList:
+def _list(flux: Flux, table: Table, listing: Listing, shape: Arrangement) -> JobList:
     """Show the jobs that are wanted and return the request for them; raises OSError."""
-    reasons = not table.as_json and not {"reason", "where"}.isdisjoint(fields)
-    attrs = _known_attributes(flux, wanted["queues"]) if table.as_json else attributes_of(fields)
-    if sought is not None:
-        attrs = list(dict.fromkeys([*attrs, *sought.attributes]))
-        reasons = reasons or sought.needs_reasons
-        wanted = sought.widened(wanted)
-    query = _query(flux, wanted, attrs)
-    pages = _with_reasons(flux, query.pages()) if reasons else query.pages()
-    for page in pages if sought is None else sought.found(pages):
+    if shape["recursive"] or shape["recurse_all"]:
+        from fluxctl.jobs_list import NestedJobs
+
+        threads = shape["threads"] or 0
+        return NestedJobs(listing, shape["level"], shape["recurse_all"], threads).show(flux, table)
+    query = listing.query(flux, table.as_json)
+    for page in listing.pages(flux, query, plain=table.as_json):
         table.show(page)
     return query
 
@@ -315,8 +292,8 @@ def _watch(
     """Show the jobs that are wanted, and how they change; raises OSError."""
     from fluxctl.jobs_watch import NEEDED, JobsView, JobsWatch, TerminalView
 
-    reasons = not table.as_json and not {"reason", "where"}.isdisjoint(layout.fields)
-    attrs = _known_attributes(flux, wanted["queues"]) if table.as_json else None
+    reasons = not table.as_json and not WITH_REASONS.isdisjoint(layout.fields)
+    attrs = known_attributes(flux, wanted["queues"]) if table.as_json else None
     attrs = attrs or [*attributes_of(layout.fields), *NEEDED]
     source = click.get_current_context().get_parameter_source("count")
     if source is ParameterSource.DEFAULT:
@@ -325,11 +302,11 @@ def _watch(
         attrs += sought.attributes
         reasons = reasons or sought.needs_reasons
         wanted = sought.widened(wanted)
-    query = _query(flux, wanted, list(dict.fromkeys(attrs)))
+    query = query_of(flux, wanted, list(dict.fromkeys(attrs)))
     view = JobsView(table, layout)
     if sys.stdout.isatty() and not table.as_json and os.environ.get("TERM") not in ("", "dumb"):
         view = TerminalView(table, layout)
-    for text in JobsWatch(flux, query, sought, _add_reasons if reasons else None).run(view):
+    for text in JobsWatch(flux, query, sought, add_reasons if reasons else None).run(view):
         echo(text, err=True)
     return 0
 
@@ -346,9 +323,9 @@ def _warn_of_the_rest(flux: Flux, shown: int, sought: JobQuery | None, wanted: S
     attrs: list[str] = []
     if sought is not None:
         attrs, rest = sought.attributes, sought.widened(rest)
-    pages = _query(flux, rest, attrs).pages()
+    pages = query_of(flux, rest, attrs).pages()
     if sought is not None:
-        pages = sought.unbounded(_with_reasons(flux, pages) if sought.needs_reasons else pages)
+        pages = sought.unbounded(with_reasons(flux, pages) if sought.needs_reasons else pages)
     try:
         total = sum(map(len, pages))
     except OSError:
@@ -367,6 +344,10 @@ flux jobs -c 10 -f failed -o '{id.f58:>12} {name:<20} {runtime!F}'
 flux jobs -c 0 --query 'user:alice (state:failed OR t>1h)'
 # Watch two jobs until both have ended
 flux jobs --watch $(flux mini submit --cc=1-2 sleep 1)
+# List the jobs of mine and those inside of them, the largest first
+flux jobs --recursive --sort=-nnodes
+# List those that ended in the last hour
+flux jobs --since=-1h --filter=inactive
 # Hand ids to another program
 flux jobs -a --suppress-header --format='{id}' | wc -l
 """

@@ -16,6 +16,7 @@ from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.commands.kvs_options import failing, namespace_option
 from fluxctl.completions import kvs_keys
 from fluxctl.errors import CommandError
+from fluxctl.human_times import HumanTimes
 from fluxctl.json_output import json_option
 from fluxctl.option_types import COUNT, REAL
 
@@ -31,18 +32,27 @@ def eventlog() -> None:
     """Read, extend and wait on event logs."""
 
 
+_HUMAN = click.option(
+    "-H", "--human", is_flag=True, help="Print the minute, and the seconds since its first event."
+)
 _JSON = json_option("Print each event as one line of JSON, as it is stored.")
 
 
-def format_event(line: str, unformatted: bool, paint: Paint = PLAIN) -> str:
-    """Return an event as it is shown: as stored, or time, name and context; fit for a terminal."""
+def format_event(
+    line: str, unformatted: bool, paint: Paint = PLAIN, times: HumanTimes | None = None
+) -> str:
+    """Return an event as it is shown: as stored, or time, name and context; fit for a terminal.
+
+    Times are seconds since the epoch unless ``times`` makes them those for people.
+    """
     if unformatted:
         return terminal_line(line)
     from flux.eventlog import parse
     from flux.wire import json
 
     event = parse(line)
-    when, name = f"{event['timestamp']:.6f}", terminal_line(event["name"])
+    seconds, name = event["timestamp"], terminal_line(event["name"])
+    when = f"{seconds:.6f}" if times is None else times.text(seconds)
     text = f"{paint(when, 'time')} {paint(name, 'name')}"
     if "context" in event:
         text += " " + terminal_line(json.dumps_str(event["context"]))
@@ -104,8 +114,9 @@ def _cancel(future: RPC) -> None:
 @click.option("-w", "--watch", is_flag=True, help="Go on with events as they come.")
 @click.option("-c", "--count", type=COUNT, metavar="COUNT", help="With -w, end after COUNT events.")
 @click.option("-u", "--unformatted", is_flag=True, help="Print the log as it is stored.")
+@_HUMAN
 @_JSON
-@color_option()
+@color_option("-L")
 @click.argument("key", shell_complete=kvs_keys)
 def get_command(
     key: str,
@@ -114,6 +125,7 @@ def get_command(
     watch: bool,
     count: int | None,
     unformatted: bool,
+    human: bool,
     as_json: bool,
     color: str,
 ) -> None:
@@ -122,6 +134,7 @@ def get_command(
     from flux.kvs_txn import WAITCREATE
 
     paint, unformatted = Paint(color), unformatted or as_json
+    times = HumanTimes() if human else None
 
     if count is not None and count < 0:
         raise CommandError("count must be >= 0")
@@ -130,11 +143,11 @@ def get_command(
             for line in log_lines(
                 kvs_rpc.value_of(kvs_rpc.lookup(h, key, WAITCREATE if waitcreate else 0, namespace))
             ):
-                echo(format_event(line, unformatted, paint), raw=True)
+                echo(format_event(line, unformatted, paint, times), raw=True)
             return
         with closing(watch_lines(h, key, namespace, waitcreate)) as lines:
             for number, line in enumerate(lines, 1):
-                echo(format_event(line, unformatted, paint), raw=True)
+                echo(format_event(line, unformatted, paint, times), raw=True)
                 sys.stdout.flush()
                 if count and number >= count:
                     break
@@ -180,8 +193,9 @@ def append_command(
 @click.option("-W", "--waitcreate", is_flag=True, help="Wait for the log to be created.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the event.")
 @click.option("-v", "--verbose", is_flag=True, help="Print all events before it, too.")
+@_HUMAN
 @_JSON
-@color_option()
+@color_option("-L")
 @click.argument("key", shell_complete=kvs_keys)
 @click.argument("event")
 def wait_event_command(
@@ -190,6 +204,7 @@ def wait_event_command(
     namespace: str | None,
     timeout: float | None,
     unformatted: bool,
+    human: bool,
     waitcreate: bool,
     quiet: bool,
     verbose: bool,
@@ -200,6 +215,7 @@ def wait_event_command(
     from flux.eventlog import parse
 
     paint, unformatted = Paint(color), unformatted or as_json
+    times = HumanTimes() if human else None
 
     if timeout != timeout:
         raise CommandError("timeout must be a number of seconds")
@@ -210,7 +226,7 @@ def wait_event_command(
                 for line in lines:
                     found = parse(line)["name"] == event
                     if (verbose or found) and not quiet:
-                        echo(format_event(line, unformatted, paint), raw=True)
+                        echo(format_event(line, unformatted, paint, times), raw=True)
                         sys.stdout.flush()
                     if found:
                         return

@@ -18,13 +18,35 @@ if TYPE_CHECKING:
     from flux.kvs_txn import Txn
     from flux.treeobj import TreeObj
     from flux.wire.json import JsonObject
+    from fluxctl.option_groups import F
 
 treeobj_root_option = click.option(
     "-O", "--treeobj-root", is_flag=True, help="Print the new root as RFC 11 object."
 )
-sequence_option = click.option(
-    "-s", "--sequence", is_flag=True, help="Print the new root's sequence number."
-)
+_BLOBREF = "fluxctl.blobref"
+"""Whether -b is given, in the context of the command."""
+
+
+def _take_blobref(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    ctx.meta[_BLOBREF] = given
+
+
+def sequence_option(function: F) -> F:
+    """Give a command ``--sequence`` and ``--blobref``, for `show_root`."""
+    blobref = click.option(
+        "-b",
+        "--blobref",
+        is_flag=True,
+        expose_value=False,
+        callback=_take_blobref,
+        help="Print the new root's blobref.",
+    )
+    sequence = click.option(
+        "-s", "--sequence", is_flag=True, help="Print the new root's sequence number."
+    )
+    return sequence(blobref(function))
+
+
 _SYNC_HELP = (
     "Return when the change is on disk, or fail; it is not seen by anyone before"
     " (not in the manual of 0.29)."
@@ -48,8 +70,10 @@ def _flags(namespace: str | None, sync: bool, no_merge: bool = False) -> int:
 
 
 def show_root(answer: JsonObject, treeobj_root: bool, sequence: bool) -> None:
-    """Print what -O or -s ask for of a commit's answer."""
-    if treeobj_root:
+    """Print what -O, -b or -s ask for of a commit's answer."""
+    if click.get_current_context().meta.get(_BLOBREF):
+        echo(str(answer["rootref"]))
+    elif treeobj_root:
         from flux.treeobj import dirref
 
         echo(treeobj_text(dirref(answer["rootref"])))

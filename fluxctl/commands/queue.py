@@ -89,6 +89,7 @@ _queue_option = click.option(
     shell_complete=completions.queues,
 )
 _quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
+_long_quiet_option = click.option("--quiet", is_flag=True, help="Say nothing.")
 _counters_option = click.option(
     "-v", "--verbose", is_flag=True, help="Display the queues' counters, too."
 )
@@ -122,8 +123,12 @@ def _turn_submission(
     choice: QueueChoice,
     words: tuple[str, ...] = (),
     why: str | None = None,
+    *,
+    quiet: bool,
 ) -> None:
     answer, names = _requests().turn(SUBMISSION, on, choice, words, why)
+    if quiet:
+        return
     if answer is not None:
         _report(ctx, "Job submission", answer)
     _say(SUBMISSION, names)
@@ -131,28 +136,33 @@ def _turn_submission(
 
 @command.command("enable")
 @_choosing
+@_long_quiet_option
 @click.argument("queues", metavar="[QUEUE...]", nargs=-1, shell_complete=completions.queues)
 @click.pass_context
-def enable(ctx: click.Context, queues: tuple[str, ...], **choice: Unpack[QueueChoice]) -> None:
+def enable(
+    ctx: click.Context, quiet: bool, queues: tuple[str, ...], **choice: Unpack[QueueChoice]
+) -> None:
     """Enable job submission."""
-    _turn_submission(ctx, True, choice, queues)
+    _turn_submission(ctx, True, choice, queues, quiet=quiet)
 
 
 @command.command("disable")
 @_choosing
 @_message_option
+@_long_quiet_option
 @click.argument("reason", nargs=-1)
 @click.pass_context
 def disable(
     ctx: click.Context,
     message: str | None,
+    quiet: bool,
     reason: tuple[str, ...],
     **choice: Unpack[QueueChoice],
 ) -> None:
     """Disable job submission, for REASON."""
     if not reason and not message:
         raise CommandError("submit: reason is required for disable")
-    _turn_submission(ctx, False, choice, reason, message)
+    _turn_submission(ctx, False, choice, reason, message, quiet=quiet)
 
 
 def _report_scheduling(

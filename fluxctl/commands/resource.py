@@ -2,66 +2,53 @@
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from fluxctl import completions
-from fluxctl.color import Paint, color_option
+from fluxctl.color import color_option
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
-from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
+from fluxctl.resource_drain import drain, undrain
 from fluxctl.resource_formats import (
-    DRAIN_FORMAT,
-    DRAIN_HEADINGS,
     LIST_FORMATS,
     LIST_HEADINGS,
     STATUS_FORMAT,
     STATUS_FORMAT_REASONS,
     STATUS_HEADINGS,
 )
-from fluxctl.resource_info import info
+from fluxctl.resource_info import info, ranks_named, resource_set
 from fluxctl.resource_log import acquire_mute, eventlog
 from fluxctl.resource_status import (
-    DrainRow,
     StatusRow,
-    drain_rows,
     row_facts,
     split_by_queue,
     status_rows,
+)
+from fluxctl.resource_table import (
+    failure,
+    format_option,
+    include_option,
+    layout_of,
+    print_table,
+    rpc_failure,
 )
 from fluxctl.saved_formats import HELP
 from fluxctl.standard_input import read_text
 from fluxctl.suggestions import for_a_person, queue_suggestion, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
     from flux.core.handle import Flux
+    from flux.idset import IDset
     from flux.output_format import OutputFormat
     from flux.resource.list import ResourceStatus
     from flux.resource.ResourceSet import ResourceSet
-    from fluxctl.color import Role
-    from fluxctl.option_groups import F
-
-
-def _failure(text: object) -> CommandError:
-    return CommandError(f"ERROR: {text}", 1)
-
-
-def _rpc_failure(exc: OSError) -> CommandError:
-    return _failure(f"[Errno {exc.errno}] {exc.strerror}")
-
-
-def _layout(headings: Mapping[str, str], text: str) -> OutputFormat:
-    try:
-        return read_format(headings, text, "ERROR: ")
-    except CommandError as exc:
-        exc.hint = for_a_person(exc.hint)
-        raise
 
 
 _queue_option = click.option(
@@ -72,17 +59,6 @@ _queue_option = click.option(
     help="Show resources of these queues only.",
     shell_complete=completions.queue_list,
 )
-
-
-def _format_option(headings: Mapping[str, str], names: str = "") -> Callable[[F], F]:
-    return click.option(
-        "-o",
-        "--format",
-        "layout",
-        metavar="FORMAT|NAME" if names else "FORMAT",
-        help=f"Print fields in this format: {', '.join(headings)}.{names}",
-        shell_complete=completions.format_fields(headings),
-    )
 
 
 def _by_queue(
@@ -101,28 +77,8 @@ def _by_queue(
         hint = queue_suggestion(flux, (queues or "").split(","))
         raise CommandError(f"ERROR: {exc}", hint=hint) from None
     except OSError as exc:
-        raise _rpc_failure(exc) from None
+        raise rpc_failure(exc) from None
     return found if not _QUEUE_FIELDS.isdisjoint(layout.fields) else dict.fromkeys(found, ())
-
-
-_ROLES: dict[str, Role] = {"down": "bad", "offline": "bad", "drain": "warn", "exclude": "faint"}
-"""What stands out, by the states of resources."""
-
-
-def _print_table(
-    layout: OutputFormat, rows: Iterable[object], *, header: bool, color: str = "never"
-) -> None:
-    paint = Paint(color)
-    rest = iter(rows)
-    first = list(islice(rest, 1))  # an error has no header: rows may be asked for as they come
-    if header:
-        echo(paint(layout.header(), "heading"), raw=True)
-    for row in chain(first, rest):
-        try:
-            line = layout.format(row)
-        except ValueError as exc:
-            raise _failure(exc) from None
-        echo(paint(line, _ROLES.get(getattr(row, "state", ""), "")), raw=True)
 
 
 def _states(text: str, valid: Iterable[str], hint: str = "") -> list[str]:
@@ -142,59 +98,8 @@ def command() -> None:
     """List the resources of an instance, drain and undrain them."""
 
 
-@command.command("drain")
-@click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@_format_option(DRAIN_HEADINGS)
-@json_option("Print what is drained, each reason as one line of JSON.")
-@color_option()
-@click.argument("targets", metavar="[TARGETS]", required=False, shell_complete=completions.nodes)
-@click.argument("reason", metavar="[REASON ...]", nargs=-1)
-def drain(
-    no_header: bool,
-    layout: str | None,
-    as_json: bool,
-    color: str,
-    targets: str | None,
-    reason: tuple[str, ...],
-) -> None:
-    """Take TARGETS (ranks or hosts) out of scheduling; without targets list what is drained and
-    why.
-    """
-    if targets is None:
-        table = _layout(DRAIN_HEADINGS, layout or DRAIN_FORMAT)
-        rows = _drained(handle(python_failure))
-        if as_json:
-            print_json_lines(map(row_facts, rows))
-        else:
-            _print_table(table, rows, header=not no_header, color=color)
-        return
-    if layout is not None or as_json:
-        raise _failure("TARGETS are drained, not listed: --format and --json are for the list")
-    try:
-        handle(python_failure).rpc(
-            "resource.drain", {"targets": targets, "reason": " ".join(reason)}, nodeid=0
-        ).get()
-    except OSError as exc:
-        raise _rpc_failure(exc) from None
-
-
-def _drained(flux: Flux) -> list[DrainRow]:
-    from flux.resource.list import resource_status
-
-    try:
-        return drain_rows(resource_status(flux).get())
-    except OSError as exc:
-        raise _rpc_failure(exc) from None
-
-
-@command.command("undrain")
-@click.argument("targets", metavar="TARGETS", shell_complete=completions.drained_nodes)
-def undrain(targets: str) -> None:
-    """Give TARGETS (ranks or hosts) back to the scheduler."""
-    try:
-        handle(python_failure).rpc("resource.undrain", {"targets": targets}, nodeid=0).get()
-    except OSError as exc:
-        raise _rpc_failure(exc) from None
+command.add_command(drain)
+command.add_command(undrain)
 
 
 _STATUS_STATES = ("all", "online", "avail", "offline", "exclude", "drain")
@@ -207,7 +112,7 @@ _FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist
     "-v", "--verbose", count=True, help="Show states without ranks; twice: why ranks are drained."
 )
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@_format_option(STATUS_HEADINGS)
+@format_option(STATUS_HEADINGS)
 @click.option(
     "-s",
     "--states",
@@ -216,7 +121,9 @@ _FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist
     shell_complete=completions.word_list(lambda: _STATUS_STATES),
 )
 @json_option(LINES)
-@color_option()
+@color_option("-L")
+@include_option
+@click.option("--skip-empty", is_flag=True, help="Leave out states without ranks.")
 @click.option("--from-stdin", is_flag=True, hidden=True, help="Show an answer of resource.status.")
 @_queue_option
 def status(
@@ -224,6 +131,8 @@ def status(
     no_header: bool,
     layout: str | None,
     states: str | None,
+    include: str | None,
+    skip_empty: bool,
     from_stdin: bool,
     queues: str | None,
     as_json: bool,
@@ -239,18 +148,35 @@ def status(
     wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
     default = STATUS_FORMAT_REASONS if verbose > 1 else STATUS_FORMAT
     answer = _status_of_input() if from_stdin else _status_of_instance()
-    table = _layout(STATUS_HEADINGS, layout or default)  # after the request, as in flux-core
+    table = layout_of(STATUS_HEADINGS, layout or default)  # after the request, as in flux-core
     rows: list[StatusRow] = []
     if answer is not None:
         by_queue = None
         if not from_stdin:
             by_queue = _by_queue(handle(python_failure), answer.rset, queues, table)
         for row in status_rows(answer, wanted, bool(verbose), "reason" in table.fields):
-            rows += split_by_queue(row, answer, by_queue)
+            rows += split_by_queue(_limited(row, answer, include), answer, by_queue)
+    if skip_empty or include is not None:
+        rows = [row for row in rows if len(row.ranks)]
     if as_json:
         print_json_lines(map(row_facts, rows))
         return
-    _print_table(table, rows, header=not no_header, color=color)
+    print_table(table, rows, header=not no_header, color=color)
+
+
+def _limited(row: StatusRow, answer: ResourceStatus, include: str | None) -> StatusRow:
+    """Return the part of a row that is on chosen ranks or hosts."""
+    if include is None:
+        return row
+    ranks = row.ranks.intersect(_named(include, answer.rset))
+    return replace(row, ranks=ranks, nodelist=answer.nodelist(ranks))
+
+
+def _named(include: str, resources: ResourceSet) -> IDset:
+    try:
+        return ranks_named(include, resources)
+    except ValueError as exc:
+        raise failure(f"-i/--include: {exc}") from None
 
 
 def _status_of_instance() -> ResourceStatus:
@@ -259,7 +185,7 @@ def _status_of_instance() -> ResourceStatus:
     try:
         return resource_status(handle(python_failure), nodeid=0).get()
     except OSError as exc:
-        raise _rpc_failure(exc) from None
+        raise rpc_failure(exc) from None
 
 
 def _status_of_input() -> ResourceStatus | None:
@@ -272,7 +198,7 @@ def _status_of_input() -> ResourceStatus | None:
         text = read_text("an answer to resource.status")
         return ResourceStatus(json.loads(text)) if text.strip() else None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise _failure("standard input has no answer to resource.status") from None
+        raise failure("standard input has no answer to resource.status") from None
 
 
 _LIST_STATES = ("all", "up", "down", "allocated", "free")
@@ -281,7 +207,7 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @command.command("list")
 @click.option("-v", "--verbose", is_flag=True, help="Show ranks and cores instead of hosts.")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@_format_option(LIST_HEADINGS, f" {HELP}")
+@format_option(LIST_HEADINGS, f" {HELP}")
 @click.option(
     "-s",
     "--states",
@@ -293,6 +219,12 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @json_option("Print one JSON object with a member for each state.")
 @color_option()
 @_queue_option
+@include_option
+@click.option(
+    "--skip-empty/--no-skip-empty",
+    default=None,
+    help="Leave out states without resources, as --include does; or show them all the same.",
+)
 def list_resources(
     verbose: bool,
     no_header: bool,
@@ -301,6 +233,8 @@ def list_resources(
     as_json: bool,
     color: str,
     queues: str | None,
+    include: str | None,
+    skip_empty: bool | None,
 ) -> None:
     """Show how many nodes, cores and GPUs are free, allocated or down.
 
@@ -312,22 +246,27 @@ def list_resources(
 
     wanted = _states(states, _LIST_STATES)
     chosen = layout or ("rlist" if verbose else None)
-    table = _layout(LIST_HEADINGS, LIST_FORMATS.read(chosen, refusal="ERROR: "))
+    table = layout_of(LIST_HEADINGS, LIST_FORMATS.read(chosen, refusal="ERROR: "))
     try:
         resources = resource_list(handle(python_failure)).get()
     except OSError as exc:
-        raise _rpc_failure(exc) from None
+        raise rpc_failure(exc) from None
     by_queue = _by_queue(handle(python_failure), resources.all, queues, table)
     if queues is not None and by_queue is not None:
         outside = resources.all.ranks.difference(IDset(by_queue))
         resources = resources.only(lambda part: part.copy().remove_ranks(outside))
+    if include is not None:
+        kept = _named(include, resources.all)
+        resources = resources.only(lambda part: part.copy_ranks(kept))
     if as_json:
         print_json({state: _plain(resources[state]) for state in wanted})
         return
     rows: list[object] = [resources[state] for state in wanted]
     if by_queue is not None and not _QUEUE_FIELDS.isdisjoint(table.fields):
         rows = [row for state in wanted for row in queue_rows(resources[state], by_queue)]
-    _print_table(table, rows, header=not no_header, color=color)
+    if skip_empty if skip_empty is not None else include is not None:
+        rows = [row for row in rows if getattr(row, "nnodes", 0)]
+    print_table(table, rows, header=not no_header, color=color)
 
 
 def _plain(resources: ResourceSet) -> dict[str, object]:
@@ -352,12 +291,12 @@ def reload(xml: bool, force: bool, path: str) -> None:
     try:
         handle(python_failure).rpc("resource.reload", payload, nodeid=0).get()
     except OSError as exc:
-        raise _rpc_failure(exc) from None
+        raise rpc_failure(exc) from None
 
 
-for _later in (info, eventlog, acquire_mute):
+for _later in (info, eventlog, acquire_mute, resource_set):
     command.add_command(_later)
-command.unlisted = frozenset(("info", "eventlog", "acquire-mute"))
+command.unlisted = frozenset(("info", "eventlog", "acquire-mute", "R"))
 
 EXAMPLES = """
 # See how many nodes and cores are free
@@ -368,6 +307,8 @@ flux resource info
 flux resource drain 1 its fan is broken
 flux resource drain
 flux resource undrain 1
+# See what is free on two ranks, as R
+flux resource R --states=free --include=0-1
 # What has happened to rank 1 so far, with times for people?
 flux resource eventlog --human --include=1
 # Print the host names of everything that is up

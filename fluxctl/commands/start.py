@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 import click
 
 from fluxctl.command import FluxCommand
+from fluxctl.commands.broker import configuration_update
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal, integer
 from fluxctl.option_groups import flag_option, list_option, text_option, with_options
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 ONE_MORE = "+"
+SYSTEM_CONFIGURATION = "/etc/flux/system/conf.d"
 
 SIZE_MAX = 1 << 15
 """Brokers of an instance on one machine: no kernel has room for more by default."""
@@ -47,6 +49,9 @@ class StartWords(TypedDict):
     test_rundir_cleanup: bool
     test_pmi_clique: str | None
     config_path: str | None
+    setattrs: tuple[str, ...]
+    conf: tuple[str, ...]
+    sysconfig: bool
     program: tuple[str, ...]
 
 
@@ -112,6 +117,16 @@ BROKER_OPTIONS: Final = (
         metavar="PATH",
         text="Have the brokers read their configuration from PATH, a file or a folder.",
     ),
+    list_option(
+        "-S", "--setattr", "setattrs", metavar="ATTR=VAL", text="Set an attribute of the brokers."
+    ),
+    list_option(
+        "--conf",
+        metavar="CONF",
+        text="Add to the configuration: KEY=VALUE, a file (.toml, .json), the name of one in"
+        " XDG_CONFIG_HOME/flux/config, or lines of TOML or JSON; later ones add to earlier.",
+    ),
+    flag_option("--sysconfig", text="Have the brokers read the configuration of the system."),
     flag_option("-X", "--noexec", text="Don't execute anything; most useful with -v."),
     text_option(
         "--caliper-profile",
@@ -242,7 +257,14 @@ def _start_options(words: StartWords) -> StartOptions:
 def _broker_options(words: StartWords) -> list[str]:
     """Return the options for each broker."""
     path = words["config_path"]
+    if words["sysconfig"]:
+        if path is not None:
+            raise CommandError("--sysconfig and --config-path are two places: give one of them")
+        path = SYSTEM_CONFIGURATION
     ours = [] if path is None else [f"--config-path={path}"]
+    ours += [f"--setattr={text}" for text in words["setattrs"]]
+    if words["conf"]:
+        ours.append(f"--conf={configuration_update(words['conf'])}")
     return ours + _split(words["broker_opts"])
 
 
@@ -310,6 +332,8 @@ EXAMPLES = """
 flux start --test-size=4 flux getattr size
 # Start an instance with a configuration, and run a script in it
 flux start --config-path=site.toml ./report.sh
+# Start one with a setting or two, and an attribute
+flux start --conf=tbon.tcp_user_timeout=20s -S log-stderr-level=3 flux config get tbon
 # Keep the key-value store in a file, for the next start
 flux start -o,-Scontent.backing-path=content.sqlite flux kvs put a=1
 """

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from flux.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE
 from flux.job.follow import EXEC, INPUT, MAIN, OUTPUT
 from flux.terminal_text import terminal_line
 from fluxctl.color import Paint, color_option
 from fluxctl.command import echo, handle
 from fluxctl.completions import words
 from fluxctl.errors import CommandError
+from fluxctl.human_times import HumanTimes
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import COUNT, duration
@@ -37,10 +40,14 @@ KEYS = (
 """What is kept of every job, as ``flux job info`` without keys lists it."""
 
 FORMS = ("text", "json")
-TIMES = ("raw", "iso", "offset")
+TIMES = ("raw", "iso", "offset", "human", "reltime")
+
+SHORT_PATHS = {"exec": EXEC, "input": INPUT, "output": OUTPUT}
+"""What ``--path`` takes for these paths, as today's flux-core does."""
 
 _JSON = json_option("Display each event as one line of JSON, as --format=json does")
-_COLOR = color_option()
+_COLOR = color_option("-L")
+_HUMAN = click.option("-H", "--human", is_flag=True, help="As --format=text --time-format=human")
 _FORMAT = click.option(
     "-f",
     "--format",
@@ -69,21 +76,21 @@ _PATH = click.option(
 
 
 class EntryFormatter:
-    """Turns eventlog lines into output; times with ``offset`` count from the first line."""
-
-    times: tuple[str, ...] = TIMES
-    """The formats of times that there are."""
+    """Turns eventlog lines into output; times with ``offset`` count from the first line, those for
+    people (``human``, ``reltime``) from the first one of a minute.
+    """
 
     def __init__(self, form: str, time_format: str, color: str = "never") -> None:
         if form not in FORMS:
             raise CommandError("invalid format type", hint=suggestion(form, FORMS))
-        if time_format not in self.times:
-            hint = suggestion(time_format, self.times)
+        if time_format not in TIMES:
+            hint = suggestion(time_format, TIMES)
             raise CommandError("invalid time-format type", hint=hint)
         self.time_format = time_format
         self._json = form == "json"
         self._paint = Paint(color)
         self._start: float | None = None
+        self._human = HumanTimes()
 
     def format(self, line: str, entry: Entry) -> str:
         """Return how an entry is shown: as one line, whatever is in the keys, which may be a
@@ -114,7 +121,18 @@ class EntryFormatter:
             seconds = int(timestamp)
             date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
             return f"{date}.{int((timestamp - seconds) * 1e6):06d}Z"
+        if self.time_format in ("human", "reltime"):
+            return self._human.text(timestamp)
         return f"{timestamp:.6f}"
+
+
+def _formatter(
+    form: str, time_format: str, *, human: bool, as_json: bool, color: str
+) -> EntryFormatter:
+    """Return the formatter that the options ask for."""
+    if human:
+        form, time_format = "text", "human"
+    return EntryFormatter("json" if as_json else form, time_format, color)
 
 
 def _context(entry: Entry) -> Iterator[str]:
@@ -132,6 +150,8 @@ def _context(entry: Entry) -> Iterator[str]:
 )
 @_FORMAT
 @_TIME
+@_HUMAN
+@click.option("-F", "--follow", is_flag=True, help="Follow events until the job has ended")
 @_PATH
 @_JSON
 @_COLOR
@@ -141,6 +161,8 @@ def eventlog(
     ctx: click.Context,
     form: str,
     time_format: str,
+    human: bool,
+    follow: bool,
     path: str,
     as_json: bool,
     color: str,
@@ -150,15 +172,23 @@ def eventlog(
         usage(ctx)
     from flux.wire import json
 
-    formatter = EntryFormatter("json" if as_json else form, time_format, color)
-    jobid = parse_id(args[0])
+    formatter = _formatter(form, time_format, human=human, as_json=as_json, color=color)
+    jobid, log = parse_id(args[0]), SHORT_PATHS.get(path, path)
+    if follow:
+        from flux.job.event import event_watch_async
+
+        watch = event_watch_async(handle(), jobid, log)
+        for line, entry in _entries(watch, "", None, _not_found(args[0], path)):
+            echo(formatter.format(line, entry), raw=True)
+            sys.stdout.flush()
+        return
     try:
-        answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [path], "flags": 0}).get()
+        answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [log], "flags": 0}).get()
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             raise _not_found(args[0], path) from None
         raise CommandError(f"flux_job_eventlog_lookup_get: {exc.strerror}") from None
-    for line in answer[path].splitlines():
+    for line in answer[log].splitlines():
         echo(formatter.format(line, json.loads(line)), raw=True)
 
 
@@ -178,6 +208,7 @@ def _not_found(id_text: str, path: str) -> CommandError:
 )
 @_FORMAT
 @_TIME
+@_HUMAN
 @click.option("-t", "--timeout", metavar="DURATION", help="timeout after DURATION")
 @click.option("-m", "--match-context", "match", metavar="KEY=VAL", help="match key=val in context")
 @click.option(
@@ -190,6 +221,7 @@ def _not_found(id_text: str, path: str) -> CommandError:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Do not output matched event")
 @click.option("-v", "--verbose", is_flag=True, help="Output all events before matched event")
+@click.option("-W", "--waitcreate", is_flag=True, help="Wait for the eventlog to be created")
 @_PATH
 @_JSON
 @_COLOR
@@ -199,11 +231,13 @@ def wait_event(
     ctx: click.Context,
     form: str,
     time_format: str,
+    human: bool,
     timeout: str | None,
     match: str | None,
     count: int,
     quiet: bool,
     verbose: bool,
+    waitcreate: bool,
     path: str,
     as_json: bool,
     color: str,
@@ -213,13 +247,14 @@ def wait_event(
         usage(ctx)
     from flux.job.event import event_watch_async
 
-    jobid, name = parse_id(args[0]), args[1]
-    formatter = EntryFormatter("json" if as_json else form, time_format, color)
+    jobid, name, log = parse_id(args[0]), args[1], SHORT_PATHS.get(path, path)
+    formatter = _formatter(form, time_format, human=human, as_json=as_json, color=color)
     wanted = _match(match)
     seconds = _seconds(timeout)
     if count < 1:
         raise CommandError("count must be > 0")
-    watch = event_watch_async(handle(), jobid, path)
+    flags = FLUX_JOB_EVENT_WATCH_WAITCREATE if waitcreate else 0
+    watch = event_watch_async(handle(), jobid, log, flags)
     left = count
     for line, entry in _entries(watch, name, seconds, _not_found(args[0], path)):
         text = formatter.format(line, entry)

@@ -155,21 +155,40 @@ def _ask(topic: str, payload: dict[str, object] | None, function: str) -> JsonOb
 @click.command(
     "list-ids", cls=JobCommand, synopsis="[OPTIONS] ID [ID ...]", help="List job(s) by id"
 )
+@click.option(
+    "-W",
+    "--wait-state",
+    "state",
+    metavar="STATE",
+    help="Wait until each job has reached STATE",
+    shell_complete=job_states,
+)
 @always_json
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
-def list_ids(ctx: click.Context, args: tuple[str, ...]) -> None:
+def list_ids(ctx: click.Context, state: str | None, args: tuple[str, ...]) -> None:
     if not args:
         usage(ctx)
+    asked: dict[str, object] = {"attrs": JOB_ATTRIBUTES}
+    if state is not None:
+        asked["state"] = _state(state)
     h = handle()
-    futures = [
-        h.rpc("job-list.list-id", {"id": parse_id(text), "attrs": JOB_ATTRIBUTES}) for text in args
-    ]
+    futures = [h.rpc("job-list.list-id", {"id": parse_id(text), **asked}) for text in args]
     for future in futures:
         try:
             _show([future.get()["job"]])
         except OSError as exc:
             raise CommandError(f"flux_job_list_id: {exc.strerror}") from None
+
+
+def _state(name: str) -> int:
+    """Return the number of a state; raises CommandError for a name that is none."""
+    from flux.job.state_names import STATE_FILTERS
+
+    states = {name: number for name, number in STATE_FILTERS.items() if number.bit_count() == 1}
+    if name.lower() not in states:
+        raise CommandError("invalid job state specified", hint=suggestion(name.lower(), states))
+    return states[name.lower()]
 
 
 @click.command("stats", cls=JobCommand, synopsis="", help="Get current job stats")

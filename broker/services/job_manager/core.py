@@ -29,6 +29,7 @@ from broker.services.job_manager.decisions import (
 )
 from broker.services.job_manager.ended import EndedJobs
 from broker.services.job_manager.execution import Execution
+from broker.services.job_manager.housekeeping import Housekeeping
 from broker.services.job_manager.inactive import InactiveJobs
 from broker.services.job_manager.journal import Journal
 from broker.services.job_manager.machine import Machine
@@ -69,7 +70,10 @@ class ManagerCore:
         self.plugins = JobtapHost(PluginActions(self), folders, ctx.owner)
         self.machine = Machine(self.plugins, ctx.now)
         self.journal = Journal(ctx, self._journal_readers, self)
-        self.scheduling = Scheduling(ctx, self.machine, self.journal, self.turn_soon)
+        self.housekeeping = Housekeeping(ctx, self._freed)
+        self.scheduling = Scheduling(
+            ctx, self.machine, self.journal, self.turn_soon, self.housekeeping.holders
+        )
         self.execution = Execution(ctx, self.machine, self.journal, self.turn_soon)
         self.inactive = InactiveJobs()
         self.modifications = Modifications()
@@ -84,6 +88,11 @@ class ManagerCore:
 
     def _journal_readers(self) -> Iterator[Reader]:
         return iter(tuple(self.readers.values()))
+
+    def _freed(self, id: int) -> None:
+        """A job is over, though its nodes are held for what tidies up."""
+        self.machine.freed(id)
+        self.turn_soon()
 
     def pack_later(self, job: Job) -> None:
         """Make a new job small at the end of the turn if it has to wait."""
@@ -215,7 +224,10 @@ class ManagerCore:
                 self.journal.add_volatile(job, "priority", {"priority": priority})
             case FreeResources(job):
                 self._last_run = self.ctx.loop_time()
-                self.scheduling.free(job)
+                if self.housekeeping.takes(job):
+                    self.housekeeping.begin(job)
+                else:
+                    self.scheduling.free(job)
             case StartJob(job):
                 self._last_run = self.ctx.loop_time()
                 self._start(job)

@@ -39,10 +39,3 @@ class EventPosting:
         self._core.journal.check_room()
         self._core.machine.post(job, name, context)
         return self._core.acknowledge(req)
-
-    @request("housekeeping-kill")
-    def housekeeping_kill(self, req: Request) -> None:
-        """Send ``signum`` to what tidies up after jobs, of ``jobid`` or on ``ranks``: there is
-        nothing that does, so there is nothing to do.
-        """
-        req.get("signum", int)

@@ -31,8 +31,14 @@ class Scheduling:
     """Talks to the service named ``sched``."""
 
     def __init__(
-        self, ctx: Context, machine: Machine, journal: Journal, turn_soon: Callable[[], None]
+        self,
+        ctx: Context,
+        machine: Machine,
+        journal: Journal,
+        turn_soon: Callable[[], None],
+        held: Callable[[], list[JsonObject]] = list,
     ) -> None:
+        self._held = held
         self._ctx = ctx
         self._machine = machine
         self._journal = journal
@@ -59,6 +65,7 @@ class Scheduling:
                 }
                 for job in holders
             ]
+            + self._held()
         }
 
     @request("sched-ready")

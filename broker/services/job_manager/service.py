@@ -14,6 +14,7 @@ from broker.services.job_manager.core import ManagerCore
 from broker.services.job_manager.environment import EnvironmentPool
 from broker.services.job_manager.execution import Execution
 from broker.services.job_manager.history import History
+from broker.services.job_manager.housekeeping import Housekeeping
 from broker.services.job_manager.job_submit import JobSubmit
 from broker.services.job_manager.listing import ActiveList
 from broker.services.job_manager.plugin_admin import PluginAdmin
@@ -75,7 +76,8 @@ class JobManagerService(Service):
         PluginAdmin,  # jobtap
         History,  # events-journal
         JobPurge,  # purge, purge-id
-        EventPosting,  # post-event.post, housekeeping-kill
+        EventPosting,  # post-event.post
+        Housekeeping,  # housekeeping-kill
     )
 
     def __init__(self, ctx: Context) -> None:
@@ -109,6 +111,7 @@ class JobManagerService(Service):
             self.history,
             self.purging,
             self.posting,
+            self.core.housekeeping,
         )
 
     async def start(self, args: list[str]) -> None:
@@ -193,8 +196,8 @@ class JobManagerService(Service):
         core.scheduling.forget(sender)
 
     def stats_today(self) -> JsonObject:
-        """Return who is tidied up after jobs: nobody, for nothing runs when a job is over."""
-        return {"housekeeping": {"running": {}}}
+        """Return after which jobs it is tidied up."""
+        return {"housekeeping": self.core.housekeeping.facts()}
 
     def stats(self) -> JsonObject:
         """Return counts of jobs, queue and journal."""

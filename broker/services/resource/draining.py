@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from broker.service import Request, request
 from broker.services.resource.discovery import LATE
-from broker.services.resource.state import ranks_of
+from broker.services.resource.state import REASON_ONLY, ranks_of
 from broker.services.resource.stored import lacking
 from flux.idset import IDset
 
@@ -20,12 +20,30 @@ if TYPE_CHECKING:
     from flux.job.types import ResourceObject
 
 MAX_REASON = 1 << 14
+MODES: Final = ("", "update", "overwrite", "force-overwrite")
 
 
 def require_leader(ctx: Context) -> None:
     """Raise OSError(EPROTO) on another rank than 0."""
     if ctx.rank != 0:
         raise OSError(errno.EPROTO, f"{ctx.name}: this request is for rank 0")
+
+
+def _mode(req: Request) -> str:
+    """Return how a request treats ranks that are as it wants them already; raises OSError(EPROTO)
+    for a word that is no mode.
+    """
+    mode = req.get("mode", str, "")
+    if mode not in MODES:
+        raise OSError(errno.EPROTO, f"invalid mode: {mode[:40]}")
+    return mode
+
+
+def _reason(req: Request) -> str:
+    reason = req.get("reason", str, "")
+    if len(reason) > MAX_REASON:
+        raise OSError(errno.EINVAL, f"a reason has at most {MAX_REASON} characters")
+    return reason
 
 
 class Draining:
@@ -46,24 +64,42 @@ class Draining:
 
     @request("drain")
     async def drain(self, req: Request) -> None:
-        """Take ``targets`` (idset or hostlist) out of scheduling for ``reason``."""
+        """Take ``targets`` (idset or hostlist) out of scheduling for ``reason``.
+
+        Of those that are already, the ``mode`` update leaves the reason as it is, if there is one;
+        overwrite changes it, and force-overwrite, as no mode, also since when they are drained.
+        """
         self._require_leader()
         ranks = self._state.targets(req.get("targets", str))
-        reason, now = req.get("reason", str, ""), self._ctx.now()
-        if len(reason) > MAX_REASON:
-            raise OSError(errno.EINVAL, f"a reason has at most {MAX_REASON} characters")
-        self._state.drain(ranks, reason, now)
+        reason, now = _reason(req), self._ctx.now()
+        mode = _mode(req)
+        drained = self._state.drained
+        if mode == "update":
+            ranks = IDset([one for one in ranks if one not in drained or not drained[one].reason])
+        if not len(ranks):
+            return
+        since = mode not in ("update", "overwrite")
+        context = {"idset": ranks.encode(), "reason": reason}
+        self._state.drain(ranks, reason, now, since)
         self._changed()
-        await self._record(ranks, "drain", {"idset": ranks.encode(), "reason": reason}, now)
+        await self._record(
+            ranks, "drain", context | ({} if since else {"overwrite": REASON_ONLY}), now
+        )
 
     @request("undrain")
     async def undrain(self, req: Request) -> None:
-        """Give drained ``targets`` back to the scheduler."""
+        """Give drained ``targets`` back to the scheduler, for a ``reason``; with the ``mode``
+        update those of them that are drained.
+        """
         self._require_leader()
         ranks = self._state.targets(req.get("targets", str))
-        self._state.undrain(ranks)
+        reason = _reason(req)
+        ranks = self._state.undrain(ranks, any_of_them=_mode(req) == "update")
+        if not len(ranks):
+            return
         self._changed()
-        await self._record(ranks, "undrain", {"idset": ranks.encode()}, self._ctx.now())
+        context = {"idset": ranks.encode()} | ({"reason": reason} if reason else {})
+        await self._record(ranks, "undrain", context, self._ctx.now())
 
     async def _record(
         self, ranks: IDset, name: str, context: Mapping[str, object], timestamp: float

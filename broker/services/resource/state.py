@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 200
 """Characters of what somebody wrote that are shown in a message about it."""
+REASON_ONLY: Final = 1
+"""``overwrite`` of a ``drain`` event that leaves since when ranks are drained."""
 MAX_CHILD = 1 << 20
 """Greatest number of a core or GPU; each costs memory in the scheduler."""
 
@@ -307,19 +309,27 @@ class Resources:
             )
         return IDset(rank for host in wanted for rank in by_host[host])
 
-    def drain(self, ranks: IDset, reason: str, timestamp: float) -> None:
-        """Take ranks out of scheduling."""
+    def drain(self, ranks: IDset, reason: str, timestamp: float, since: bool = True) -> None:
+        """Take ranks out of scheduling; those that are already, and stay so since when they were
+        unless ``since``, for this reason.
+        """
         entry = Drain(timestamp, reason)
         for rank in ranks:
-            self.drained[rank] = entry
+            before = self.drained.get(rank)
+            keeps = before is not None and not since
+            self.drained[rank] = Drain(before.timestamp, reason) if before and keeps else entry
 
-    def undrain(self, ranks: IDset) -> None:
-        """Give ranks back to scheduling; raises OSError(EINVAL) if one is not drained."""
+    def undrain(self, ranks: IDset, any_of_them: bool = False) -> IDset:
+        """Give ranks back to scheduling, and return those that were drained; raises
+        OSError(EINVAL) if one is not, unless ``any_of_them``.
+        """
         missing = next((rank for rank in ranks if rank not in self.drained), None)
-        if missing is not None:
+        if missing is not None and not any_of_them:
             raise OSError(errno.EINVAL, f"rank {missing} not drained")
-        for rank in ranks:
+        given = IDset([rank for rank in ranks if rank in self.drained])
+        for rank in given:
             del self.drained[rank]
+        return given
 
     def replay(self, entries: Iterable[JsonMapping]) -> None:
         """Restore drained ranks from the eventlog of an earlier run; entries about ranks that are
@@ -335,13 +345,12 @@ class Resources:
                 )
             except ValueError:
                 continue
-            for rank in ranks:
-                if name == "drain":
-                    self.drained[rank] = Drain(
-                        float(entry["timestamp"]), str(context.get("reason") or "")
-                    )
-                else:
-                    self.drained.pop(rank, None)
+            if name == "drain":
+                since = context.get("overwrite") != REASON_ONLY
+                reason = str(context.get("reason") or "")
+                self.drain(ranks, reason, float(entry["timestamp"]), since)
+            else:
+                self.undrain(ranks, any_of_them=True)
 
     # What others are told
 

@@ -229,13 +229,16 @@ class SchedSimpleService(Service):
 
     @request("sched.free", absolute=True)
     def free(self, req: Request) -> dict[str, int]:
-        """Free the resources of a job {id, R?}."""
+        """Free the resources of a job {id, R?}; unless ``final``, only those of R."""
         jobid = req.get("id", int)
         resources = req.payload.get("R") if self._options.free_lookup else None
         if not self._options.free_lookup:
             self.ctx.log.err("free: R is NULL")
         try:
-            allocation = self._sched.free(jobid, resources)
+            if resources is not None and not req.get("final", bool, True):
+                allocation: Allocation | None = self._sched.free_part(jobid, resources)
+            else:
+                allocation = self._sched.free(jobid, resources)
         except (ValueError, KeyError, TypeError) as exc:
             self.ctx.log.debug(f"free: R of job {jobid}: {type(exc).__name__}: {exc}")
             raise OSError(

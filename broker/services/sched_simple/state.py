@@ -254,6 +254,19 @@ class Scheduler:
             self.pool.free(allocation)
         return allocation
 
+    def free_part(self, jobid: int, resources: ResourceObject) -> Allocation:
+        """Free the ranks of R, a part of what a job holds; returns it. The job keeps the others.
+
+        Raises ValueError or KeyError for a malformed R.
+        """
+        part = allocation_of(resources)
+        held = self.held.get(jobid)
+        if held is not None:
+            kept = {rank: ids for rank, ids in held.nodes.items() if rank not in part.nodes}
+            self.held[jobid] = Allocation(kept, held.expiration)
+        self.pool.free(part)
+        return part
+
     def expire(self, jobid: int, expiration: float) -> bool:
         """What a job holds is to be free at another time, 0 for nobody knows when; returns False if
         it holds nothing.

@@ -216,8 +216,8 @@ def test_options_are_explained_in_columns(run: Runner) -> None:
     lines = run("job", "wait-event")[2].splitlines()
     assert lines[5:8] == [
         "                         Specify time format: raw, iso, offset",
+        "  -H, --human            As --format=text --time-format=human",
         "  -t, --timeout=DURATION timeout after DURATION",
-        "  -m, --match-context=KEY=VAL",
     ]
 
 

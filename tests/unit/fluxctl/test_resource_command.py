@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flux.testing.scripted import ScriptedFlux
-from fluxctl import main
+from fluxctl import main, resource_drain, resource_info
 from fluxctl.commands import hwloc as hwloc_command
 from fluxctl.commands import resource as resource_command
 
@@ -73,7 +73,7 @@ def run(
     flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Runner:
     monkeypatch.setenv("TZ", "UTC")
-    for module in (resource_command, hwloc_command):
+    for module in (resource_command, resource_drain, resource_info, hwloc_command):
         monkeypatch.setattr(module, "handle", lambda failure=None: flux)
 
     def runner(*args: str, stdin: str = "") -> tuple[int, str, str]:
@@ -205,11 +205,11 @@ def test_errors(run: Runner, flux: ScriptedFlux, args: list[str], code: int, tex
 
 
 def test_unknown_sub_command(run: Runner) -> None:
-    assert run("resource", "R") == (
+    assert run("resource", "config") == (
         2,
         "",
         "usage: flux-resource [-h] {drain,undrain,status,list,reload} ...\n"
-        "flux-resource: error: argument subcommand: invalid choice: 'R' "
+        "flux-resource: error: argument subcommand: invalid choice: 'config' "
         "(choose from 'drain', 'undrain', 'status', 'list', 'reload')\n",
     )
 

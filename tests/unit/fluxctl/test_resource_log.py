@@ -11,7 +11,9 @@ from flux.idset import IDset
 from flux.testing.scripted import ScriptedFlux
 from fluxctl import main, resource_log
 from fluxctl.errors import CommandError
-from fluxctl.resource_log import TIMES, ResourceEntries, concerns, matcher
+from fluxctl.human_times import HumanTimes
+from fluxctl.job.events import TIMES
+from fluxctl.resource_log import ResourceEntries, concerns, matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,3 +90,9 @@ def test_the_past_is_shown(
     assert capsys.readouterr().out == ('1795749555.298582 drain idset="1" reason="\\u001b"\n')
     assert main.invoke("resource", ["eventlog", "--json"]) == 0
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == past
+
+
+def test_delta_counts_from_the_line_before() -> None:
+    times = HumanTimes(delta=True)
+    found = [times.text(BEGIN + more) for more in (0.0, 0.5, 0.75, 60.0)]
+    assert found == ["[Nov27 03:19]", "[  +0.500000]", "[  +0.250000]", "[Nov27 03:20]"]

@@ -1,0 +1,64 @@
+"""The request for the jobs that ``flux jobs`` lists."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from fluxctl.errors import CommandError
+from fluxctl.jobs_options import constraint_of, moment
+from fluxctl.suggestions import suggestion
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.job.list import JobList
+    from fluxctl.job_selection import Selection
+
+
+def check(wanted: Selection) -> None:
+    """Raise CommandError for a time, hosts or ranks that are none."""
+    if wanted["since"] is not None:
+        moment(wanted["since"], time.time())
+    if wanted["include"] is not None:
+        constraint_of(wanted["include"])
+
+
+def is_filtered(wanted: Selection) -> bool:
+    """Tell whether options say more of jobs than their ids."""
+    conditions = wanted["queues"], wanted["since"], wanted["name"], wanted["include"]
+    filters = wanted["all_jobs"], wanted["all_users"], wanted["filters"], wanted["user"]
+    return any((*filters, *conditions))
+
+
+def query_of(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
+    """Return the query for the jobs that are wanted, not sent yet; raises CommandError."""
+    from flux.job.list import JobList
+
+    filters = wanted["filters"] or "pending,running"
+    user: str | int = wanted["user"] if wanted["user"] is not None else os.getuid()
+    since = 0.0 if wanted["since"] is None else moment(wanted["since"], time.time())
+    if wanted["all_jobs"] or wanted["all_users"] or (since and not wanted["filters"]):
+        filters = "pending,running,inactive"
+    if wanted["all_users"]:
+        user = "all"
+    names = [name for name in filters.split(",") if name]
+    queues = None if wanted["queues"] is None else wanted["queues"].split(",")
+    placed = None if wanted["include"] is None else constraint_of(wanted["include"])
+    try:
+        return JobList(
+            flux,
+            attrs,
+            names,
+            wanted["jobids"],
+            user,
+            wanted["count"],
+            queues,
+            since,
+            wanted["name"],
+            constraint=placed,
+        )
+    except ValueError as exc:
+        known = {*JobList.STATES, *JobList.RESULTS, "all"}
+        wrong = next((name for name in names if name.lower() not in known), "")
+        raise CommandError(f"ERROR: {exc}", hint=suggestion(wrong.lower(), known)) from None
