@@ -93,13 +93,11 @@ def test_machine_events(programs: Programs) -> None:
     programs.case("small_cases", "machine_events")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_burst_jobs(programs: Programs) -> None:
     """Job list and information."""
     programs.case("small_cases", "burst_jobs")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_burst_selection(programs: Programs) -> None:
     """Selection of jobs to burst, ``run_burst``."""
     programs.case("small_cases", "burst_run")
