@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["Config", "from_payload", "from_tables", "load", "setting_error"]
 
 
-def load(path: str | None) -> Config:
+def load(path: str | None, given: JsonObject | None = None) -> Config:
     """Return the configuration in ``path``, a TOML file or a directory whose ``*.toml`` files are
-    merged in the order of their names; the empty one for None.
+    merged in the order of their names; the empty one for None. Tables that the command line has
+    ``given`` count more.
 
     Raises OSError saying which file, and which key in it, is wrong.
     """
-    return checked(read(path)) if path else Config()
+    return checked(read(path, given), given) if path or given else Config()
 
 
 @lru_cache(maxsize=1)

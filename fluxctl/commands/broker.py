@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fluxctl.command import FluxCommand
+from fluxctl.config_source import CONF_HELP, given_tables
 from fluxctl.errors import CommandError
 
 
@@ -35,9 +36,14 @@ def parse_setattr(values: tuple[str, ...]) -> dict[str, str]:
     help="Set initial value for broker attribute.",
 )
 @click.option("-c", "--config-path", metavar="PATH", help="Set the broker config directory.")
+@click.option("--conf", "conf", multiple=True, metavar="CONF", help=CONF_HELP)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[INITIAL-PROGRAM [ARGS...]]")
 def command(
-    verbose: int, setattrs: tuple[str, ...], config_path: str | None, command: tuple[str, ...]
+    verbose: int,
+    setattrs: tuple[str, ...],
+    config_path: str | None,
+    conf: tuple[str, ...],
+    command: tuple[str, ...],
 ) -> int:
     """Run a message broker, the daemon of a Flux instance."""
     from broker.config import BrokerOptions
@@ -46,12 +52,14 @@ def command(
     attrs = parse_setattr(setattrs)
     if config_path is not None:
         attrs["config.path"] = config_path
-    return run_broker(BrokerOptions(attrs, list(command), verbose))
+    return run_broker(BrokerOptions(attrs, list(command), verbose, given_tables(conf)))
 
 
 EXAMPLES = """
 # Run a program in an instance of one broker
 flux broker flux getattr size
+# Say a key of the configuration on the command line
+flux broker --conf=access.allow-guest-user=true flux config get
 # Keep more of the log in memory, and write the important lines to a file
 flux broker -Slog-ring-size=4096 -Slog-filename=broker.log -Slog-forward-level=6 true
 """

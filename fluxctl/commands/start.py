@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 import click
 
 from fluxctl.command import FluxCommand
+from fluxctl.config_source import CONF_HELP
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal, integer
 from fluxctl.option_groups import flag_option, list_option, text_option, with_options
@@ -47,6 +48,8 @@ class StartWords(TypedDict):
     test_rundir_cleanup: bool
     test_pmi_clique: str | None
     config_path: str | None
+    conf: tuple[str, ...]
+    setattr: tuple[str, ...]
     program: tuple[str, ...]
 
 
@@ -111,6 +114,10 @@ BROKER_OPTIONS: Final = (
         "--config-path",
         metavar="PATH",
         text="Have the brokers read their configuration from PATH, a file or a folder.",
+    ),
+    list_option("--conf", metavar="CONF", text=CONF_HELP),
+    list_option(
+        "-S", "--setattr", metavar="ATTR=VAL", text="Set an attribute of each broker at its start."
     ),
     flag_option("-X", "--noexec", text="Don't execute anything; most useful with -v."),
     text_option(
@@ -243,6 +250,8 @@ def _broker_options(words: StartWords) -> list[str]:
     """Return the options for each broker."""
     path = words["config_path"]
     ours = [] if path is None else [f"--config-path={path}"]
+    ours += [f"--conf={value}" for value in words["conf"]]
+    ours += [f"--setattr={value}" for value in words["setattr"]]
     return ours + _split(words["broker_opts"])
 
 
@@ -310,6 +319,8 @@ EXAMPLES = """
 flux start --test-size=4 flux getattr size
 # Start an instance with a configuration, and run a script in it
 flux start --config-path=site.toml ./report.sh
+# Schedule on 1,000 nodes that are not there
+flux start --conf=fake-resources.nnodes=1000 flux resource list
 # Keep the key-value store in a file, for the next start
 flux start -o,-Scontent.backing-path=content.sqlite flux kvs put a=1
 """

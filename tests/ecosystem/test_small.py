@@ -153,7 +153,6 @@ def test_schedbench_command(programs: Programs) -> None:
     assert "usage" in programs.case("small_cases", "schedbench_help").lower()
 
 
-@pytest.mark.lacking("[fake-resources] of the configuration")
 def test_schedbench_run(programs: Programs) -> None:
     """A benchmark on resources that there are not."""
     programs.case("small_cases", "schedbench_run")
