@@ -55,14 +55,15 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
 
 
 class Table:
-    """The output: a header, if any, before the first rows, then rows as they come; ``shown`` is
-    their number.
+    """The output: a header, if any, before the first rows, then rows as they come, or when all have
+    come if the format depends on all of them; ``shown`` is their number.
     """
 
     def __init__(
         self, layout: JobInfoFormat, as_json: bool, color: bool, header: str | None
     ) -> None:
         self._layout = layout
+        self._kept: list[JobInfo] | None = [] if layout.needs_all and not as_json else None
         self.as_json = as_json
         self.color = color
         self.header = header
@@ -76,15 +77,28 @@ class Table:
 
     def show(self, jobs: list[JobInfo]) -> None:
         """Print rows."""
-        self._begin()
         self.shown += len(jobs)
+        if self._kept is not None:
+            self._kept += jobs
+            return
+        self._begin()
         if self.as_json:
             print_json_lines(map(job_facts, jobs))
         else:
             _print(jobs, self._layout, self.color)
 
     def end(self) -> None:
-        """Print what is left to print."""
+        """Print what is left to print; raises CommandError for a spec that does not fit."""
+        if self._kept is not None:
+            jobs, self._kept = self._layout.sort_items(self._kept), None
+            try:
+                self._layout = self._layout.settled(jobs, self.header is None)
+            except ValueError as exc:
+                raise CommandError(f"ERROR: {exc}") from None
+            if self.header is not None:
+                self.header = self._layout.header()
+            self._begin()
+            _print(jobs, self._layout, self.color)
         self._begin()
         sys.stdout.flush()
 

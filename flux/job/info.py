@@ -19,7 +19,7 @@ from flux.job.info_fields import (
 from flux.job.info_format import JobInfoFormat
 from flux.job.info_storage import KeptInfo, attributes_of
 from flux.job.JobID import JobID
-from flux.job.state_names import result_name, state_name, status_name
+from flux.job.state_names import phase_name, result_name, state_name, status_name
 from flux.job.why import Waiting, why_pending, why_unsuccessful
 from flux.memoized_property import memoized_property
 from flux.waitstatus import return_code_of
@@ -270,6 +270,20 @@ class JobInfo(KeptInfo):
         return statustostr(self.state_id, self.result_id, True)
 
     @property
+    def phase(self) -> str:
+        """The status as today's flux-core has it, such as ``SCHED``, ``RUN``, ``COMPLETED``."""
+        return phase_name(self.state_id, self._known_result)
+
+    @property
+    def phase_abbrev(self) -> str:
+        """Abbreviation of that status, such as ``S``, ``R``, ``CD``."""
+        return phase_name(self.state_id, self._known_result, True)
+
+    @property
+    def _known_result(self) -> int | None:
+        return self.result_id if isinstance(self.result_id, int) else None
+
+    @property
     def username(self) -> str:
         """Login name of the submitter."""
         return get_username(self.userid)
@@ -399,8 +413,9 @@ class JobInfo(KeptInfo):
 
     @property
     def contextual_time(self) -> float:
-        """How long the job has run, or before that its time limit, in seconds."""
-        return self.get_runtime() if float(self.t_run) else float(self.duration)
+        """How long the job has run, or while it waits its time limit, in seconds."""
+        pending = self.state_id & constants.FLUX_JOB_STATE_PENDING
+        return float(self.duration) if pending else self.get_runtime()
 
     @property
     def inactive_reason(self) -> str:

@@ -15,12 +15,13 @@ from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
 from fluxctl.resource_formats import (
-    DRAIN_FORMAT,
+    DRAIN_FORMATS,
     DRAIN_HEADINGS,
     LIST_FORMATS,
     LIST_HEADINGS,
     STATUS_FORMAT,
     STATUS_FORMAT_REASONS,
+    STATUS_FORMATS,
     STATUS_HEADINGS,
 )
 from fluxctl.resource_info import info
@@ -113,6 +114,9 @@ def _print_table(
     layout: OutputFormat, rows: Iterable[object], *, header: bool, color: str = "never"
 ) -> None:
     paint = Paint(color)
+    if layout.needs_all:
+        rows = layout.sort_items(list(rows))
+        layout = _settled(layout, rows, not header)
     rest = iter(rows)
     first = list(islice(rest, 1))  # an error has no header: rows may be asked for as they come
     if header:
@@ -123,6 +127,14 @@ def _print_table(
         except ValueError as exc:
             raise _failure(exc) from None
         echo(paint(line, _ROLES.get(getattr(row, "state", ""), "")), raw=True)
+
+
+def _settled(layout: OutputFormat, rows: Iterable[object], no_header: bool) -> OutputFormat:
+    """Return the format that fits some rows."""
+    try:
+        return layout.settled(rows, no_header)
+    except ValueError as exc:
+        raise _failure(exc) from None
 
 
 def _states(text: str, valid: Iterable[str], hint: str = "") -> list[str]:
@@ -144,7 +156,7 @@ def command() -> None:
 
 @command.command("drain")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@_format_option(DRAIN_HEADINGS)
+@_format_option(DRAIN_HEADINGS, f" {HELP}")
 @json_option("Print what is drained, each reason as one line of JSON.")
 @color_option()
 @click.argument("targets", metavar="[TARGETS]", required=False, shell_complete=completions.nodes)
@@ -161,7 +173,7 @@ def drain(
     why.
     """
     if targets is None:
-        table = _layout(DRAIN_HEADINGS, layout or DRAIN_FORMAT)
+        table = _layout(DRAIN_HEADINGS, DRAIN_FORMATS.read(layout, refusal="ERROR: "))
         rows = _drained(handle(python_failure))
         if as_json:
             print_json_lines(map(row_facts, rows))
@@ -207,7 +219,7 @@ _FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist
     "-v", "--verbose", count=True, help="Show states without ranks; twice: why ranks are drained."
 )
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@_format_option(STATUS_HEADINGS)
+@_format_option(STATUS_HEADINGS, f" {HELP}")
 @click.option(
     "-s",
     "--states",
@@ -235,11 +247,13 @@ def status(
     """
     if states == "help" or layout == "help":
         echo(_STATUS_HINT.strip() if states == "help" else _FORMATS_HINT, err=True)
+    if states == "help":
         return
-    wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
     default = STATUS_FORMAT_REASONS if verbose > 1 else STATUS_FORMAT
+    chosen = STATUS_FORMATS.read(layout, default, "ERROR: ")
+    wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
     answer = _status_of_input() if from_stdin else _status_of_instance()
-    table = _layout(STATUS_HEADINGS, layout or default)  # after the request, as in flux-core
+    table = _layout(STATUS_HEADINGS, chosen)  # after the request, as in flux-core
     rows: list[StatusRow] = []
     if answer is not None:
         by_queue = None

@@ -205,3 +205,29 @@ def test_dict_is_made_when_it_is_asked_for_and_kept() -> None:
         told = vars(one)
         assert (one.name, getattr(one, "note", "")) == (DONE["name"], "x")
         assert (told["_mine"], told["_runtime"], told["_nodelist"]) == (1, seconds, "vm")
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "phase", "short", "status"),
+    [
+        (2, "", "DEPEND", "D", "PD"),
+        (4, "", "PRIORITY", "P", "PD"),
+        (8, "", "SCHED", "S", "PD"),
+        (16, "", "RUN", "R", "R"),
+        (32, "", "CLEANUP", "C", "R"),
+        (64, 1, "COMPLETED", "CD", "CD"),
+        (64, 8, "TIMEOUT", "TO", "TO"),
+        (64, "", "", "", ""),
+    ],
+)
+def test_the_status_of_today_stands_beside_that_of_the_manual(
+    state: int, result: int | str, phase: str, short: str, status: str
+) -> None:
+    job = JobInfo({"id": 1, "state": state, "result": result})
+    assert (job.phase, job.phase_abbrev, job.status_abbrev) == (phase, short, status)
+
+
+def test_contextual_time_is_the_limit_of_those_that_wait() -> None:
+    ended = JobInfo({"id": 1, "state": 64, "duration": 60.0})
+    waits = JobInfo({"id": 1, "state": 8, "duration": 60.0})
+    assert (ended.contextual_time, waits.contextual_time) == (0.0, 60.0)
