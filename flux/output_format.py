@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from flux.output_prefixes import (
     cut,
     sort_by,
-    sort_keys,
     split_date_spec,
     split_mark,
     split_sort,
     unbounded,
     widened,
 )
+from flux.output_prefixes import sort_keys as known_sort_keys
 from flux.output_values import MISSING, UtilDatetime, UtilFormatter, heading_spec
 from flux.terminal_text import terminal_line
 
@@ -178,11 +178,11 @@ class OutputFormat:
         """
         return cut("".join(self._header_cells()), _columns(width))
 
-    def set_sort_keys(self, keys: str) -> None:
+    def set_sort_keys(self, sort_keys: str) -> None:
         """Sort by other keys, with commas between them and ``-`` before those for falling order.
         Raises ValueError for one that is not a field.
         """
-        self.sort_keys = sort_keys(keys, self.headings)
+        self.sort_keys = known_sort_keys(sort_keys, self.headings)
 
     def sort_items(self, items: list[T]) -> list[T]:
         """Sort a list in place by the sort keys, and return it."""

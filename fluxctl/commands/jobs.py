@@ -62,7 +62,7 @@ def _query(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
     names = [name for name in filters.split(",") if name]
     queues = None if wanted["queues"] is None else wanted["queues"].split(",")
     try:
-        return JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"], queues)
+        return JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"], queue=queues)
     except ValueError as exc:
         known = {*JobList.STATES, *JobList.RESULTS, "all"}
         wrong = next((name for name in names if name.lower() not in known), "")
