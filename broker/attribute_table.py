@@ -69,14 +69,6 @@ _SESSION = (
         "File or directory of the [configuration](configuration.md).",
         fixed=False,
     ),
-    Declaration(
-        "config.update",
-        "",
-        Change.START,
-        "A JSON object whose tables are added to those of `config.path`, and count more: what"
-        " `flux start --conf` says.",
-        fixed=False,
-    ),
     _fact(
         "config.hostlist",
         "the hosts of `[bootstrap]`",

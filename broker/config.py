@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from broker.topology import Topology
+    from flux.wire.json import JsonObject
 
 T = TypeVar("T")
 
@@ -33,12 +34,13 @@ class BrokerOptions(Struct):
     """The command line of flux-broker(1).
 
     ``attrs`` are the values of ``--setattr``; ``command`` is the initial program, empty for an
-    interactive shell; ``verbose`` counts ``-v``.
+    interactive shell; ``verbose`` counts ``-v``; ``conf`` has the tables of ``--conf``.
     """
 
     attrs: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     verbose: int = 0
+    conf: JsonObject = field(default_factory=dict)
 
 
 class Rundir:

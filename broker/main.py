@@ -66,9 +66,7 @@ def run_broker(options: BrokerOptions) -> int:
     lifeline = take_lifeline()
     attrs = initial_attributes(options)
     try:
-        config = configuration.load(
-            configuration_path(attrs, os.environ), attrs.get("config.update")
-        )
+        config = configuration.load(configuration_path(attrs, os.environ), options.conf)
         if config.tbon.zmqdebug is not None:
             attrs.default("tbon.zmqdebug", str(config.tbon.zmqdebug))
         fanout = check_attributes(attrs)

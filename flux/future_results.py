@@ -63,13 +63,13 @@ class Results:
 
     # Filling
 
-    def fulfill(self, value: object = None) -> None:
+    def fulfill(self, result: object = None) -> None:
         """Add a result: any value, or a response message, an error if its error number is not 0."""
-        self._add(value if isinstance(value, Message) else Value(value))
+        self._add(result if isinstance(result, Message) else Value(result))
 
-    def fulfill_error(self, errnum: int, text: str | None = None) -> None:
-        """Add an error as result."""
-        self.fulfill(error_message(errnum, text))
+    def fulfill_error(self, errnum: int = errno.ENOENT, errstr: str | None = None) -> None:
+        """Add an error as result, ``errstr`` instead of what is usually said of ``errnum``."""
+        self.fulfill(error_message(errnum, errstr))
 
     def fulfill_with(self, other: Results) -> None:
         """Add the current result of another future.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator
 from itertools import product
@@ -249,6 +250,13 @@ class Hostlist:
         name = as_text(host, "a host")
         if name not in self._hosts:
             raise ValueError(f"{name} is not in the Hostlist")
+        return self._hosts.index(name)
+
+    def find(self, host: Text) -> int:
+        """Return the position of the first `host`; FileNotFoundError if there is none."""
+        name = as_text(host, "a host")
+        if name not in self._hosts:
+            raise FileNotFoundError(errno.ENOENT, f"{name} is not in the Hostlist")
         return self._hosts.index(name)
 
     def expand(self) -> list[str]:

@@ -31,8 +31,15 @@ from flux.kvs_calls import (
     sync,
     wait_version,
 )
-from flux.kvs_pending import commit, put, put_mkdir, put_symlink, put_unlink, take_pending
-from flux.kvs_rpc import commit as commit_async
+from flux.kvs_pending import (
+    commit,
+    commit_async,
+    put,
+    put_mkdir,
+    put_symlink,
+    put_unlink,
+    take_pending,
+)
 from flux.kvs_rpc import (
     copy,
     decode_value,
@@ -310,8 +317,7 @@ class KVSDir(MutableMapping[str, Any]):
 
     def commit_async(self, flags: int = 0) -> Future:
         """Send the changes of the directory's namespace; returns the future of their commit."""
-        space = namespace_of(self.namespace)
-        return commit_async(self.flux_handle, take_pending(self.flux_handle, space), flags, space)
+        return commit_async(self.flux_handle, flags, self.namespace)
 
     def list_all(self) -> tuple[list[str], list[str]]:
         """Return the names of values and links, and the names of directories."""

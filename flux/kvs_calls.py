@@ -33,17 +33,17 @@ class NamespaceRoot(NamedTuple):
 
 
 def namespace_create(
-    flux_handle: Flux, name: Text, owner: int = USERID_UNKNOWN_JSON, flags: int = 0
+    flux_handle: Flux, namespace: Text, owner: int = USERID_UNKNOWN_JSON, flags: int = 0
 ) -> None:
     """Create a namespace that belongs to user ``owner``, by default the instance owner; raises
     OSError: EEXIST, EPERM, EINVAL for a bad name.
     """
-    kvs_rpc.namespace_create(flux_handle, name, owner, flags).get()
+    kvs_rpc.namespace_create(flux_handle, namespace, owner, flags).get()
 
 
-def namespace_remove(flux_handle: Flux, name: Text) -> None:
+def namespace_remove(flux_handle: Flux, namespace: Text) -> None:
     """Remove a namespace and all that is in it; nothing happens if there is none of the name."""
-    kvs_rpc.namespace_remove(flux_handle, name).get()
+    kvs_rpc.namespace_remove(flux_handle, namespace).get()
 
 
 def getroot(flux_handle: Flux, namespace: Text | None = None) -> NamespaceRoot:

@@ -7,13 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from flux.kvs_rpc import commit as commit_async
+from flux.kvs_rpc import commit as send_txn
 from flux.kvs_rpc import namespace_of
 from flux.kvs_txn import Txn
 from flux.wire.text import as_integer
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
+    from flux.future import Future
     from flux.wire.text import Text
 
 _pending: WeakKeyDictionary[Flux, dict[str, Txn]] = WeakKeyDictionary()
@@ -30,12 +31,22 @@ def take_pending(flux_handle: Flux, namespace: str) -> Txn:
     return _pending.get(flux_handle, {}).pop(namespace, Txn())
 
 
-def put(flux_handle: Flux, key: Text, value: object, namespace: Text | None = None) -> None:
-    """Set ``key``, at the next `commit`, to ``value`` as JSON, or as it is if it is bytes; raises
-    TypeError for anything else.
+def put(
+    flux_handle: Flux,
+    key: Text,
+    value: object,
+    namespace: Text | None = None,
+    raw: bool = False,
+) -> None:
+    """Set ``key``, at the next `commit`, to ``value`` as JSON, or as it is if it is bytes, or text
+    and ``raw``; raises TypeError for anything else.
     """
     if isinstance(value, bytes | bytearray):
         _txn(flux_handle, namespace).put_raw(key, bytes(value))
+    elif raw:
+        if not isinstance(value, str):
+            raise TypeError("a raw value is a string or bytes")
+        _txn(flux_handle, namespace).put_raw(key, value)
     else:
         _txn(flux_handle, namespace).put(key, value)
 
@@ -74,10 +85,20 @@ def commit(flux_handle: Flux, flags: int = 0, namespace: Text | None = None) -> 
     spaces = _pending.get(flux_handle, {})
     names = list(spaces) if namespace is None else [namespace_of(namespace)]
     waiting = [
-        commit_async(flux_handle, txn, flags, name)
-        for name in names
-        if (txn := spaces.pop(name, None))
+        send_txn(flux_handle, txn, flags, name) for name in names if (txn := spaces.pop(name, None))
     ]
     for future in waiting:
         future.get()
     return 0
+
+
+def commit_async(
+    flux_handle: Flux, flags: int = 0, namespace: Text | None = None, txn: Txn | None = None
+) -> Future:
+    """Send what was put in a namespace since the last commit, or the transaction ``txn``; returns
+    the future of the commit, whose ``get`` raises OSError. Flags as for `commit`.
+    """
+    as_integer(flags, "flags")
+    space = namespace_of(namespace)
+    changes = take_pending(flux_handle, space) if txn is None else txn
+    return send_txn(flux_handle, changes, flags, space)

@@ -207,9 +207,9 @@ def _space(name: Text) -> str:
     return as_text(name, "the name of a namespace")
 
 
-def namespace_list(handle: Flux) -> list[JsonObject]:
+def namespace_list(flux_handle: Flux) -> list[JsonObject]:
     """Return the namespaces, each with ``namespace``, ``owner`` and ``flags``."""
-    found: list[JsonObject] = handle.rpc("kvs.namespace-list").get()["namespaces"]
+    found: list[JsonObject] = flux_handle.rpc("kvs.namespace-list").get()["namespaces"]
     return found
 
 

@@ -69,6 +69,10 @@ class KVSTxn:
         """Remove a key, and all below it."""
         self._txn.unlink(self._key(key))
 
+    def clear(self) -> None:
+        """Forget the changes."""
+        self._txn = Txn()
+
     def commit_async(self, flags: int = 0) -> Future:
         """Send the changes; returns the future of their commit."""
         txn, self._txn = self._txn, Txn()

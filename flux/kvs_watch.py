@@ -38,9 +38,13 @@ class WatchFuture(RPC):
         """
         return decode_value(self.get_raw(autoreset))
 
-    def cancel(self) -> None:
-        """Ask for the end of the watch; it ends with ENODATA."""
+    def cancel(self, stop: bool = False) -> None:
+        """Ask for the end of the watch; it ends with ENODATA. With ``stop`` its ``then`` callback
+        is not called any more.
+        """
         lookup_cancel(self)
+        if stop:
+            super().cancel()
 
 
 def _flags(*, waitcreate: bool, full: bool, uniq: bool, append: bool) -> int:

@@ -18,10 +18,12 @@ def memoized_property(fget: Callable[[S], T]) -> T:
     name = "_" + fget.__name__
 
     def getter(self: S) -> T:
+        # Not by way of __dict__ or __getattr__, which classes such as JobInfo make of their own.
         try:
-            value: T = self.__dict__[name]
-        except KeyError:
-            value = self.__dict__[name] = fget(self)
+            value: T = object.__getattribute__(self, name)
+        except AttributeError:
+            value = fget(self)
+            object.__setattr__(self, name, value)
         return value
 
     # Read on an object it is the value: that is what type checkers shall see.

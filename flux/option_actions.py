@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +144,7 @@ class ColorAction(argparse.Action):
         default: str = "auto",
         metavar: str = "WHEN",
         help: str = "Use color; WHEN can be 'never', 'always' or 'auto' (default)",  # noqa: A002
-        required: bool = False,
+        **kwargs: Any,
     ) -> None:
         if os.environ.get("NO_COLOR") and default == "auto":
             default = "never"
@@ -155,7 +155,7 @@ class ColorAction(argparse.Action):
             default=ColorWhen(default),
             metavar=metavar,
             help=help,
-            required=required,
+            **kwargs,
         )
 
     def __call__(

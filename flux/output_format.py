@@ -2,143 +2,32 @@
 
 A format is Python's str.format syntax over the fields of an object. It is parsed once: every row
 then costs one attribute look-up, one conversion and one format() call per field.
-
-Conversions besides Python's own: ``!D`` date and time (ISO 8601), ``!d`` date and time to be
-formatted by a strftime(3) spec, ``!F`` Flux standard duration, ``!H`` hours, minutes and seconds. A
-spec that ends in ``h`` shows a missing value as ``-``.
+What values look like is in `flux.output_values`.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import string
-import time
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from flux.duration import fsd
 from flux.output_prefixes import (
     cut,
     sort_by,
-    sort_keys,
+    split_date_spec,
     split_mark,
     split_sort,
     unbounded,
     widened,
 )
+from flux.output_prefixes import sort_keys as known_sort_keys
+from flux.output_values import MISSING, UtilDatetime, UtilFormatter, heading_spec
 from flux.terminal_text import terminal_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
-
-MISSING = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", "None"))
-"""What a value is taken for as missing, as text."""
-_SPEC = re.compile(
-    r"(?P<align>(?:.?[<>=^])?)[-+ ]?#?0?(?P<width>\d*)[,_]?"
-    r"(?P<precision>(?:\.\d+)?)(?P<type>[a-zA-Z%]?)\Z"
-)
-
-
-class UtilDatetime:
-    """A time stamp whose format spec is a strftime(3) format; without one it shows as ISO 8601."""
-
-    def __init__(self, timestamp: float) -> None:
-        self.timestamp = timestamp
-
-    def __format__(self, spec: str) -> str:
-        return time.strftime(spec or "%Y-%m-%dT%H:%M:%S", time.localtime(self.timestamp))
-
-    def __str__(self) -> str:
-        return format(self, "")
-
-
-Number = float | str
-"""A number, or its text; the empty string for none."""
-
-
-def _seconds(value: Number | None) -> float:
-    return float(value) if value not in ("", None) else 0.0
-
-
-def _date(value: Number | None) -> str:
-    seconds = _seconds(value)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds)) if seconds else ""
-
-
-def _hms(value: Number | None) -> str:
-    minutes, seconds = divmod(round(_seconds(value)), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    text = f"{hours}:{minutes:02}:{seconds:02}"
-    return text if not days else f"{days} day{'' if days == 1 else 's'}, {text}"
-
-
-CONVERSIONS: dict[str, Callable[[Any], object]] = {
-    "D": _date,
-    "d": lambda value: UtilDatetime(_seconds(value)),
-    "F": lambda value: fsd(_seconds(value)),
-    "H": _hms,
-    "s": str,
-    "r": repr,
-    "a": ascii,
-}
-
-
-def convert_value(value: Any, conversion: str) -> object:
-    """Apply a ``!X`` conversion; ValueError if it is unknown."""
-    convert = CONVERSIONS.get(conversion)
-    if convert is None:
-        raise ValueError(f"Unknown conversion specifier {conversion}")
-    try:
-        return convert(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"Conversion {conversion} needs a number, not {value}") from None
-
-
-def format_value(value: object, spec: str) -> str:
-    """Apply a format spec, where a trailing ``h`` shows a missing value as ``-``.
-
-    Numbers formatted by a numeric spec stay numbers; a value that is an empty string ignores a
-    numeric type.
-    """
-    if spec.endswith("h") and not isinstance(value, UtilDatetime):
-        text = str(value)
-        return format("-" if text in MISSING else text, spec[:-1])
-    if not isinstance(value, str | int | float | UtilDatetime):
-        value = str(value)
-    try:
-        return format(value, spec)
-    except ValueError:
-        if value == "" and spec:
-            return format("", heading_spec(spec))
-        raise
-
-
-def heading_spec(spec: str) -> str:
-    """Return the spec for a field's heading: width and alignment, and the precision of a string but
-    not of a number.
-    """
-    match = _SPEC.match(spec[:-1] if spec.endswith("h") else spec)
-    if match is None:
-        return ""
-    align = match["align"].replace("=", ">")
-    precision = match["precision"] if match["type"] in ("", "s") else ""
-    return f"{align}{match['width']}{precision}"
-
-
-class UtilFormatter(string.Formatter):
-    """string.Formatter with the conversions and the ``h`` suffix of this module."""
-
-    def convert_field(self, value: object, conversion: str | None) -> object:
-        """Apply a conversion; ValueError if it is unknown."""
-        return convert_value(value, conversion) if conversion else value
-
-    def format_field(self, value: object, format_spec: str) -> str:
-        """Apply a format spec."""
-        return format_value(value, format_spec)
-
 
 T = TypeVar("T")
 
@@ -157,6 +46,11 @@ def _columns(width: int) -> int:
         return os.get_terminal_size().columns or -1
     except OSError:
         return -1
+
+
+def _heading_spec(spec: str, conversion: str) -> str:
+    """Return the spec of a field's heading, that of a date behind its strftime(3) format."""
+    return heading_spec(split_date_spec(spec)[1] if conversion == "d" else spec)
 
 
 def _format_text(cells: Iterable[tuple[str, str, str, str]]) -> str:
@@ -274,7 +168,8 @@ class OutputFormat:
     def header_format(self) -> str:
         """Return the format string of the headings: width and alignment, but no types."""
         return _format_text(
-            (text, name, heading_spec(spec), "") for text, name, spec, _ in self.format_list
+            (text, name, _heading_spec(spec, conversion), "")
+            for text, name, spec, conversion in self.format_list
         )
 
     def header(self, width: int = -1) -> str:
@@ -283,11 +178,11 @@ class OutputFormat:
         """
         return cut("".join(self._header_cells()), _columns(width))
 
-    def set_sort_keys(self, keys: str) -> None:
+    def set_sort_keys(self, sort_keys: str) -> None:
         """Sort by other keys, with commas between them and ``-`` before those for falling order.
         Raises ValueError for one that is not a field.
         """
-        self.sort_keys = sort_keys(keys, self.headings)
+        self.sort_keys = known_sort_keys(sort_keys, self.headings)
 
     def sort_items(self, items: list[T]) -> list[T]:
         """Sort a list in place by the sort keys, and return it."""
@@ -314,6 +209,32 @@ class OutputFormat:
             cells.append((marked.text, name, spec, conversion))
         return self._sort_prefix() + _format_text(cells)
 
+    @property
+    def needs_all(self) -> bool:
+        """Whether a line depends on all the items: they are sorted, or a field is marked."""
+        return bool(self.sort_keys) or any(
+            name and split_mark(text) != (text, False, False)
+            for text, name, _, _ in self.format_list
+        )
+
+    def settled(self, items: Iterable[object], no_header: bool = False) -> Self:
+        """Return the format for some items, as `filter` says it, without prefixes. Raises
+        ValueError as `format` does.
+        """
+        made = self._like(self.filter(items, no_header))
+        made.sort_keys = []
+        return made
+
+    def unmarked(self) -> Self:
+        """Return the format without prefixes, with all its fields as wide as they say: for items
+        that are not known yet.
+        """
+        cells = [
+            (split_mark(text).text if name else text, name, spec, conversion)
+            for text, name, spec, conversion in self.format_list
+        ]
+        return self._like(_format_text(cells))
+
     def _value_text(self, row: object, name: str, spec: str, conversion: str) -> str:
         """Return a value as it is without a width."""
         value = attrgetter(name)(row)
@@ -334,7 +255,7 @@ class OutputFormat:
         before and after each line. Raises ValueError as `format` does.
         """
         rows = self.sort_items(list(items))
-        layout = self._like(self.filter(rows, no_header))
+        layout = self.settled(rows, no_header)
         columns = _columns(width)
         if not no_header:
             print(layout.header(columns))
@@ -349,7 +270,7 @@ class OutputFormat:
         for text, name, spec, conversion in self.format_list:
             yield text
             if name:
-                yield format(self.headings[name], "" if conversion == "d" else heading_spec(spec))
+                yield format(self.headings[name], _heading_spec(spec, conversion))
 
     def format(self, obj: object) -> str:
         """Return the line of an object that has the format's fields as attributes, fit for a

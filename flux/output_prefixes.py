@@ -1,6 +1,7 @@
 """What stands before the fields of output formats and is an instruction: ``sort:KEY,-KEY`` at the
 beginning, ``?:`` before a field that goes when all of its values are empty, ``+:`` before one that
-becomes as wide as its widest value, ``?+:`` for both.
+becomes as wide as its widest value, ``?+:`` for both; and what stands at the end of their specs:
+``+`` for a sign that they were cut, ``::SPEC`` behind the strftime(3) format of a date.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _SORT: Final = re.compile(r"sort:([^{\s]+)\s?")
 _MARK: Final = re.compile(r"(\?\+|\?|\+):\Z")
 _WIDTH: Final = re.compile(
     r"(?P<head>(?:.?[<>=^])?[-+ ]?#?0?)(?P<width>\d*)(?P<group>[,_]?)"
-    r"(?P<precision>(?:\.\d+)?)(?P<type>[a-zA-Z%]?)(?P<hyphen>h?)\Z"
+    r"(?P<precision>(?:\.\d+)?)(?P<type>[a-zA-Z%]?)(?P<suffix>h?\+?)\Z"
 )
 
 
@@ -77,8 +78,19 @@ def split_mark(text: str) -> FieldPrefix:
     return FieldPrefix(text[: found.start()], "?" in found[1], "+" in found[1])
 
 
+def split_date_spec(spec: str) -> tuple[str, str]:
+    """Return the strftime(3) format of a date's spec, and what follows its ``::``, the width and
+    alignment; empty if there are none.
+    """
+    how, sign, shape = spec.rpartition("::")
+    return (how, shape) if sign and shape and _WIDTH.match(shape) else (spec, "")
+
+
 def unbounded(spec: str) -> str:
     """Return a format spec without width, and without the precision that would cut a string."""
+    how, shape = split_date_spec(spec)
+    if shape:
+        return f"{how}::<1"
     found = _WIDTH.match(spec)
     if found is None:
         return spec
@@ -90,6 +102,9 @@ def widened(spec: str, width: int) -> str:
     """Return a format spec that is at least ``width`` columns wide; a precision that cuts a string
     becomes its width.
     """
+    how, shape = split_date_spec(spec)
+    if shape:
+        return f"{how}::{widened(shape, width)}"
     found = _WIDTH.match(spec)
     if found is None:
         return spec
@@ -97,7 +112,7 @@ def widened(spec: str, width: int) -> str:
     precision = found["precision"]
     if precision and not _counts(found["type"]):
         precision = f".{wide}"
-    return f"{found['head']}{wide}{found['group']}{precision}{found['type']}{found['hyphen']}"
+    return f"{found['head']}{wide}{found['group']}{precision}{found['type']}{found['suffix']}"
 
 
 def _counts(kind: str) -> bool:

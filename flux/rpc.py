@@ -69,12 +69,12 @@ class RPC(Future):
     def _title(self) -> str:
         return f"{type(self).__name__} {self.topic}"
 
-    def fulfill(self, value: object = None) -> None:
+    def fulfill(self, result: object = None) -> None:
         """Take a response of this RPC."""
-        last = isinstance(value, Message) and (value.aux1 != 0 or not self.streaming)
+        last = isinstance(result, Message) and (result.aux1 != 0 or not self.streaming)
         if last:
             self._end()
-        super().fulfill(value)
+        super().fulfill(result)
         self._ended = self._ended or last
 
     def _end(self) -> None:

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 
-def get_treedict(tree: Mapping[str, object], key: str, default: object = None) -> object:
+def get_treedict(in_dict: Mapping[str, object], key: str, default: object = None) -> object:
     """Return the value in a tree of dicts at a key whose periods separate the levels, ``default``
     if there is none.
     """
-    found: object = tree
+    found: object = in_dict
     for name in key.split("."):
         if not isinstance(found, dict) or name not in found:
             return default
@@ -22,12 +22,12 @@ def get_treedict(tree: Mapping[str, object], key: str, default: object = None) -
     return found
 
 
-def del_treedict(tree: JsonObject, key: str, remove_empty: bool = False) -> None:
+def del_treedict(in_dict: JsonObject, key: str, remove_empty: bool = False) -> None:
     """Remove the value in a tree of dicts at a key whose periods separate the levels; with
     ``remove_empty`` also the levels that have nothing else. Raises KeyError if there is none.
     """
     *parents, leaf = key.split(".")
-    levels = [tree]
+    levels = [in_dict]
     for name in parents:
         level = levels[-1][name]
         if not isinstance(level, dict):
@@ -49,14 +49,14 @@ def dict_merge(src: JsonObject, new: JsonObject) -> JsonObject:
     return src
 
 
-def set_treedict(tree: JsonObject, key: str, value: object) -> None:
-    """Set `value` in a tree of dicts at a key whose periods separate the levels; levels are made as
+def set_treedict(in_dict: JsonObject, key: str, val: object) -> None:
+    """Set ``val`` in a tree of dicts at a key whose periods separate the levels; levels are made as
     needed.
     """
     *parents, leaf = key.split(".")
     for name in parents:
-        level = tree.get(name)
+        level = in_dict.get(name)
         if not isinstance(level, dict):
-            level = tree[name] = {}
-        tree = level
-    tree[leaf] = value
+            level = in_dict[name] = {}
+        in_dict = level
+    in_dict[leaf] = val

@@ -11,7 +11,8 @@ import sys
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from flux.duration import fsd, parse_datetime, parse_fsd
-from flux.output_format import MISSING, OutputFormat, UtilDatetime, UtilFormatter
+from flux.output_format import OutputFormat
+from flux.output_values import MISSING, UtilDatetime, UtilFormatter
 from flux.treedict import del_treedict, dict_merge, get_treedict, set_treedict
 from flux.waitstatus import INTERRUPTED
 from flux.wire import json

@@ -1,4 +1,6 @@
-"""The tables that ``flux config load`` sends to a broker: from files, or from text."""
+"""The tables that ``flux config load`` sends to a broker: from files, or from text; and those of
+``--conf`` of ``flux start`` and ``flux broker``.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,41 @@ from typing import TYPE_CHECKING, Final
 
 from flux.treedict import dict_merge
 from flux.wire import json
+from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flux.wire.json import JsonObject
 
 INTEGERS: Final = (-(1 << 63), (1 << 63) - 1)
 """The least and the greatest integer of a configuration."""
+CONF_HELP: Final = (
+    "Add to the configuration: KEY=VALUE, lines of TOML or JSON, or a file; what comes later "
+    "counts more, and all of it more than PATH."
+)
+"""What the help says of ``--conf``."""
+
+
+def given_tables(values: Iterable[str]) -> JsonObject:
+    """Return the tables that the values of ``--conf`` make together; raises CommandError for one
+    that is malformed.
+    """
+    values = tuple(values)
+    if not values:
+        return {}
+    from flux.job.options.configuration import BatchConfig
+
+    made = BatchConfig()
+    try:
+        for value in values:
+            if os.path.isfile(value):
+                made.update_file(value)
+            else:
+                made.update(value)
+    except ValueError as exc:
+        raise CommandError(str(exc)) from None
+    return made.config or {}
 
 
 def tables_in_files(path: str) -> JsonObject:

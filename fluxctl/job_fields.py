@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fluxctl.errors import CommandError
 from fluxctl.suggestions import suggestion
@@ -32,6 +32,14 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
     "result_abbrev": ("result",),
     "returncode": ("waitstatus", "result"),
     "runtime": _RUNTIME,
+    "phase": ("state", "result"),
+    "phase_abbrev": ("state", "result"),
+    "status_emoji": ("state", "result"),
+    "state_emoji": ("state",),
+    "result_emoji": ("result",),
+    "contextual_info": ("nodelist", "urgency", *_REASON),
+    "contextual_time": ("state", "duration", *_RUNTIME),
+    "inactive_reason": ("exception_occurred", *_REASON),
     "reason": _REASON,
     "where": ("nodelist", *_REASON),
     "t_remaining": ("state", "expiration"),
@@ -42,6 +50,10 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
     "sched": ("annotations",),
     "user": ("annotations",),
 }
+
+
+REASON_FIELDS: Final = frozenset(("reason", "where", "contextual_info"))
+"""Fields that say why jobs wait, which is asked for."""
 
 
 def attributes_of(fields: Iterable[str]) -> list[str]:
@@ -63,7 +75,7 @@ def parse_format(text: str) -> JobInfoFormat:
     from flux.output_format import UnknownField
 
     try:
-        return JobInfoFormat(text, prefixes=False)
+        return JobInfoFormat(text)
     except ValueError as exc:
         field = exc.field if isinstance(exc, UnknownField) else ""
         hint = suggestion(field, JobInfoFormat.headings)

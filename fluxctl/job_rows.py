@@ -66,8 +66,9 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool, width: int |
 
 
 class Table:
-    """The output: a header, if any, before the first rows, then rows as they come; ``shown`` is
-    their number. Lines are cut after ``width`` characters, unless that is None.
+    """The output: a header, if any, before the first rows, then rows as they come, or when all have
+    come if the format depends on all of them; ``shown`` is their number. Lines are cut after
+    ``width`` characters, unless that is None.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Table:
     ) -> None:
         self._layout = layout
         self._width = width
+        self._kept: list[JobInfo] | None = [] if layout.needs_all and not as_json else None
         self.as_json = as_json
         self.color = color
         self.header = header
@@ -93,15 +95,42 @@ class Table:
 
     def show(self, jobs: list[JobInfo]) -> None:
         """Print rows."""
-        self._begin()
         self.shown += len(jobs)
+        if self._kept is not None:
+            self._kept += jobs
+            return
+        self._begin()
         if self.as_json:
             print_json_lines(map(job_facts, jobs))
         else:
             _print(jobs, self._layout, self.color, self._width)
 
+    def show_group(self, jobs: list[JobInfo]) -> None:
+        """Print rows that are all that belong together; raises CommandError for a spec that does
+        not fit.
+        """
+        if self._kept is None:
+            self.show(jobs)
+        else:
+            self.shown += len(jobs)
+            self._print_settled(jobs)
+
+    def _print_settled(self, jobs: list[JobInfo]) -> None:
+        jobs = self._layout.sort_items(jobs)
+        try:
+            layout = self._layout.settled(jobs, self.header is None)
+        except ValueError as exc:
+            raise CommandError(f"ERROR: {exc}") from None
+        if self.header is not None:
+            self.header = layout.header()
+        self._begin()
+        _print(jobs, layout, self.color, self._width)
+
     def end(self) -> None:
-        """Print what is left to print."""
+        """Print what is left to print; raises CommandError for a spec that does not fit."""
+        if self._kept is not None and (self._kept or self.header is not None):
+            jobs, self._kept = self._kept, []
+            self._print_settled(jobs)
         self._begin()
         sys.stdout.flush()
 

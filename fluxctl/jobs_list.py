@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fluxctl.command import echo
 from fluxctl.errors import CommandError
-from fluxctl.job_fields import attributes_of
+from fluxctl.job_fields import REASON_FIELDS, attributes_of
 from fluxctl.job_rows import job_facts
 from fluxctl.jobs_request import query_of
 from fluxctl.json_output import print_json_lines
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from fluxctl.job_selection import Selection
     from fluxctl.jobs_options import Order
 
-WITH_REASONS = frozenset(("reason", "where"))
 _WHO_IS_AN_INSTANCE = ("annotations", "state", "userid")
 
 
@@ -104,7 +103,7 @@ class Listing:
         """Yield the jobs that a request is answered with, in lists; ``plain`` is for JSON, which
         does not say why jobs wait. Raises OSError.
         """
-        reasons = not plain and not WITH_REASONS.isdisjoint(self.fields)
+        reasons = not plain and not REASON_FIELDS.isdisjoint(self.fields)
         reasons = reasons or (self.sought is not None and self.sought.needs_reasons)
         pages = with_reasons(flux, query.pages()) if reasons else query.pages()
         found = pages if self.sought is None else self.sought.found(pages)
@@ -146,7 +145,7 @@ class NestedJobs:
         pages = self._listing.pages(flux, query, plain=table.as_json)
         top = InnerJobs("", [job for page in pages for job in page])
         if not table.as_json:
-            table.show(top.jobs)
+            table.show_group(top.jobs)
             sys.stdout.flush()
         self._descend(top, 0, table.as_json)
         if table.as_json:
@@ -164,7 +163,7 @@ class NestedJobs:
             echo(f"\n{found.path}:")
             if found.summary:
                 echo(found.summary)
-            table.show(found.jobs)
+            table.show_group(found.jobs)
         table.shown = shown  # the number of those that --count is about
         for inner in found.inner.values():
             self._show(inner, table)

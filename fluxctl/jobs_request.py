@@ -53,9 +53,9 @@ def query_of(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
             wanted["jobids"],
             user,
             wanted["count"],
-            queues,
-            since,
-            wanted["name"],
+            queue=queues,
+            since=since,
+            name=wanted["name"],
             constraint=placed,
         )
     except ValueError as exc:

@@ -62,12 +62,27 @@ def read_format(headings: Mapping[str, str], text: str, refusal: str = "") -> Ou
     from fluxctl.suggestions import suggestion
 
     try:
-        return OutputFormat(headings, text, prefixes=False)
+        return OutputFormat(headings, text)
     except UnknownField as exc:
         hint = suggestion(exc.field, headings)
         raise CommandError(f"{refusal}{exc}", hint=hint) from None
     except ValueError as exc:
         raise CommandError(f"{refusal}{exc}") from None
+
+
+def _settled(
+    rows: Iterable[R], layout: OutputFormat, fields: Callable[[R], object], no_header: bool
+) -> tuple[list[R], OutputFormat]:
+    """Return all rows, sorted, and the format that fits them; raises CommandError for a conversion
+    or a width that does not fit a field.
+    """
+    kept = [(row, fields(row)) for row in rows]
+    order = {id(shown): row for row, shown in kept}
+    shown = layout.sort_items([shown for _, shown in kept])
+    try:
+        return [order[id(one)] for one in shown], layout.settled(shown, no_header)
+    except ValueError as exc:
+        raise CommandError(str(exc)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,8 @@ class ListTable:
         role: Callable[[R], Role],
     ) -> None:
         layout, paint = self.format_of(choice), Paint(choice["color"])
+        if layout.needs_all:
+            rows, layout = _settled(rows, layout, fields, choice["no_header"])
         rest = iter(rows)
         first = list(islice(rest, 1))  # an error has no header: rows may be asked for as they come
         if not choice["no_header"] and (self.headed or choice["layout"]):

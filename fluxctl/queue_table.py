@@ -18,7 +18,7 @@ LIST_FORMAT: Final = (
     "{limits.range.effective.ngpus:>10}"
 )
 
-_SWITCHES: Final = "{queuem:<8.8} {enabled:>2} {started:>2}"
+_SWITCHES: Final = "?:{queuem:<8.8} {enabled:>2} {started:>2}"
 NAMED_FORMATS: Final = {
     "default": ("What is shown without a format", LIST_FORMAT),
     "policy": (

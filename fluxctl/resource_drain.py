@@ -12,7 +12,7 @@ from fluxctl.command import handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json_lines
 from fluxctl.python_style import PythonCommand
-from fluxctl.resource_formats import DRAIN_FORMAT, DRAIN_HEADINGS
+from fluxctl.resource_formats import DRAIN_FORMATS, DRAIN_HEADINGS
 from fluxctl.resource_info import ranks_named
 from fluxctl.resource_status import drain_rows, row_facts
 from fluxctl.resource_table import (
@@ -23,6 +23,7 @@ from fluxctl.resource_table import (
     print_table,
     rpc_failure,
 )
+from fluxctl.saved_formats import HELP
 from fluxctl.suggestions import queue_suggestion
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _mode(force: int, update: bool) -> dict[str, str]:
     shell_complete=completions.queue_list,
 )
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@format_option(DRAIN_HEADINGS)
+@format_option(DRAIN_HEADINGS, f" {HELP}")
 @json_option("Print what is drained, each reason as one line of JSON.")
 @color_option("-L")
 @click.argument("targets", metavar="[TARGETS]", required=False, shell_complete=completions.nodes)
@@ -87,7 +88,7 @@ def drain(
     """
     mode = _mode(force, update)
     if targets is None:
-        table = layout_of(DRAIN_HEADINGS, layout or DRAIN_FORMAT)
+        table = layout_of(DRAIN_HEADINGS, DRAIN_FORMATS.read(layout, refusal="ERROR: "))
         rows = _drained(handle(python_failure), include, queues)
         if as_json:
             print_json_lines(map(row_facts, rows))

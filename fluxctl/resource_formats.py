@@ -34,6 +34,17 @@ LIST_HEADINGS: Final = {
 }
 STATUS_FORMAT: Final = "{state:>10} {nnodes:>6} {ranks:<15} {nodelist}"
 STATUS_FORMAT_REASONS: Final = "{state:>10} {nnodes:>6} {ranks:<15} {reason:<30} {nodelist}"
+STATUS_FORMATS: Final = SavedFormats(
+    "flux-resource",
+    {
+        "default": ("What is shown without a format", STATUS_FORMAT),
+        "long": (
+            "Why ranks are drained, too",
+            "{state:>10} {nnodes:>6} {ranks:<15} ?+:{reason:<30.30} {nodelist}",
+        ),
+    },
+    "status",
+)
 STATUS_HEADINGS: Final = {
     "state": "STATUS",
     "nnodes": "NNODES",
@@ -43,6 +54,17 @@ STATUS_HEADINGS: Final = {
     "queue": "QUEUE",
 }
 DRAIN_FORMAT: Final = "{timestamp!D:<20} {ranks:<8} {reason:<30} {nodelist}"
+DRAIN_FORMATS: Final = SavedFormats(
+    "flux-resource",
+    {
+        "default": ("What is shown without a format", DRAIN_FORMAT),
+        "long": (
+            "Times for people, and reasons at full length",
+            "{timestamp!d:%b%d %R::<12} {ranks:<8.8+} +:{reason:<30.30} {nnodes:>6} {nodelist}",
+        ),
+    },
+    "drain",
+)
 DRAIN_HEADINGS: Final = {
     "timestamp": "TIMESTAMP",
     "ranks": "RANK",

@@ -72,6 +72,9 @@ def print_table(
     it cannot show.
     """
     paint = Paint(color)
+    if layout.needs_all:
+        rows = layout.sort_items(list(rows))
+        layout = _settled(layout, rows, not header)
     rest = iter(rows)
     first = list(islice(rest, 1))  # an error has no header: rows may be asked for as they come
     if header:
@@ -82,3 +85,11 @@ def print_table(
         except ValueError as exc:
             raise failure(exc) from None
         echo(paint(line, _ROLES.get(getattr(row, "state", ""), "")), raw=True)
+
+
+def _settled(layout: OutputFormat, rows: Iterable[object], no_header: bool) -> OutputFormat:
+    """Return the format that fits some rows."""
+    try:
+        return layout.settled(rows, no_header)
+    except ValueError as exc:
+        raise failure(exc) from None

@@ -100,21 +100,33 @@ class SavedFormats:
         return Formats(self.tool, self.program, self.subcommand, tables).load()
 
 
+TODAY: Final = "today"
+"""The name of the format that today's flux-core shows jobs in."""
+_JOB: Final = "{id.f58:>12} ?:{queue:<8.8} "
+_WHOSE: Final = f"{_JOB}+:{{username:<8}} {{name:<10.10+}} "
+_TASKS: Final = " {ntasks:>6} {nnodes:>6h} "
+_PROGRESS: Final = "{contextual_time!F:>8h} {contextual_info}"
 _JOB_FORMATS: Final = {
+    TODAY: (
+        "What today's flux-core shows: S, not PD, for a job that waits for resources",
+        f"{_WHOSE}{{phase_abbrev:>2.2}}{_TASKS}{_PROGRESS}",
+    ),
+    "cute": (
+        "The same with pictures of the states",
+        f"{_WHOSE}{{status_emoji:>5}}{_TASKS}{_PROGRESS}",
+    ),
     "long": (
         "All that concerns a person who waits",
-        "{id.f58:>12} {queue:<8.8} {username:<8.8} {name:<10.10} {status:>9.9} {ntasks:>6} "
-        "{nnodes:>6h} {t_submit!D:>19} {t_remaining!F:>12h} {runtime!F:>8h} {where:h}",
+        f"{_WHOSE}{{phase:>9.9}}{_TASKS}{{t_submit!d:%b%d %R::>12}} {{t_remaining!F:>12h}} "
+        f"{_PROGRESS}",
     ),
     "deps": (
         "Urgency, priority, and what a job waits for",
-        "{id.f58:>12} {queue:<8.8} {name:<10.10} {urgency:<3} {priority:<12} {state:<8.8} "
-        "{dependencies}",
+        f"{_JOB}{{name:<10.10+}} {{urgency:<3}} {{priority:<12}} {{state:<8.8}} {{dependencies}}",
     ),
     "endreason": (
         "When and why jobs ended",
-        "{id.f58:>12} {queue:<8.8} {username:<8.8} {name:<10.10} {status_abbrev:>2.2} "
-        "{t_inactive!D:>19h} {reason}",
+        f"{_WHOSE}{{phase_abbrev:>2.2}} {{t_inactive!d:%b%d %R::>12h}} {{inactive_reason}}",
     ),
 }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 10.0
 """Seconds that a module may take to accept a configuration."""
-AT_START: Final = ("bootstrap", "tbon")
+AT_START: Final = ("bootstrap", "fake-resources", "tbon")
 """Tables that are read at the start only."""
 
 
@@ -32,6 +32,7 @@ class ConfigService(Service):
         self._host = host
         self._modules = modules
         self._reloading = False
+        self._given = host.config.given
 
     @request("get", allow="guest")
     def get(self, req: Request) -> Reply:
@@ -40,14 +41,12 @@ class ConfigService(Service):
 
     @request("reload")
     async def reload(self, req: Request) -> None:
-        """Read the files of ``config.path`` again and tell every module of this broker.
+        """Read the files of ``config.path`` again, below what the command line has said, and tell
+        every module of this broker.
 
         If one refuses, those told before are told the configuration in force, which stays.
         """
-        await self._replace(lambda: load(self._attr("config.path"), self._attr("config.update")))
-
-    def _attr(self, name: str) -> str | None:
-        return self.ctx.attrs.get(name)
+        await self._replace(lambda: load(self.ctx.attrs.get("config.path"), self._given))
 
     @request("load")
     async def load(self, req: Request) -> None:

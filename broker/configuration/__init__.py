@@ -7,14 +7,11 @@ one of a value that only the module that it is for can tell to be impossible (`s
 
 from __future__ import annotations
 
-import errno
-from copy import deepcopy
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from broker.configuration.document import Document, read
 from broker.configuration.tables import Config, checked
-from flux.treedict import dict_merge
 from flux.wire.json import loads
 
 if TYPE_CHECKING:
@@ -24,23 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["Config", "from_payload", "from_tables", "load", "setting_error"]
 
 
-def load(path: str | None, update: str | None = None) -> Config:
+def load(path: str | None, given: JsonObject | None = None) -> Config:
     """Return the configuration in ``path``, a TOML file or a directory whose ``*.toml`` files are
-    merged in the order of their names; the empty one for None. ``update`` is a JSON object of
-    tables that count more.
+    merged in the order of their names; the empty one for None. Tables that the command line has
+    ``given`` count more.
 
     Raises OSError saying which file, and which key in it, is wrong.
     """
-    config = checked(read(path)) if path else Config()
-    if not update:
-        return config
-    try:
-        tables = loads(update.encode())
-    except ValueError as exc:
-        raise OSError(errno.EINVAL, f"config.update: {exc}") from None
-    if not isinstance(tables, dict):
-        raise OSError(errno.EINVAL, "config.update must be a JSON object")
-    return from_tables(dict_merge(deepcopy(config.tables), tables))
+    return checked(read(path, given), given) if path or given else Config()
 
 
 @lru_cache(maxsize=1)

@@ -33,6 +33,8 @@ A = TypeVar("A", bound=Struct)
 MOST: Final = (1 << 63) - 1
 GREATEST_ID: Final = 1 << 20
 """Greatest number of a core or GPU."""
+GREATEST_RANK: Final = 1 << 20
+"""Greatest number of nodes."""
 
 
 class Setting(Struct, frozen=True):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST: Final = (1 << 63) - 1
 LEAST: Final = -(1 << 63)
+GIVEN: Final = "--conf"
+"""What errors call the place of what the command line gives."""
 _PLACE: Final = re.compile(r"(.*) \(at line (\d+), column \d+\)\Z", re.DOTALL)
 
 
@@ -91,13 +93,15 @@ def dotted(path: Path) -> str:
     return text
 
 
-def read(path: str) -> Document:
-    """Return what is in ``path``, a TOML file or a directory with files ``*.toml``. A file that is
-    called ``*.json`` has the same as a JSON object.
+def read(path: str | None, given: JsonObject | None = None) -> Document:
+    """Return what is in ``path``, a TOML file or a directory with files ``*.toml``, and above it
+    the tables that the command line has ``given``. A file that is called ``*.json`` has the same as
+    a JSON object.
 
     Raises OSError: why a file cannot be read, or EINVAL with file, line and what is not TOML.
     """
-    document = Document([_parse(name) for name in _names(path)])
+    files = [_parse(name) for name in _names(path)] if path else []
+    document = Document([*files, TomlFile(GIVEN, "", given)] if given else files)
     for place, problem in _unfit(document.tables, ()):
         raise document.error(place, problem)
     document.tables = _plain_object(document.tables)

@@ -11,6 +11,8 @@ from msgspec import Struct, field
 
 from broker.configuration.bootstrap import BootstrapConfig, bootstrap_table
 from broker.configuration.checks import (
+    GREATEST_ID,
+    GREATEST_RANK,
     Setting,
     boolean,
     checks_of,
@@ -184,6 +186,36 @@ class ResourceConfig(Struct, frozen=True, rename="kebab"):
     noverify: Annotated[bool, boolean] = False
 
 
+class FakeResourcesConfig(Struct, frozen=True, rename="kebab"):
+    """``[fake-resources]``: ``nnodes`` equal nodes that are not there, for tests of scheduling,
+    instead of what the brokers have. ``hwloc_xml_path`` is a file with what each node is like, in
+    place of the numbers of cores and GPUs, ``amend_r`` the function that changes the R before it
+    counts: ``MODULE:NAME``, or the file whose ``amend`` it is.
+    """
+
+    nnodes: Annotated[int, integer(1, GREATEST_RANK)] = 0
+    cores_per_node: Annotated[int, integer(0, GREATEST_ID)] = 64
+    gpus_per_node: Annotated[int, integer(0, GREATEST_ID)] = 0
+    host_prefix: Annotated[str, text] = "fake"
+    hwloc_xml_path: Annotated[str | None, text] = None
+    amend_r: Annotated[str | None, text] = None
+
+
+def _fake_resources(node: Setting) -> FakeResourcesConfig:
+    table = read_table(node, FakeResourcesConfig)
+    if not table.nnodes:
+        raise node.error("nnodes is missing")
+    return table
+
+
+def _check_one_source(root: Setting, config: "Config") -> None:
+    """Raise OSError(EINVAL) if there are fake resources and others."""
+    for key in ("config", "path"):
+        if config.fake_resources is not None and getattr(config.resource, key):
+            node = root.child("resource", None).child(key, None)
+            raise node.error("[fake-resources] says already what there is")
+
+
 def _mode(node: Setting) -> str:
     value = text(node)
     kind, equals, limit = value.partition("=")
@@ -237,12 +269,16 @@ REFUSALS: Final[Mapping[str, str]] = {
 
 
 class Config(Struct, frozen=True, rename="kebab"):
-    """A broker's configuration: the tables that are checked, and all that was read."""
+    """A broker's configuration: the tables that are checked, and all that was read.
+
+    ``given`` is what the command line added to the files.
+    """
 
     access: Annotated[AccessConfig, table_of(AccessConfig)] = AccessConfig()
     archive: Annotated[ArchiveConfig, table_of(ArchiveConfig)] = ArchiveConfig()
     bootstrap: Annotated[BootstrapConfig | None, bootstrap_table] = None
     exec: Annotated[ExecConfig, table_of(ExecConfig)] = ExecConfig()
+    fake_resources: Annotated[FakeResourcesConfig | None, _fake_resources] = None
     ingest: Annotated[IngestConfig, table_of(IngestConfig)] = IngestConfig()
     job_manager: Annotated[JobManagerConfig, table_of(JobManagerConfig)] = JobManagerConfig()
     job_submit: Annotated[JobSubmitConfig, job_submit_table] = JobSubmitConfig()
@@ -254,10 +290,11 @@ class Config(Struct, frozen=True, rename="kebab"):
     sched_simple: Annotated[SchedSimpleConfig, table_of(SchedSimpleConfig)] = SchedSimpleConfig()
     tbon: Annotated[TbonConfig, table_of(TbonConfig)] = TbonConfig()
     tables: JsonObject = field(default_factory=dict)
+    given: JsonObject = field(default_factory=dict)
 
 
-def checked(document: Document) -> Config:
-    """Return what a document says.
+def checked(document: Document, given: JsonObject | None = None) -> Config:
+    """Return what a document says, of which the command line has ``given`` a part.
 
     Tables that nothing here knows are kept for modules and ``flux config get``, unless they are
     named so much like one of ours that they are meant to be it. Raises OSError(EINVAL) with file,
@@ -272,9 +309,12 @@ def checked(document: Document) -> Config:
             values[name] = check(node)
         elif key in REFUSALS or not isinstance(node.value, dict) or nearest(key, known):
             raise refused(node, known)
-    config = cast("Callable[..., Config]", Config)(**values, tables=document.tables)
+    config = cast("Callable[..., Config]", Config)(
+        **values, tables=document.tables, given=given or {}
+    )
     check_default_queue(root, config.policy, config.queues)
     _check_mode(root, config)
+    _check_one_source(root, config)
     check_limits(root, config.policy, config.queues)
     check_queue_factors(root, config.priority, config.queues)
     return config

@@ -312,11 +312,11 @@ class Flux(MessageHandle):
                 return None
             raise
 
-    def attr_set(self, attr_name: Text, value: Text | None) -> None:
+    def attr_set(self, attr: Text, value: Text | None) -> None:
         """Set a broker attribute, or unset it if ``value`` is None; raises OSError(EPERM) if it may
         not be changed.
         """
-        name = as_text(attr_name, "the name of an attribute")
+        name = as_text(attr, "the name of an attribute")
         if value is None:
             self.rpc("attr.rm", {"name": name}).get()
         else:

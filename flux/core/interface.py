@@ -21,7 +21,7 @@ class Fulfillable(Protocol):
     def fulfill(self, msg: Message) -> None:
         """Take a response."""
 
-    def fulfill_error(self, errnum: int, text: str | None = None) -> None:
+    def fulfill_error(self, errnum: int = ..., errstr: str | None = None) -> None:
         """Take an error instead of a response."""
 
 

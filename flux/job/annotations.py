@@ -14,8 +14,6 @@ class AnnotationsInfo:
     what does not exist is empty, at any depth.
     """
 
-    __slots__ = ("annotationsDict",)
-
     def __init__(self, annotationsDict: JsonMapping) -> None:
         self.annotationsDict = annotationsDict
 

@@ -157,11 +157,15 @@ class JobEventWatchFuture(RPC):
         except ValueError as exc:
             raise OSError(errno.EPROTO, str(exc)) from None
 
-    def cancel(self) -> None:
-        """Ask for the end of the watch; `get_event` returns None once it has come."""
+    def cancel(self, stop: bool = False) -> None:
+        """Ask for the end of the watch; `get_event` returns None once it has come. With ``stop``
+        its ``then`` callback is not called any more.
+        """
         assert self.flux_handle is not None
         payload = {"matchtag": self.matchtag}
         RPC(self.flux_handle, "job-info.eventlog-watch-cancel", payload, flags=FLUX_RPC_NORESPONSE)
+        if stop:
+            super().cancel()
 
 
 def event_watch_async(

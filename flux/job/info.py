@@ -17,8 +17,9 @@ from flux.job.info_fields import (
     statustoemoji,
 )
 from flux.job.info_format import JobInfoFormat
+from flux.job.info_storage import KeptInfo, attributes_of
 from flux.job.JobID import JobID
-from flux.job.state_names import result_name, state_name, status_name
+from flux.job.state_names import phase_name, result_name, state_name, status_name
 from flux.job.why import Waiting, why_pending, why_unsuccessful
 from flux.memoized_property import memoized_property
 from flux.waitstatus import return_code_of
@@ -145,13 +146,16 @@ class ExceptionInfo:
         self.note = note
 
 
-class JobInfo:
+class JobInfo(KeptInfo):
     """The reply of ``job-list`` about one job, as attributes that are computed when they are asked
     for.
 
     ``info_resp`` is the job object of the response, or a dict with the same keys, of which only
-    ``id`` must be there. Times are seconds since the epoch, 0 for what has not happened.
+    ``id`` must be there. Times are seconds since the epoch, 0 for what has not happened. Its
+    ``__dict__`` has the attributes with an underscore before their names.
     """
+
+    __slots__ = ()
 
     defaults: ClassVar[JsonObject] = {
         "t_depend": 0.0,
@@ -183,8 +187,13 @@ class JobInfo:
         info = dict(info_resp)
         self._info = info
         self.id = JobID(info["id"])
-        self.state_id: int = info.get("state", 0)
-        self.result_id: int | str = info.get("result", "")
+        self.state_id = info.get("state", 0)
+        self.result_id = info.get("result", "")
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """All that is known of the job, by the names that flux-core's bindings keep it under."""
+        return attributes_of(self, self.defaults)
 
     def __getattr__(self, name: str) -> Any:
         """Return a raw attribute of the response or its default; AttributeError if there is
@@ -196,7 +205,7 @@ class JobInfo:
         asked, name = name, name.removeprefix("_")
         if asked != name and isinstance(getattr(type(self), name, None), property):
             return getattr(self, name)
-        info = self.__dict__["_info"]
+        info = self._info
         if name in info:
             return info[name]
         if name in self.defaults:
@@ -259,6 +268,20 @@ class JobInfo:
     def status_abbrev(self) -> str:
         """Abbreviation of the status, such as ``PD``."""
         return statustostr(self.state_id, self.result_id, True)
+
+    @property
+    def phase(self) -> str:
+        """The status as today's flux-core has it, such as ``SCHED``, ``RUN``, ``COMPLETED``."""
+        return phase_name(self.state_id, self._known_result)
+
+    @property
+    def phase_abbrev(self) -> str:
+        """Abbreviation of that status, such as ``S``, ``R``, ``CD``."""
+        return phase_name(self.state_id, self._known_result, True)
+
+    @property
+    def _known_result(self) -> int | None:
+        return self.result_id if isinstance(self.result_id, int) else None
 
     @property
     def username(self) -> str:
@@ -390,8 +413,9 @@ class JobInfo:
 
     @property
     def contextual_time(self) -> float:
-        """How long the job has run, or before that its time limit, in seconds."""
-        return self.get_runtime() if float(self.t_run) else float(self.duration)
+        """How long the job has run, or while it waits its time limit, in seconds."""
+        pending = self.state_id & constants.FLUX_JOB_STATE_PENDING
+        return float(self.duration) if pending else self.get_runtime()
 
     @property
     def inactive_reason(self) -> str:

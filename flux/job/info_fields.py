@@ -26,6 +26,8 @@ _DERIVED: Final[Mapping[str, frozenset[str]]] = {
     "result_emoji": frozenset(("result",)),
     "status": frozenset(("result", "state")),
     "status_abbrev": frozenset(("result", "state")),
+    "phase": frozenset(("result", "state")),
+    "phase_abbrev": frozenset(("result", "state")),
     "status_emoji": frozenset(("result", "state")),
     "runtime": frozenset(("t_cleanup", "t_run")),
     "t_remaining": frozenset(("expiration", "result", "state")),

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flux.output_format import OutputFormat, UtilFormatter, heading_spec
+from flux.output_format import OutputFormat
+from flux.output_values import UtilFormatter, heading_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +91,14 @@ class JobInfoFormat(OutputFormat):
             "t_remaining": "T_REMAINING",
             "ranks": "RANKS",
             "nodelist": "NODELIST",
+            "contextual_info": "INFO",
+            "contextual_time": "TIME",
+            "inactive_reason": "INACTIVE-REASON",
+            "phase": "STATUS",
+            "phase_abbrev": "ST",
+            "state_emoji": "STATE",
+            "status_emoji": "STATUS",
+            "result_emoji": "RESULT",
             "reason": "REASON",
             "where": "NODELIST(REASON)",
             "success": "SUCCESS",

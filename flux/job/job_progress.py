@@ -56,12 +56,12 @@ class JobStatus:
         """Whether the job is pending or runs."""
         return self.status in STATUSES[:2]
 
-    def add_event(self, event: str | EventLogEvent) -> None:
+    def add_event(self, name: str | EventLogEvent) -> None:
         """Take an event of the job's main eventlog, or its name."""
-        name = event if isinstance(event, str) else event.name
-        self._counts[name] = self._counts.get(name, 0) + 1
-        if not isinstance(event, str):
-            self._history.apply(event)
+        word = name if isinstance(name, str) else name.name
+        self._counts[word] = self._counts.get(word, 0) + 1
+        if not isinstance(name, str):
+            self._history.apply(name)
 
     def has_event(self, name: str) -> bool:
         """Whether an event of the name has come."""

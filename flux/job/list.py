@@ -5,8 +5,6 @@ of them.
 from __future__ import annotations
 
 import errno
-import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
@@ -20,12 +18,13 @@ from flux.future import WaitAllFuture
 from flux.job.attributes import JOB_ATTRIBUTES, LATER_ATTRIBUTES
 from flux.job.info import JobInfo
 from flux.job.JobID import JobID
+from flux.job.list_request import as_constraint, condition_of, list_request, queue_names
 from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
 from flux.rpc import RPC
 from flux.wire.text import Text, as_number, as_optional_text, as_seconds, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flux.core.interface import Requester
     from flux.wire.json import JsonObject
@@ -117,9 +116,11 @@ def job_list(
     userid: int | None = None,
     states: int = 0,
     results: int = 0,
-    queues: Iterable[str] | None = None,
     since: float = 0.0,
+    name: Text | None = None,
+    queue: Text | Iterable[Text] | None = None,
     constraint: Mapping[str, object] | None = None,
+    queues: Iterable[str] | None = None,
 ) -> JobListRPC:
     """Ask for jobs: pending ones by priority, then running and inactive ones, newest first.
 
@@ -127,41 +128,16 @@ def job_list(
     attributes ``attrs``, by default all that the broker has. ``userid`` says whose jobs, by default
     the caller's, FLUX_USERID_UNKNOWN for everybody's. ``states`` and ``results`` are unions of
     FLUX_JOB_STATE_* and FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs.
-    ``queues`` are names of queues, None for all. Jobs that ended at ``since``, seconds since the
-    epoch, or before are left out. A ``constraint`` is an object such as ``{"and": [{"name":
-    ["x"]}, {"hostlist": ["node[1-3]"]}]}``, with the operators userid, name, queue, states,
-    results, hostlist, ranks, t_submit and other times (``">=1.5"``), and, or, not. Brokers of 0.29
-    know neither of these.
+    ``name`` is that of the jobs; ``queue``, one or several, and ``queues`` are names of queues,
+    None for all. Jobs that ended at ``since``, seconds since the epoch, or before are left out. A
+    ``constraint`` is an object such as ``{"and": [{"name": ["x"]}, {"hostlist": ["node[1-3]"]}]}``,
+    with the operators userid, name, queue, states, results, hostlist, ranks, t_submit and other
+    times (``">=1.5"``), and, or, not. Brokers of 0.29 know neither of these.
     """
-    payload = _list_request(max_entries, userid, states, results, queues, since, constraint)
+    chosen, condition = queue_names(queue, queues), condition_of(name, constraint)
+    payload = list_request(max_entries, userid, states, results, chosen, since, condition)
     payload["attrs"] = _wanted(flux_handle, attrs)
     return JobListRPC(flux_handle, "job-list.list", payload)
-
-
-def _list_request(
-    max_entries: int,
-    userid: int | None,
-    states: int,
-    results: int,
-    queues: Iterable[str] | None,
-    since: float,
-    constraint: Mapping[str, object] | None,
-) -> dict[str, object]:
-    """Return the payload of a query but for the attributes; see `job_list`."""
-    payload: dict[str, object] = {
-        "max_entries": as_number(max_entries, "max_entries"),
-        "userid": os.getuid() if userid is None else as_number(userid, "a user id"),
-        "states": as_number(states, "states"),
-        "results": as_number(results, "results"),
-    }
-    if queues is not None:
-        payload["queues"] = [as_text(name, "a queue") for name in queues]
-    seconds = as_seconds(since, "since")
-    if seconds:
-        payload["since"] = seconds
-    if constraint is not None:
-        payload["constraint"] = _as_constraint(constraint)
-    return payload
 
 
 def list_pages(
@@ -206,11 +182,12 @@ def _known_attributes(flux_handle: Requester) -> frozenset[str]:
 
 
 def _wanted(flux_handle: Requester, attrs: Iterable[str] | None) -> list[str]:
-    """Return the attributes to ask for: for None all, which brokers of 0.29 have no word for, none
-    of a broker that does not tell.
+    """Return the attributes to ask for: for None, or ``all``, all of them, which brokers of 0.29
+    have no word for, none of a broker that does not tell.
     """
-    if attrs is not None:
-        return list(attrs)
+    asked = ["all"] if attrs is None else list(attrs)
+    if asked != ["all"]:
+        return asked
     try:
         known = _known_attributes(flux_handle)
     except OSError:
@@ -218,22 +195,24 @@ def _wanted(flux_handle: Requester, attrs: Iterable[str] | None) -> list[str]:
     return ["all"] if "all" in known else sorted(known)
 
 
-def _as_constraint(constraint: object) -> dict[str, object]:
-    if not isinstance(constraint, Mapping):
-        raise TypeError(f"constraint must be a dict, not {type(constraint).__name__}")
-    return dict(constraint)
-
-
 def job_list_inactive(
     flux_handle: Requester,
     since: float = 0.0,
     max_entries: int = 1000,
     attrs: Iterable[str] | None = None,
-    name: str | None = None,
+    name: Text | None = None,
+    queue: Text | Iterable[Text] | None = None,
+    constraint: Mapping[str, object] | None = None,
 ) -> JobListRPC:
-    """Ask for jobs that ended after ``since`` (seconds since the epoch), newest first, those called
-    ``name`` if given.
+    """Ask for jobs of everybody that ended after ``since`` (seconds since the epoch), newest first,
+    those called ``name``, of a ``queue`` or several, and that meet a ``constraint`` if given; see
+    `job_list`.
     """
+    if queue is not None or constraint is not None:
+        user, ended = FLUX_USERID_UNKNOWN, FLUX_JOB_STATE_INACTIVE
+        return job_list(
+            flux_handle, max_entries, attrs, user, ended, 0, since, name, queue, constraint
+        )
     payload: dict[str, object] = {
         "since": as_seconds(since, "since"),
         "max_entries": as_number(max_entries, "max_entries"),
@@ -274,10 +253,11 @@ class JobList:
 
     ``filters`` are names of ``STATES`` and ``RESULTS``, none for all jobs; ``user`` is a name or a
     user id, by default everybody. With ``ids`` the query is for those jobs and the filters do not
-    count. ``queues`` are names of queues, None for all, and ``queue`` is one more; ``name`` is that
-    of the jobs. Jobs that ended at ``since``, seconds since the epoch, or before are left out;
+    count. ``queue``, one or several, and ``queues`` are names of queues, None for all; ``name`` is
+    that of the jobs. Jobs that ended at ``since``, seconds since the epoch, or before are left out;
     ``constraint`` is a further condition, see `job_list`. At most ``max_entries`` jobs come back,
-    with the attributes ``attrs``. Raises ValueError if a filter, the user or a job id is not valid.
+    with the attributes ``attrs``, by default all. Raises ValueError if a filter, the user or a job
+    id is not valid.
     """
 
     STATES: ClassVar[Mapping[str, int]] = {k: v for k, v in STATE_FILTERS.items() if k != "new"}
@@ -286,29 +266,26 @@ class JobList:
     def __init__(
         self,
         flux_handle: Requester,
-        attrs: Iterable[str] = ALL_ATTRS,
+        attrs: Iterable[str] = ("all",),
         filters: Iterable[Text] = (),
         ids: Iterable[int | Text] = (),
         user: Text | int | None = None,
         max_entries: int = 1000,
-        queues: Iterable[str] | None = None,
         since: float = 0.0,
         name: Text | None = None,
         queue: Text | Iterable[Text] | None = None,
         constraint: Mapping[str, object] | None = None,
+        queues: Iterable[str] | None = None,
     ) -> None:
         self.handle = flux_handle
         self.attrs = list(attrs)
         self.states = 0
         self.results = 0
         self.max_entries = max_entries
-        self.queues = None if queues is None else list(queues)
-        if queue is not None:
-            more = [queue] if isinstance(queue, str | bytes) else queue
-            self.queues = [*(self.queues or ()), *(as_text(one, "queue") for one in more)]
+        self.queues = queue_names(queue, queues)
         self.since = as_seconds(since, "since")
         self.name = as_optional_text(name, "name")
-        self.constraint = None if constraint is None else _as_constraint(constraint)
+        self.constraint = None if constraint is None else as_constraint(constraint)
         self.errors: list[str] = []
         self.ids = [JobID(jobid) for jobid in ids]
         self.userid = FLUX_USERID_UNKNOWN
@@ -353,15 +330,12 @@ class JobList:
         return self._query
 
     def _request(self) -> dict[str, object]:
-        filters = self.states, self.results, self.queues, self.since, self._condition()
-        return {**_list_request(self.max_entries, self.userid, *filters), "attrs": self.attrs}
-
-    def _condition(self) -> Mapping[str, object] | None:
-        """Return what is asked for beside states, results, user and queues."""
-        if self.name is None:
-            return self.constraint
-        named: dict[str, object] = {"name": [self.name]}
-        return named if self.constraint is None else {"and": [named, self.constraint]}
+        condition = condition_of(self.name, self.constraint)
+        filters = self.states, self.results, self.queues, self.since, condition
+        attrs = _wanted(self.handle, self.attrs)
+        if self.attrs == ["all"] and not attrs:  # of a broker that does not tell
+            attrs = list(ALL_ATTRS)
+        return {**list_request(self.max_entries, self.userid, *filters), "attrs": attrs}
 
     def pages(self) -> Iterator[list[JobInfo]]:
         """Yield the jobs in lists of some hundred, so that any number of them takes little memory;

@@ -62,6 +62,15 @@ def result_name(result: int, short: bool = False) -> str:
     return _RESULT_NAMES.get(result, _UNKNOWN)[short]
 
 
+def phase_name(state: int, result: int | None, short: bool = False) -> str:
+    """Return what today's flux-core calls the status of a job: the name of its state while it is
+    active, then that of its result, empty if that is not known (None).
+    """
+    if state != constants.FLUX_JOB_STATE_INACTIVE:
+        return state_name(state, short)
+    return "" if result is None else result_name(result, short)
+
+
 def status_name(state: int, result: int | None, short: bool = False) -> str:
     """Return the friendly mix of state and result: ``PENDING``, ``RUNNING``, ``COMPLETED``…
 

@@ -83,9 +83,9 @@ class JobResultFuture(RPC):
         payload = {"id": int(self.jobid), "path": "eventlog", "flags": number}
         super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
 
-    def fulfill(self, value: object = None) -> None:
+    def fulfill(self, result: object = None) -> None:
         """Take an event; the end of the eventlog makes the result."""
-        msg = value if isinstance(value, Message) else Message(RESPONSE, aux1=errno.EPROTO)
+        msg = result if isinstance(result, Message) else Message(RESPONSE, aux1=errno.EPROTO)
         if msg.aux1 == 0:
             try:
                 self._history.apply(EventLogEvent(msg.json()["event"]))

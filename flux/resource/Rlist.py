@@ -279,19 +279,19 @@ class Rlist(ResourceSetImplementation):
         made.starttime, made.expiration = self.starttime, self.expiration
         return made
 
-    def append(self, arg: Rlist) -> Rlist:
+    def append(self, other: Rlist) -> Rlist:
         """Add a set that shares no resource with this one; ValueError if it does."""
-        shared = self.intersect(arg)
+        shared = self.intersect(other)
         if shared.nnodes():
             raise ValueError(f"append: {shared.dumps()} exists already")
-        self._nodes = self.union(arg)._nodes
+        self._nodes = self.union(other)._nodes
         return self
 
-    def union(self, arg: Rlist) -> Rlist:
+    def union(self, other: Rlist) -> Rlist:
         """Return the resources of either set."""
         made = self.copy()
         made._extra = {}
-        for rank, node in arg._nodes.items():
+        for rank, node in other._nodes.items():
             mine = made._nodes.get(rank)
             if mine is None:
                 made._nodes[rank] = _Node(node.host, node.children, node.properties)
@@ -301,12 +301,12 @@ class Rlist(ResourceSetImplementation):
                 mine.children.setdefault(name, IDset()).add(ids)
         return made
 
-    def diff(self, arg: Rlist) -> Rlist:
-        """Return the resources of this set that are not in `arg`."""
+    def diff(self, other: Rlist) -> Rlist:
+        """Return the resources of this set that are not in `other`."""
         nodes = {}
         for rank, node in self._nodes.items():
-            other = arg._nodes.get(rank)
-            taken = other.children if other else {}
+            there = other._nodes.get(rank)
+            taken = there.children if there else {}
             left = node.kept(
                 {name: ids.difference(taken.get(name, ())) for name, ids in node.children.items()}
             )
@@ -314,12 +314,12 @@ class Rlist(ResourceSetImplementation):
                 nodes[rank] = left
         return self._like(nodes)
 
-    def intersect(self, arg: Rlist) -> Rlist:
+    def intersect(self, other: Rlist) -> Rlist:
         """Return the resources of both sets."""
         nodes = {}
         for rank, node in self._nodes.items():
-            other = arg._nodes.get(rank)
-            taken = other.children if other else {}
+            there = other._nodes.get(rank)
+            taken = there.children if there else {}
             left = node.kept(
                 {name: ids.intersect(taken.get(name, ())) for name, ids in node.children.items()}
             )

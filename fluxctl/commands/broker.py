@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from fluxctl.command import FluxCommand
+from fluxctl.config_source import CONF_HELP, given_tables
 from fluxctl.errors import CommandError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def parse_setattr(values: tuple[str, ...]) -> dict[str, str]:
@@ -24,22 +20,6 @@ def parse_setattr(values: tuple[str, ...]) -> dict[str, str]:
             raise CommandError(f"--setattr={value}: an attribute name is required")
         attrs[name] = text
     return attrs
-
-
-def configuration_update(values: Sequence[str]) -> str:
-    """Return the tables that ``--conf`` values make, each adding to those before, as JSON; raises
-    CommandError for one that cannot be read.
-    """
-    from flux.job.options.configuration import BatchConfig
-    from flux.wire import json
-
-    made = BatchConfig()
-    try:
-        for value in values:
-            made.update(value)
-    except ValueError as exc:
-        raise CommandError(f"--conf: {str(exc).removeprefix('--conf: ')}") from None
-    return json.dumps_str(made.config or {})
 
 
 @click.command(
@@ -56,9 +36,7 @@ def configuration_update(values: Sequence[str]) -> str:
     help="Set initial value for broker attribute.",
 )
 @click.option("-c", "--config-path", metavar="PATH", help="Set the broker config directory.")
-@click.option(
-    "--conf", multiple=True, metavar="CONF", help="Update the configuration, as flux start does."
-)
+@click.option("--conf", "conf", multiple=True, metavar="CONF", help=CONF_HELP)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[INITIAL-PROGRAM [ARGS...]]")
 def command(
     verbose: int,
@@ -74,14 +52,14 @@ def command(
     attrs = parse_setattr(setattrs)
     if config_path is not None:
         attrs["config.path"] = config_path
-    if conf:
-        attrs["config.update"] = configuration_update(conf)
-    return run_broker(BrokerOptions(attrs, list(command), verbose))
+    return run_broker(BrokerOptions(attrs, list(command), verbose, given_tables(conf)))
 
 
 EXAMPLES = """
 # Run a program in an instance of one broker
 flux broker flux getattr size
+# Say a key of the configuration on the command line
+flux broker --conf=access.allow-guest-user=true flux config get
 # Keep more of the log in memory, and write the important lines to a file
 flux broker -Slog-ring-size=4096 -Slog-filename=broker.log -Slog-forward-level=6 true
 """

@@ -13,10 +13,9 @@ from fluxctl import completions
 from fluxctl.color import color_option, uses_color
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError, ReaderGone
-from fluxctl.job_fields import attributes_of, parse_format
+from fluxctl.job_fields import REASON_FIELDS, attributes_of, parse_format
 from fluxctl.job_rows import Table, jobs_of_stdin, line_width
 from fluxctl.jobs_list import (
-    WITH_REASONS,
     Listing,
     add_reasons,
     known_attributes,
@@ -29,7 +28,7 @@ from fluxctl.json_output import json_option
 from fluxctl.option_groups import with_options
 from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
-from fluxctl.saved_formats import HELP, job_formats
+from fluxctl.saved_formats import HELP, TODAY, job_formats
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -49,6 +48,9 @@ DEFAULT_FORMAT = (
 
 #: For a person at a terminal: a job that has no nodes says why.
 TERMINAL_FORMAT = DEFAULT_FORMAT.replace("{nodelist:h}", "{where:h}")
+
+#: For programs: 0.29 has no such option, so whoever names it reads what today's flux-core prints.
+NO_HEADER_FORMAT = TODAY
 
 DEFAULT_COUNT = 1000
 
@@ -99,7 +101,12 @@ def _check_ids(jobids: Iterable[str]) -> None:
     "-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included."
 )
 @click.option("-n", "--suppress-header", is_flag=True, help="Do not print column headings.")
-@click.option("--no-header", is_flag=True, help="The same, as today's flux-core calls it.")
+@click.option(
+    "--no-header",
+    is_flag=True,
+    help="The same, with the columns of today's flux-core, which calls it so, unless a format is "
+    "given.",
+)
 @click.option(
     "-u",
     "--user",
@@ -199,7 +206,11 @@ def command(
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
     own = TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT
+    if no_header and layout is None:
+        layout = NO_HEADER_FORMAT
     rows = parse_format(job_formats(DEFAULT_FORMAT).read(layout, own, "ERROR: "))
+    if watch:
+        rows = rows.unmarked()  # what comes later is not known
     # Before there is a connection: a typing error is reported without an instance, too.
     _check_ids(wanted["jobids"])
     check(wanted)
@@ -292,7 +303,7 @@ def _watch(
     """Show the jobs that are wanted, and how they change; raises OSError."""
     from fluxctl.jobs_watch import NEEDED, JobsView, JobsWatch, TerminalView
 
-    reasons = not table.as_json and not WITH_REASONS.isdisjoint(layout.fields)
+    reasons = not table.as_json and not REASON_FIELDS.isdisjoint(layout.fields)
     attrs = known_attributes(flux, wanted["queues"]) if table.as_json else None
     attrs = attrs or [*attributes_of(layout.fields), *NEEDED]
     source = click.get_current_context().get_parameter_source("count")

@@ -16,7 +16,7 @@ from fluxctl.python_style import PythonCommand
 from fluxctl.saved_formats import HELP, job_formats
 
 if TYPE_CHECKING:
-    from flux.job.info import JobInfoFormat
+    from flux.job.info import JobInfo, JobInfoFormat
 
 IDS: Final = "{id.f58}"
 
@@ -61,7 +61,11 @@ def command(
     attrs = _attributes(rows) if not as_json else _all_attributes()
     header = (layout is not None or text != IDS) and not no_header and not as_json
     code = NOTHING_FOUND
-    for job in found(handle(python_failure), pattern, search, attrs, all_states):
+    jobs = found(handle(python_failure), pattern, search, attrs, all_states)
+    if rows.needs_all and not as_json:
+        kept = rows.sort_items(list(jobs))
+        jobs, rows = iter(kept), _settled(rows, kept, not header)
+    for job in jobs:
         if code == NOTHING_FOUND and header:
             sys.stdout.write(f"{rows.header()}\n")
         code = 0
@@ -73,6 +77,14 @@ def command(
         except ValueError as exc:
             raise CommandError(f"ERROR: {exc}") from None
     return code
+
+
+def _settled(rows: JobInfoFormat, jobs: list[JobInfo], no_header: bool) -> JobInfoFormat:
+    """Return the format that fits some jobs."""
+    try:
+        return rows.settled(jobs, no_header)
+    except ValueError as exc:
+        raise CommandError(f"ERROR: {exc}") from None
 
 
 def _all_attributes() -> list[str]:

@@ -19,6 +19,7 @@ from fluxctl.resource_formats import (
     LIST_HEADINGS,
     STATUS_FORMAT,
     STATUS_FORMAT_REASONS,
+    STATUS_FORMATS,
     STATUS_HEADINGS,
 )
 from fluxctl.resource_info import info, ranks_named, resource_set
@@ -112,7 +113,7 @@ _FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist
     "-v", "--verbose", count=True, help="Show states without ranks; twice: why ranks are drained."
 )
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@format_option(STATUS_HEADINGS)
+@format_option(STATUS_HEADINGS, f" {HELP}")
 @click.option(
     "-s",
     "--states",
@@ -144,11 +145,13 @@ def status(
     """
     if states == "help" or layout == "help":
         echo(_STATUS_HINT.strip() if states == "help" else _FORMATS_HINT, err=True)
+    if states == "help":
         return
-    wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
     default = STATUS_FORMAT_REASONS if verbose > 1 else STATUS_FORMAT
+    chosen = STATUS_FORMATS.read(layout, default, "ERROR: ")
+    wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
     answer = _status_of_input() if from_stdin else _status_of_instance()
-    table = layout_of(STATUS_HEADINGS, layout or default)  # after the request, as in flux-core
+    table = layout_of(STATUS_HEADINGS, chosen)  # after the request, as in flux-core
     rows: list[StatusRow] = []
     if answer is not None:
         by_queue = None

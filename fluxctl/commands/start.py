@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 import click
 
 from fluxctl.command import FluxCommand
-from fluxctl.commands.broker import configuration_update
+from fluxctl.config_source import CONF_HELP
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal, integer
 from fluxctl.option_groups import flag_option, list_option, text_option, with_options
@@ -49,8 +49,8 @@ class StartWords(TypedDict):
     test_rundir_cleanup: bool
     test_pmi_clique: str | None
     config_path: str | None
-    setattrs: tuple[str, ...]
     conf: tuple[str, ...]
+    setattrs: tuple[str, ...]
     sysconfig: bool
     program: tuple[str, ...]
 
@@ -117,14 +117,13 @@ BROKER_OPTIONS: Final = (
         metavar="PATH",
         text="Have the brokers read their configuration from PATH, a file or a folder.",
     ),
+    list_option("--conf", metavar="CONF", text=CONF_HELP),
     list_option(
-        "-S", "--setattr", "setattrs", metavar="ATTR=VAL", text="Set an attribute of the brokers."
-    ),
-    list_option(
-        "--conf",
-        metavar="CONF",
-        text="Add to the configuration: KEY=VALUE, a file (.toml, .json), the name of one in"
-        " XDG_CONFIG_HOME/flux/config, or lines of TOML or JSON; later ones add to earlier.",
+        "-S",
+        "--setattr",
+        "setattrs",
+        metavar="ATTR=VAL",
+        text="Set an attribute of each broker at its start.",
     ),
     flag_option("--sysconfig", text="Have the brokers read the configuration of the system."),
     flag_option("-X", "--noexec", text="Don't execute anything; most useful with -v."),
@@ -262,9 +261,8 @@ def _broker_options(words: StartWords) -> list[str]:
             raise CommandError("--sysconfig and --config-path are two places: give one of them")
         path = SYSTEM_CONFIGURATION
     ours = [] if path is None else [f"--config-path={path}"]
-    ours += [f"--setattr={text}" for text in words["setattrs"]]
-    if words["conf"]:
-        ours.append(f"--conf={configuration_update(words['conf'])}")
+    ours += [f"--conf={value}" for value in words["conf"]]
+    ours += [f"--setattr={value}" for value in words["setattrs"]]
     return ours + _split(words["broker_opts"])
 
 
@@ -334,6 +332,8 @@ flux start --test-size=4 flux getattr size
 flux start --config-path=site.toml ./report.sh
 # Start one with a setting or two, and an attribute
 flux start --conf=tbon.tcp_user_timeout=20s -S log-stderr-level=3 flux config get tbon
+# Schedule on 1,000 nodes that are not there
+flux start --conf=fake-resources.nnodes=1000 flux resource list
 # Keep the key-value store in a file, for the next start
 flux start -o,-Scontent.backing-path=content.sqlite flux kvs put a=1
 """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from tests.ecosystem.programs import Programs
 
@@ -62,7 +60,6 @@ def test_executorlib_cluster(programs: Programs) -> None:
     programs.case("executorlib_cases", "cluster", deadline=60)
 
 
-@pytest.mark.lacking("knows waiting jobs by today's S; flux jobs says PD, as 0.29 does")
 def test_pysqa_queue(programs: Programs) -> None:
     """``QueueAdapter``: submit, dependency, status, queue, delete."""
     programs.case("executorlib_cases", "pysqa")

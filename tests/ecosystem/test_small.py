@@ -93,13 +93,11 @@ def test_machine_events(programs: Programs) -> None:
     programs.case("small_cases", "machine_events")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_burst_jobs(programs: Programs) -> None:
     """Job list and information."""
     programs.case("small_cases", "burst_jobs")
 
 
-@pytest.mark.lacking("reads the fields of job information by its own names, and all by default")
 def test_burst_selection(programs: Programs) -> None:
     """Selection of jobs to burst, ``run_burst``."""
     programs.case("small_cases", "burst_run")
@@ -155,7 +153,6 @@ def test_schedbench_command(programs: Programs) -> None:
     assert "usage" in programs.case("small_cases", "schedbench_help").lower()
 
 
-@pytest.mark.lacking("[fake-resources] of the configuration")
 def test_schedbench_run(programs: Programs) -> None:
     """A benchmark on resources that there are not."""
     programs.case("small_cases", "schedbench_run")

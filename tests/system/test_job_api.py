@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import resource
 import sys
 import time
@@ -311,3 +312,46 @@ def test_the_key_value_directory_of_a_job(handle: Flux) -> None:
     assert {"J", "R", "eventlog", "guest", "jobspec"} <= set(job.job_kvs(handle, jobid))
     assert {"exec", "input", "output"} <= set(job.job_kvs_guest(handle, jobid))
     assert job.job_kvs(handle, jobid)["jobspec"]["tasks"][0]["command"] == ["echo", "hello"]
+
+
+def test_a_watch_that_is_stopped_calls_nobody(handle: flux.Flux) -> None:
+    jobid = flux.job.submit(handle, flux.job.JobspecV1.from_command(["true"]))
+    watch = flux.job.event_watch_async(handle, jobid)
+    told: list[str] = []
+    watch.then(lambda future: told.append("called"))
+    watch.cancel(stop=True)
+    handle.reactor_run()
+    assert told == []
+
+
+def test_every_argument_of_a_list_of_jobs(handle: flux.Flux) -> None:
+    specs = {name: flux.job.JobspecV1.from_command(["true"]) for name in ("arg-a", "arg-b")}
+    for name, spec in specs.items():
+        spec.setattr("system.job.name", name)
+    first, second = (flux.job.submit(handle, spec) for spec in specs.values())
+    ended = {int(one): flux.job.result(handle, one) for one in (first, second)}
+    assert len(ended) == 2
+
+    def found(**how: Any) -> set[int]:
+        listed = {int(one.id) for one in flux.job.JobList(handle, **how).jobs()}
+        return listed & set(ended)
+
+    one = flux.job.JobList(handle, ids=[first]).jobs()[0]
+    assert (one.name, one.ncores, one.t_depend > 0) == ("arg-a", 1, True)
+    assert found() == found(max_entries=0) == found(user="all", queue=None) == set(ended)
+    assert found(name="arg-a") == {int(first)}
+    assert found(name="arg-b", constraint={"name": ["arg-a"]}) == set()
+    assert found(constraint={"name": ["arg-b"]}) == {int(second)}
+    assert found(filters=["failed"]) == found(queue="nosuch") == set()
+    assert found(filters=["completed"], attrs=["name"]) == set(ended)
+    since = float(one.t_inactive)
+    assert int(first) not in found(since=since)
+    assert found(since=since - 1000) == set(ended)
+    newest = flux.job.JobList(handle, ["name"], ["inactive"], [], None, 1, 0.0, "arg-b").jobs()
+    assert [int(job.id) for job in newest] == [int(second)]
+    by_name = flux.job.job_list(handle, name="arg-a", queue=None, userid=os.getuid()).get_jobs()
+    assert [job["id"] for job in by_name] == [int(first)]
+    narrowed = flux.job.job_list_inactive(handle, constraint={"name": ["arg-b"]}).get_jobs()
+    ids = [job["id"] for job in narrowed]
+    assert ids == [int(second)]
+    assert flux.job.job_list_inactive(handle, queue="nosuch").get_jobs() == []

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux.job.info import JobInfo, JobInfoFormat
 from flux.job.query.fields import nearest
-from flux.output_format import CONVERSIONS
+from flux.output_values import CONVERSIONS
 from tui.model import format as fmt
 from tui.model.column import Column
 from tui.model.states import INACTIVE, RESULT_OF, Status
@@ -40,6 +40,12 @@ _SAME: Final = {
     "state_single": "state",
     "status": "state",
     "status_abbrev": "state",
+    "phase": "state",
+    "phase_abbrev": "state",
+    "state_emoji": "state",
+    "status_emoji": "state",
+    "result_emoji": "state",
+    "contextual_time": "runtime",
     "result": "state",
     "result_abbrev": "state",
     "success": "state",
@@ -62,6 +68,8 @@ _SAME: Final = {
     "nodelist": "nodelist",
     "reason": "info",
     "where": "info",
+    "contextual_info": "info",
+    "inactive_reason": "info",
 }
 """Which column has the order and the looks of a field."""
 _SPEC_WIDTH: Final = re.compile(r"(\d+)")

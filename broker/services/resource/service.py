@@ -109,7 +109,8 @@ class ResourceService(Service):
         found, method, text = await self._known_resources(entries)
         self._exclude_at_start(found)
         answer = await self.ctx.handle.rpc("state-machine.quorum-get", {})
-        self.state.begin(IDset(answer["idset"]), force_up=self._options.force_up)
+        fake = self.ctx.config.fake_resources is not None
+        self.state.begin(IDset(answer["idset"]), force_up=self._options.force_up or fake)
         status = self.state.status()
         context = {key: status[key] for key in ("drain", "online", "exclude")}
         self._log.post("resource-init", {"restart": bool(entries), **context}, self.ctx.now())
@@ -141,6 +142,12 @@ class ResourceService(Service):
         """Return the R that is known before the brokers report, None if there is none, how it was
         come by, and its text if that is to be kept; raises OSError if it is not fit.
         """
+        fake = self.ctx.config.fake_resources
+        if fake is not None:
+            from broker.services.resource.fake import METHOD, fake_resources
+
+            self.state.imagine(fake.nnodes)
+            return await asyncio.to_thread(fake_resources, fake), METHOD, None
         given = self._given_by(self.ctx.config)
         if given is not None:
             self._given, text = given

@@ -197,6 +197,11 @@ class Resources:
 
     # Inventory
 
+    def imagine(self, count: int) -> None:
+        """Have at least so many ranks; those without a broker never report."""
+        self.given_up |= set(range(self.size, count))
+        self.size = max(self.size, count)
+
     def report(self, item: Inventory) -> None:
         """Take a rank's inventory."""
         if not 0 <= item.rank < self.size:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
 
 KEY: Final = "resource.R"
-FOUND_BY_US: Final = frozenset({"dynamic-discovery", "enclosing-instance"})
+FOUND_BY_US: Final = frozenset({"dynamic-discovery", "enclosing-instance", "fake-resources"})
 """How an earlier module came by an R that is out of date by now: it is looked for again."""
 
 

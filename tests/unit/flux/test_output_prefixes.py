@@ -153,3 +153,36 @@ def test_formats_of_jobs_do_the_same(capsys: pytest.CaptureFixture[str]) -> None
     layout.print_items(jobs)
     assert capsys.readouterr().out == " JOBID NAME\n 3 long\n 2    b\n 1    a\n"
     assert isinstance(layout.copy(["name"]), JobInfoFormat)
+
+
+DATES = [SimpleNamespace(id=90061.0, name="longernamehere"), SimpleNamespace(id=0.0, name="b")]
+
+
+@pytest.mark.usefixtures("utc")
+@pytest.mark.parametrize(
+    ("fmt", "text"),
+    [
+        ("{name:<6.6+}|", "NAME  |\nlonge+|\nb     |"),
+        ("{name:>4.3+}|", " NAM|\n lo+|\n   b|"),
+        ("{name:5+}|", "NAME |\nlongernamehere|\nb    |"),
+        ("+:{name:<3.3+}|", "NAME          |\nlongernamehere|\nb             |"),
+        ("{id!d:%b%d %R::>12}|", "          ID|\n Jan02 01:01|\n            |"),
+        ("{id!d:%b%d %R::<13h}|", "ID           |\nJan02 01:01  |\n-            |"),
+        ("{id!d:%H::%M}|", "ID|\n01::01|\n00::00|"),
+        ("+:{id!d:%R::>1h}?:{id!d:%R::>1}", "   IDID\n01:0101:01\n    - "),
+    ],
+)
+def test_signs_of_cuts_and_widths_of_dates(
+    capsys: pytest.CaptureFixture[str], fmt: str, text: str
+) -> None:
+    of(fmt).print_items(DATES)
+    assert capsys.readouterr().out == text + "\n"
+
+
+def test_what_depends_on_all_items() -> None:
+    for fmt in ("sort:id {id}", "?:{id}", "x +:{id}"):
+        assert of(fmt).needs_all
+        assert not of(fmt).unmarked().needs_all
+        assert not of(fmt).settled(ITEMS).needs_all
+    assert not of("x: {id} ?{name} +").needs_all
+    assert of("sort:id ?:{id:>3} +:{q:<4.4}").unmarked().get_format() == "{id:>3} {q:<4.4}"

@@ -397,3 +397,28 @@ def test_a_list_that_is_cut_says_how_much_there_is(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     told = "flux-jobs: WARNING: listed 10 of 1000 jobs; --count=0 lists all\n"
     assert run("-A", "-no", "{id}", "-c", "10")[2] == told
+
+
+def test_no_header_has_the_columns_of_today(run: Runner) -> None:
+    lines = "    ƒ8TuPHh1 root true        S      1      -        - held\n"
+    lines += "    ƒCNFKe6T root flux       CD      1      1   0.692s vm\n"
+    assert run("-a", "--no-header") == (0, lines.replace("root ", "root     "), "")
+    assert run("-a", "--no-header", "-o", "{status_abbrev}") == (0, "PD\nCD\n", "")
+    assert "PD" in run("-a", "-n")[1]
+
+
+def test_prefixes_of_fields(run: Runner) -> None:
+    sorted_ = "sort:name ?:{queue:<8} +:{name:<1.1}|{phase}"
+    said = run("-a", "-o", sorted_)
+    assert said == (0, " NAME|STATUS\n flux|COMPLETED\n true|SCHED\n", "")
+    assert run("-a", "-n", "-o", "?:{bank}+:{name:>6}") == (0, "  true\n  flux\n", "")
+    code, out, err = run("-a", "-o", "+:{name:d}")
+    assert (code, out, err.startswith("flux-jobs: ERROR:")) == (1, "", True)
+    assert run("-a", "-o", "sort:nosuch {name}")[0] == 1
+
+
+@pytest.mark.parametrize("name", ["today", "cute", "endreason"])
+def test_formats_with_names(run: Runner, name: str) -> None:
+    code, out, err = run("-a", "-o", name)
+    assert (code, len(out.splitlines()), err) == (0, 3, "")
+    assert "?:" not in out

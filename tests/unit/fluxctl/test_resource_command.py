@@ -134,7 +134,8 @@ def test_what_can_be_shown_is_told(run: Runner) -> None:
     states = "flux-resource: INFO: valid states: all,online,avail,offline,exclude,drain\n"
     assert run("resource", "status", "-s", "help") == (0, "", states)
     formats = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist,reason\n"
-    assert run("resource", "status", "-o", "help") == (0, "", formats)
+    code, out, err = run("resource", "status", "-o", "help")
+    assert (code, "  long         Why ranks are drained, too" in out, err) == (0, True, formats)
 
 
 def test_a_status_from_standard_input(run: Runner, flux: ScriptedFlux) -> None:
@@ -326,3 +327,17 @@ def test_properties_of_r(run: Runner) -> None:
         "",
         "flux-R: property x: rank 7 does not exist\n",
     )
+
+
+def test_formats_of_status_and_drain_with_names(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = run("resource", "status", "-o", "long")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split() == ["STATUS", "NNODES", "RANKS", "REASON", "NODELIST"]
+    code, out, err = run("resource", "drain", "-o", "long")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split() == ["TIMESTAMP", "RANK", "REASON", "NNODES", "NODELIST"]
+    assert run("resource", "drain", "-o", "+:{reason:.1}|{nnodes}")[1].splitlines()[0] != ""
+    monkeypatch.setenv("FLUX_RESOURCE_STATUS_FORMAT_DEFAULT", "{state}")
+    assert run("resource", "status", "-n")[1].splitlines()[0] == "avail"

@@ -21,6 +21,7 @@ from broker.configuration.tables import (
     AccessConfig,
     ArchiveConfig,
     ExecConfig,
+    FakeResourcesConfig,
     JobManagerConfig,
     PluginDirective,
     ResourceEntry,
@@ -370,3 +371,27 @@ def test_a_file_of_json(tmp_path: pathlib.Path) -> None:
     file.write_text("[1]")
     with pytest.raises(OSError, match="is no JSON object"):
         load(str(file))
+
+
+FAKE = "[fake-resources]\nnnodes = 4\n"
+
+
+def test_fake_resources(tmp_path: pathlib.Path) -> None:
+    assert load(write(tmp_path, a=FAKE)).fake_resources == FakeResourcesConfig(4, 64, 0, "fake")
+    said = mistake(tmp_path, a="[fake-resources]\ncores-per-node = 2\n")
+    assert said.endswith("a.toml:1: fake-resources: nnodes is missing")
+    assert "did you mean nnodes?" in mistake(tmp_path, a="[fake-resources]\nnodes = 2\n")
+    assert "must be an integer, 1 to" in mistake(tmp_path, a="[fake-resources]\nnnodes = 0\n")
+    given = f"{FAKE}[resource]\npath = 'R'\n"
+    assert "resource.path: [fake-resources] says already" in mistake(tmp_path, a=given)
+
+
+def test_what_the_command_line_gives_counts_more(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, a="[job-manager]\ninactive-num-limit = 3\n[other]\nx = 1\n")
+    given = {"job-manager": {"inactive-num-limit": 4}, "other": {"y": 2}}
+    config = load(path, given)
+    assert config.job_manager == JobManagerConfig(None, 4)
+    assert (config.tables["other"], config.given) == ({"x": 1, "y": 2}, given)
+    assert load(None, given).job_manager == JobManagerConfig(None, 4)
+    with pytest.raises(OSError, match=r"--conf: exec\.kill-timeout: must be a string"):
+        load(path, {"exec": {"kill-timeout": 1}})

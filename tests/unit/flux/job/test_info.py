@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import time
 
 import pytest
@@ -170,3 +171,63 @@ def test_attributes_are_there_with_an_underscore_too() -> None:
     with pytest.raises(AttributeError, match="invalid JobInfo attribute 'nosuch'"):
         _ = job._nosuch  # noqa: SLF001
     assert copy.deepcopy(job).name == job.name
+
+
+FLUX_CORE_NAMES = (
+    *("annotations", "bank", "cwd", "dependencies", "duration", "exception", "expiration", "id"),
+    *("name", "ncores", "nnodes", "nodelist", "ntasks", "priority", "project", "queue", "ranks"),
+    *("result_id", "sched", "success", "t_cleanup", "t_depend", "t_inactive", "t_priority"),
+    *("t_run", "t_sched", "user", "waitstatus"),
+)
+"""What 0.88's ``JobInfo({"id": 1}).__dict__`` has, each with an underscore before it."""
+
+
+def test_dict_has_the_names_of_flux_core() -> None:
+    assert sorted(vars(JobInfo({"id": 1}))) == [f"_{name}" for name in FLUX_CORE_NAMES]
+    told = JobInfo(DONE).__dict__
+    assert set(told) == {
+        *(f"_{name}" for name in FLUX_CORE_NAMES),
+        *("_state_id", "_t_submit", "_userid", "_exception_occurred"),
+    }
+    assert (told["_id"], told["_state_id"], told["_result_id"]) == (DONE["id"], 64, 1)
+    assert (told["_name"], told["_queue"], told["_t_run"]) == (DONE["name"], "", DONE["t_run"])
+    assert told["_annotations"].sched.resource_summary == "rank0/core0"
+    assert vars(told["_exception"])["occurred"] is False
+    assert vars(told["_annotations"])["annotationsDict"] == DONE["annotations"]
+
+
+def test_dict_is_made_when_it_is_asked_for_and_kept() -> None:
+    job = JobInfo(DONE)
+    seconds = job.runtime
+    job.__dict__["_mine"] = 1
+    vars(job)["note"] = "x"
+    for one in (job, copy.copy(job), copy.deepcopy(job), pickle.loads(pickle.dumps(job))):
+        told = vars(one)
+        assert (one.name, getattr(one, "note", "")) == (DONE["name"], "x")
+        assert (told["_mine"], told["_runtime"], told["_nodelist"]) == (1, seconds, "vm")
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "phase", "short", "status"),
+    [
+        (2, "", "DEPEND", "D", "PD"),
+        (4, "", "PRIORITY", "P", "PD"),
+        (8, "", "SCHED", "S", "PD"),
+        (16, "", "RUN", "R", "R"),
+        (32, "", "CLEANUP", "C", "R"),
+        (64, 1, "COMPLETED", "CD", "CD"),
+        (64, 8, "TIMEOUT", "TO", "TO"),
+        (64, "", "", "", ""),
+    ],
+)
+def test_the_status_of_today_stands_beside_that_of_the_manual(
+    state: int, result: int | str, phase: str, short: str, status: str
+) -> None:
+    job = JobInfo({"id": 1, "state": state, "result": result})
+    assert (job.phase, job.phase_abbrev, job.status_abbrev) == (phase, short, status)
+
+
+def test_contextual_time_is_the_limit_of_those_that_wait() -> None:
+    ended = JobInfo({"id": 1, "state": 64, "duration": 60.0})
+    waits = JobInfo({"id": 1, "state": 8, "duration": 60.0})
+    assert (ended.contextual_time, waits.contextual_time) == (0.0, 60.0)

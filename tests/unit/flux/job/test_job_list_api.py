@@ -47,7 +47,7 @@ def test_all_jobs_by_default() -> None:
     flux = _scripted()
     jobs = JobList(flux).jobs()
     assert [job.status for job in jobs] == ["RUNNING"]
-    payload = flux.sent[0][1]
+    payload = flux.sent[-1][1]
     assert (payload["userid"], payload["states"], payload["results"], payload["max_entries"]) == (
         4294967295,
         0,
