@@ -7,7 +7,7 @@ which it needs those fifty cells, is read a cell at a time until there is time t
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tui.model.records import (
     CHUNK,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from flux.job.lifecycle import Annotations
     from tui.model.records import Job
-    from tui.model.table import JobTable
 
 _WHERE: Final = "where"
 LATER: Final = frozenset({"waitstatus", "nnodes", "ranks", "nodelist", "cwd", _WHERE})
@@ -36,7 +35,22 @@ MANY: Final = 10_000
 """Records of which such columns are read later."""
 
 
-def leave_unread(table: JobTable, jobs: Sequence[Job]) -> None:
+class Unreadable(Protocol):
+    """A table of jobs, as far as columns are left unread in it: it has an attribute for each column
+    of `tui.model.records`, and `unread` for what reads those that were left, by name.
+    """
+
+    where: list[str] | UnreadColumn
+    annotations: dict[int, Annotations] | UnreadAnnotations
+    unread: dict[str, Callable[[], None]]
+
+    def __len__(self) -> int: ...
+
+    def append_annotations(self, jobs: Sequence[Job], first: int) -> None:
+        """Take in the annotations of new rows."""
+
+
+def leave_unread(table: Unreadable, jobs: Sequence[Job]) -> None:
     """Have the columns that are for later read from ``jobs``, the next rows of ``table``, when they
     are asked for; ``table.unread`` has, by name, what reads one.
     """
@@ -52,7 +66,7 @@ def leave_unread(table: JobTable, jobs: Sequence[Job]) -> None:
 
 
 def _leave(
-    table: JobTable,
+    table: Unreadable,
     name: str,
     jobs: Sequence[Job],
     cell: Callable[[Job], Any],
@@ -70,7 +84,7 @@ def _leave(
     setattr(table, name, UnreadColumn(column, jobs, cell, fill))
 
 
-def _leave_annotations(table: JobTable, jobs: Sequence[Job]) -> None:
+def _leave_annotations(table: Unreadable, jobs: Sequence[Job]) -> None:
     where, annotations, first = list(table.where), dict(table.annotations.items()), len(table)
 
     def fill() -> None:
