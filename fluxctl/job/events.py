@@ -173,7 +173,8 @@ def eventlog(
     from flux.wire import json
 
     formatter = _formatter(form, time_format, human=human, as_json=as_json, color=color)
-    jobid, log = parse_id(args[0]), SHORT_PATHS.get(path, path)
+    # Without an option of today's flux-core the path is 0.29's, which knows no short ones.
+    jobid, log = parse_id(args[0]), SHORT_PATHS.get(path, path) if human or follow else path
     if follow:
         from flux.job.event import event_watch_async
 

@@ -482,3 +482,10 @@ def test_queue_waiting(run: Runner, flux: ScriptedFlux) -> None:
     assert run("queue", "drain", "-t", "1")[2] == "flux-queue: drain: timeout\n"
     flux.script["job-manager.submit-admin"] = unknown
     assert run("queue", "enable")[2] == "flux-queue: submit-admin: unknown job id\n"
+
+
+def test_short_paths_are_those_of_todays_options(run: Runner, flux: ScriptedFlux) -> None:
+    for words in (["eventlog", "-H"], ["wait-event", "-W"]):
+        flux.sent.clear()
+        run("job", *words, "-p", "exec", F58, *(["clean"] if words[0] == "wait-event" else []))
+        assert "guest.exec.eventlog" in str(flux.sent), words
