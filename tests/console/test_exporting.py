@@ -103,7 +103,7 @@ async def test_another_file_is_not_written_over_unless_that_is_said(
         ("export csv no/such/x.csv", "there is no directory"),
         ("export csv .", "there is something that is not a file"),
         ("copy", "it is written :copy WHAT"),
-        ("copy all", "copy what? There are id, row, command, user"),
+        ("copy all", "no field all"),
     ],
 )
 async def test_what_cannot_be_written_or_copied_is_told(
