@@ -122,6 +122,19 @@ def word_list(known: Callable[[], Iterable[str]]) -> Complete:
     return _listed(words(known))
 
 
+def _job_sort_keys(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from flux.job.info import JobInfoFormat
+
+    dash = "-" if incomplete.startswith("-") else ""
+    return words(lambda: [dash + name for name in JobInfoFormat.headings])(ctx, param, incomplete)
+
+
+job_sort_keys = _listed(_job_sort_keys)
+"""Fields of jobs, separated by commas, each with a dash before it if one is typed."""
+
+
 def format_fields(headings: Mapping[str, str]) -> Complete:
     """Return the completion of a format: the field that is being typed, ``{na`` to ``{name}``."""
 

@@ -61,6 +61,7 @@ ARRANGEMENT = [
         "order",
         metavar="KEY,...",
         text="In the order of these fields; of -KEY the greatest first.",
+        complete=completions.job_sort_keys,
     ),
     OptionalValue(
         "-w",

@@ -357,8 +357,6 @@ flux jobs -c 0 --query 'user:alice (state:failed OR t>1h)'
 flux jobs --watch $(flux mini submit --cc=1-2 sleep 1)
 # List the jobs of mine and those inside of them, the largest first
 flux jobs --recursive --sort=-nnodes
-# List those that ended in the last hour
-flux jobs --since=-1h --filter=inactive
-# Hand ids to another program
-flux jobs -a --suppress-header --format='{id}' | wc -l
+# Count those that ended in the last hour
+flux jobs --since=-1h --filter=inactive -n --format='{id}' | wc -l
 """

@@ -768,3 +768,78 @@ instruction-limit = 1000000000000
         assert endless.returncode == 1
         assert "took more than 1 seconds" in endless.stderr
         assert instance.run("mini", "submit", "true").returncode == 0
+
+
+FAKE_NODES = """
+[fake-resources]
+nnodes = 3
+cores-per-node = 2
+gpus-per-node = 1
+host-prefix = "made"
+amend-r = "{amender}"
+"""
+
+
+@shows(
+    "fake-resources.nnodes",
+    "fake-resources.cores-per-node",
+    "fake-resources.gpus-per-node",
+    "fake-resources.host-prefix",
+    "fake-resources.amend-r",
+)
+def test_nodes_that_are_not_there(tmp_path: pathlib.Path) -> None:
+    amender = tmp_path / "amender.py"
+    amender.write_text(
+        "def amend(R, hwloc_xml=None):\n"
+        "    R['execution']['properties'] = {'odd': '1'}\n"
+        "    return R\n"
+    )
+    with configured(tmp_path, FAKE_NODES.format(amender=amender)) as instance:
+        fields = "{nnodes} {ncores} {ngpus} {nodelist}"
+        shown = instance.run("resource", "list", "-n", "-s", "free", "-o", fields).stdout
+        assert shown == "3 6 3 made[0-2]\n"
+        odd = instance.run("mini", "run", "--dry-run", "--requires=odd", "true")
+        assert odd.returncode == 0, odd.stderr
+        ran = ("submit", "--wait", "--requires=odd", "--setattr=exec.test.run_duration=0.1s")
+        jobid = instance.run(*ran, "true").stdout.strip()
+        assert instance.run("jobs", "-no", "{nodelist}", jobid).stdout == "made1\n"
+
+
+@shows("fake-resources.hwloc-xml-path")
+def test_nodes_that_are_like_a_file_of_hwloc(tmp_path: pathlib.Path) -> None:
+    xml = tmp_path / "node.xml"
+    with running_instance(1) as instance:
+        found = instance.run("hwloc", "topology").stdout
+        cores = instance.run("resource", "list", "-n", "-s", "free", "-o", "{ncores}").stdout
+    xml.write_text(found)
+    table = f'[fake-resources]\nnnodes = 5\nhwloc-xml-path = "{xml}"\n'
+    with configured(tmp_path, table) as instance:
+        shown = instance.run("resource", "list", "-n", "-s", "free", "-o", "{nnodes} {ncores}")
+        assert shown.stdout == f"5 {5 * int(cores)}\n"
+
+
+@shows(
+    "job-manager.housekeeping",
+    "job-manager.housekeeping.command",
+    "job-manager.housekeeping.release-after",
+)
+def test_housekeeping_holds_nodes(tmp_path: pathlib.Path) -> None:
+    done = tmp_path / "done"
+    # The node of rank 0 is done at once, the other one when the file is there.
+    command = f"test $(flux getattr rank) = 0 || until test -e {done}; do sleep 0.1; done"
+    table = f"[job-manager.housekeeping]\ncommand = ['sh', '-c', '{command}']\n"
+
+    def free(instance: Instance) -> str:
+        return instance.run("resource", "list", "-n", "-s", "free", "-o", "{ranks}").stdout.strip()
+
+    for release, held in (("", ""), ('release-after = "1ms"\n', "0")):
+        folder = tmp_path / (held or "all")
+        folder.mkdir()
+        with configured(folder, table + release, size=2) as instance:
+            assert instance.run("run", "-N2", "true").returncode == 0
+            pending = ("housekeeping", "list", "-n", "-o", "{pending.ranks}")
+            until_equal(lambda: instance.run(*pending).stdout, "1\n")  # noqa: B023 - it ends here
+            until_equal(lambda: free(instance), held)
+            done.touch()
+            until_equal(lambda: free(instance), "0-1")
+        done.unlink()

@@ -11,6 +11,7 @@ ANSWERS = [
     ("bash", "flux jobs --query=state:pe", "plain,pending"),
     ("bash", "flux jobs --query 'user:x state:pe", "plain,user:x state:pending"),
     ("bash", "flux jobs -o {id}{userna", "plain,{id}{username}"),
+    ("bash", "flux jobs --sort username,-nno", "plain,username,-nnodes"),
     ("fish", "flux jobs --color=al", "plain,--color=always"),
     ("fish", "flux jobs --query le", "unfinished,left:\tuntil its time limit"),
     (

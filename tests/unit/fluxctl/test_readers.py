@@ -34,6 +34,7 @@ NO_JSON: dict[str, str] = {
             *("mini submit", "module load", "module reload", "module remove", "module unload"),
             *("overlay disconnect", "queue disable", "queue enable", "queue start", "queue stop"),
             *("resource reload", "resource undrain", "restore", "setattr", "sproc kill"),
+            "housekeeping kill",
             *("alloc", "batch", "bulksubmit", "cancel", "pkill", "run", "shutdown", "submit"),
             "update",
         ),
@@ -60,7 +61,15 @@ NO_JSON: dict[str, str] = {
 """Commands without ``--json``, and why."""
 
 LISTS = (
-    *("archive list", "cron list", "jobs", "jobtap list", "kvs namespace list", "lsattr"),
+    *(
+        "archive list",
+        "cron list",
+        "housekeeping list",
+        "jobs",
+        "jobtap list",
+        "kvs namespace list",
+        "lsattr",
+    ),
     *("module list", "overlay status", "priority", "queue list", "queue status"),
     *("resource drain", "resource list", "resource status"),
 )

@@ -44,6 +44,7 @@ PATIENT = {"seg"}
 ARGUMENTS = {
     "alloc": ("-n1", "true"),
     "batch": ("-n1", "--wrap", "true"),
+    "housekeeping kill": ("--all",),
     "mini alloc": ("-n1", "true"),
     "mini batch": ("-n1", "--wrap", "true"),
     "restore": ("--key=restored", "archive.tar"),
