@@ -77,12 +77,6 @@ def paint(app: TopApp) -> int:
     return sum(len(strip.render(app.console)) for strip in strips)
 
 
-def complete(dashboard: Dashboard) -> None:
-    """Do what the program does between the first pictures: read what was left for later."""
-    while dashboard.rebuild_some():
-        pass
-
-
 async def _with_app(
     feed: SyntheticFeed, measure: Callable[[TopApp], Awaitable[list[float]]]
 ) -> list[float]:
@@ -114,8 +108,6 @@ def _loaded(
 
     async def measure(app: TopApp) -> list[float]:
         feed.load(app.dashboard)
-        paint(app)
-        complete(app.dashboard)
         paint(app)
         times: list[float] = []
         for step in steps(app, feed):
@@ -156,7 +148,6 @@ def _memory(jobs: list[Job]) -> float:
     before = process.memory_info().rss
     dashboard.replace(jobs)
     dashboard.settle()
-    complete(dashboard)
     gc.collect()
     return (process.memory_info().rss - before) / 2**20
 

@@ -269,11 +269,9 @@ class Dashboard:
         return changed
 
     def rebuild_some(self) -> bool:
-        """Read and find out more of what was left for later, where the screen has just been
-        painted; tells whether there is more.
+        """Find out more of the time before, where the screen has just been painted; tells whether
+        there is more to find.
         """
-        if self.table.read_some():
-            return True
         if self.chronicle is None or not self.chronicle.busy:
             return False
         self.chronicle.rebuild_some()

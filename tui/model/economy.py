@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui.model import states
 from tui.model.columns import USUAL
-from tui.model.records import UNTOLD
+from tui.model.table import UNTOLD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -9,9 +9,8 @@ from itertools import accumulate, compress
 from typing import TYPE_CHECKING, Final
 
 from tui.model import states
-from tui.model.records import NUMBER_COLUMNS, TEXT_COLUMNS
 from tui.model.sets import ALONE
-from tui.model.table import JobTable, collector_off
+from tui.model.table import NUMBER_COLUMNS, TEXT_COLUMNS, JobTable, collector_off
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,7 +36,6 @@ def without(table: JobTable, gone: Collection[int]) -> JobTable:
     keep = bytes(jobid not in gone for jobid in table.ids)
     after = list(accumulate(keep, initial=0))  # by row, the row it has then if it is kept
     made = JobTable()
-    table.read_all()
     with collector_off():
         made.ids = array("Q", compress(table.ids, keep))
         made.row_of = dict(zip(made.ids, range(len(made.ids)), strict=True))

@@ -10,7 +10,6 @@ from operator import itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
-from flux.job.states import Urgency
 from flux.wire.json import JsonObject
 from tui.model import states
 from tui.model.format import printable
@@ -23,32 +22,6 @@ if TYPE_CHECKING:
 
 Job = JsonObject
 
-NO_STATUS: Final = -1
-URGENCY: Final = Urgency.DEFAULT.value
-UNTOLD: Final = -1.0
-"""The ``duration`` of a job of which it is not known; one without a time limit has 0."""
-
-NUMBER_COLUMNS: Final[tuple[tuple[str, str, float], ...]] = (
-    ("userid", "q", -1),
-    ("urgency", "q", URGENCY),
-    ("priority", "q", -1),
-    ("ntasks", "q", 0),
-    ("nnodes", "q", 0),
-    ("waitstatus", "q", NO_STATUS),
-    ("t_submit", "d", 0.0),
-    ("t_run", "d", 0.0),
-    ("t_cleanup", "d", 0.0),
-    ("t_inactive", "d", 0.0),
-    ("expiration", "d", 0.0),
-    ("ncores", "q", 0),
-    ("duration", "d", UNTOLD),
-)
-"""Name, type code of the array, and what stands for "not told"."""
-TEXT_COLUMNS: Final = ("name", "ranks", "nodelist", "queue", "bank", "project", "cwd")
-CHUNK: Final = 500
-"""Records taken in at once: few enough to stay in the processor's cache while column after column
-is read.
-"""
 _MOST_STATUSES: Final = 1000
 
 
@@ -77,29 +50,6 @@ def summaries_of(notes: Sequence[JsonObject]) -> list[str]:
     except (TypeError, KeyError):
         pass
     return [(summary_alone(note) or "") if type(note) is dict else "" for note in notes]
-
-
-def where_and_rest(notes: Annotations | None) -> tuple[str, Annotations | None]:
-    """Return the scheduler's resource summary, fit for a terminal, and the annotations themselves
-    if they have more than that; every job that ran has a summary, and hardly any has more.
-    """
-    if not notes:
-        return "", None
-    sched = notes.get("sched")
-    summary = sched.get("resource_summary") if isinstance(sched, dict) else None
-    return shown_text(summary), notes if summary_alone(notes) is None else None
-
-
-def where_of(job: Job) -> str:
-    """Return the resource summary of one record."""
-    notes = job.get("annotations")
-    return where_and_rest(notes)[0] if isinstance(notes, dict) else ""
-
-
-def kept_annotations(job: Job) -> Annotations | None:
-    """Return the annotations of one record that say more than its resource summary."""
-    notes = job.get("annotations")
-    return where_and_rest(notes)[1] if isinstance(notes, dict) else None
 
 
 class _StatusByResult(dict[tuple[int, int], int]):
@@ -158,16 +108,6 @@ def texts_of(jobs: Sequence[Job], name: str) -> list[str]:
     except TypeError:
         pass
     return [shown_text(value) for value in values]
-
-
-def number_of(job: Job, name: str, kind: str, default: float) -> float:
-    """Return one attribute of one record, as `numbers_of` does."""
-    return as_number(job.get(name), kind, default)
-
-
-def text_of(job: Job, name: str) -> str:
-    """Return one text attribute of one record, as `texts_of` does."""
-    return shown_text(job.get(name))
 
 
 def shown_text(value: object) -> str:

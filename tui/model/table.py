@@ -25,33 +25,52 @@ from flux.job.lifecycle import (
     result_of,
 )
 from flux.job.state_names import SINGLE_STATES
+from flux.job.states import Urgency
 from tui.model import states
 from tui.model.records import (
-    CHUNK,
-    NO_STATUS,
-    NUMBER_COLUMNS,
     STATUS_OF,
-    TEXT_COLUMNS,
-    URGENCY,
     Job,
     as_number,
     numbers_of,
     shown_text,
     summaries_of,
+    summary_alone,
     texts_of,
-    where_and_rest,
 )
 from tui.model.states import STATUS_INDEX, Status
-from tui.model.unread import LATER, MANY, leave_unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
-    from tui.model.unread import UnreadAnnotations, UnreadColumn
 
+_NO_STATUS: Final = -1
+UNTOLD: Final = -1.0
+"""The ``duration`` of a job of which it is not known; one without a time limit has 0."""
+_URGENCY: Final = Urgency.DEFAULT.value
+NUMBER_COLUMNS: Final[tuple[tuple[str, str, float], ...]] = (
+    ("userid", "q", -1),
+    ("urgency", "q", _URGENCY),
+    ("priority", "q", -1),
+    ("ntasks", "q", 0),
+    ("nnodes", "q", 0),
+    ("waitstatus", "q", _NO_STATUS),
+    ("t_submit", "d", 0.0),
+    ("t_run", "d", 0.0),
+    ("t_cleanup", "d", 0.0),
+    ("t_inactive", "d", 0.0),
+    ("expiration", "d", 0.0),
+    ("ncores", "q", 0),
+    ("duration", "d", UNTOLD),
+)
+TEXT_COLUMNS: Final = ("name", "ranks", "nodelist", "queue", "bank", "project", "cwd")
+_CHUNK: Final = 500
+"""Records taken in at once: few enough to stay in the processor's cache while column after column
+is read.
+"""
 _SPARSE: Final = ("exception_type", "dependencies")
 """What few jobs have."""
+_MOSTSTATUS_OF: Final = 1000
 _ACTIVE: Final = bytes(code != states.INACTIVE for code in range(256))
 _STATES: Final = frozenset(SINGLE_STATES)
 
@@ -100,8 +119,8 @@ class JobTable:
         self.bank: list[str] = []
         self.project: list[str] = []
         self.cwd: list[str] = []
-        self.where: list[str] | UnreadColumn = []
-        self.annotations: dict[int, JsonObject] | UnreadAnnotations = {}
+        self.where: list[str] = []
+        self.annotations: dict[int, JsonObject] = {}
         self.waits: dict[int, str] = {}
         self.dependencies: dict[int, list[str]] = {}
         self.exception: dict[int, tuple[str, int, str]] = {}
@@ -110,7 +129,6 @@ class JobTable:
         self.undescribed: set[int] = set()
         self.changed: set[int] = set()
         self.finished: list[int] = []
-        self.unread: dict[str, Callable[[], None]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -129,27 +147,10 @@ class JobTable:
                 else:
                     self._update(row, job)
         with collector_off():
-            later = len(fresh) >= MANY
-            if later:
-                self.read_all()
-                leave_unread(self, fresh)
-            for start in range(0, len(fresh), CHUNK):
-                self._append(fresh[start : start + CHUNK], later)
+            for start in range(0, len(fresh), _CHUNK):
+                self._append(fresh[start : start + _CHUNK])
 
-    def read_some(self) -> bool:
-        """Read one of the columns that were left for later; returns whether there was one."""
-        for name in self.unread:
-            with collector_off():
-                getattr(self, name).filled()
-            return True
-        return False
-
-    def read_all(self) -> None:
-        """Read what was left for later."""
-        while self.read_some():
-            pass
-
-    def _append(self, jobs: Sequence[Job], later: bool) -> None:
+    def _append(self, jobs: Sequence[Job]) -> None:
         first, last = len(self.ids), len(self.ids) + len(jobs)
         ids = list(map(itemgetter("id"), jobs))
         self.ids.extend(ids)
@@ -160,15 +161,12 @@ class JobTable:
         self.state += state
         self.status += status
         for name, kind, default in NUMBER_COLUMNS:
-            if not (later and name in LATER):
-                getattr(self, name).extend(numbers_of(jobs, name, kind, default))
+            getattr(self, name).extend(numbers_of(jobs, name, kind, default))
         for name in TEXT_COLUMNS:
-            if not (later and name in LATER):
-                getattr(self, name).extend(texts_of(jobs, name))
+            getattr(self, name).extend(texts_of(jobs, name))
         for code in range(len(self.counts)):
             self.counts[code] += status.count(code)
-        if not later:
-            self.append_annotations(jobs, first)
+        self._append_annotations(jobs, first)
         for name in _SPARSE:
             having = map(dict.__contains__, jobs, repeat(name))
             for row, job in compress(enumerate(jobs, first), having):
@@ -177,7 +175,7 @@ class JobTable:
         self.finished.extend(compress(range(first, last), self.t_inactive[first:]))
         self.changed.update(range(first, last))
 
-    def append_annotations(self, jobs: Sequence[Job], first: int) -> None:
+    def _append_annotations(self, jobs: Sequence[Job], first: int) -> None:
         """Take in the annotations of new rows; nearly always they are the resource summary
         alone.
         """
@@ -234,7 +232,7 @@ class JobTable:
         """
         row = self.row_of.get(jobid)
         if row is None:
-            self._append([{"id": jobid, "state": states.DEPEND, "t_submit": t_submit}], later=False)
+            self._append([{"id": jobid, "state": states.DEPEND, "t_submit": t_submit}])
             row = len(self.ids) - 1
             self.undescribed.add(row)
         return row
@@ -277,13 +275,13 @@ class JobTable:
 
     def _on_submit(self, row: int, name: str, context: Context) -> None:
         self.userid[row] = context.get("userid", -1)
-        self.urgency[row] = context.get("urgency", URGENCY)
+        self.urgency[row] = context.get("urgency", _URGENCY)
 
     def _on_priority(self, row: int, name: str, context: Context) -> None:
         self.priority[row] = context.get("priority", -1)
 
     def _on_urgency(self, row: int, name: str, context: Context) -> None:
-        self.urgency[row] = context.get("urgency", URGENCY)
+        self.urgency[row] = context.get("urgency", _URGENCY)
 
     def _on_exception(self, row: int, name: str, context: Context) -> None:
         severity = context.get("severity", 1)
@@ -313,10 +311,15 @@ class JobTable:
     def _set_annotations(self, row: int, notes: Annotations | None) -> None:
         """Keep ``notes`` instead of what was known; the scheduler's resource summary goes to the
         column ``where``.
+
+        Every job that ran has that one, and hardly any has more: only then the object itself is
+        kept.
         """
-        self.where[row], more = where_and_rest(notes)
-        if more is not None:
-            self.annotations[row] = more
+        sched = notes.get("sched") if notes else None
+        summary = sched.get("resource_summary") if isinstance(sched, dict) else None
+        self.where[row] = shown_text(summary)
+        if notes and summary_alone(notes) is None:
+            self.annotations[row] = notes
         else:
             self.annotations.pop(row, None)
 
@@ -340,7 +343,7 @@ class JobTable:
     def _result(self, row: int) -> int:
         status = self.waitstatus[row]
         kind, severity, _ = self.exception.get(row, ("", 1, ""))
-        return result_of(None if status == NO_STATUS else status, kind if severity == 0 else None)
+        return result_of(None if status == _NO_STATUS else status, kind if severity == 0 else None)
 
     def _move(self, row: int, state: int, result: int) -> None:
         self.counts[self.status[row]] -= 1

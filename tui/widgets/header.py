@@ -44,8 +44,9 @@ class Banner(Painted):
         return [line]
 
     def _alarm(self, width: int) -> str:
-        """Return why what is shown may be old: of that the middle is left out where there is little
-        room, so that what comes next and what is shown are told.
+        """Return why what is shown may be old: where there is little room, how often it was tried
+        and then the middle of the reason are left out, so that what comes next and what is shown
+        are told.
         """
         dashboard = self.dashboard
         link, now = dashboard.link, dashboard.clock()
@@ -55,8 +56,11 @@ class Banner(Painted):
             again = f", trying again in {wait}s" if wait else ", trying again now"
             again = again if link.retry_at else self.glyphs.more
             times = f" (attempt {link.attempts})" if link.attempts > 1 else ""
+            reason = fmt.printable(link.text)
+            if len(reason) + len(again) + len(times) + len(as_of) > width:
+                times = ""
             more = f"{again}{times}{as_of}"
-            return f"{self._shortened(fmt.printable(link.text), width - len(more))}{more}"
+            return f"{self._shortened(reason, width - len(more))}{more}"
         if dashboard.silence:
             return f"no answer for {int(dashboard.silence)}s{as_of}"
         return ""
