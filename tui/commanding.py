@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 
 from tui import history_file, processes
+from tui.background import in_background
 from tui.configured import ConfiguredApp
 from tui.feed.base import Playback
 from tui.flux_words import FluxWords
@@ -326,7 +327,7 @@ class CommandingApp(ConfiguredApp):
         full = [processes.flux_program(), *words]
         env = processes.environment(self.dashboard.instance.uri)
         if is_interactive(words):
-            self.run_worker(self._in_the_terminal(full, env), exit_on_error=False)
+            in_background(self, self._in_the_terminal, full, env)
         else:
             env["COLUMNS"] = str(max(40, self.size.width - 4))
             from tui.screens.output import OutputScreen

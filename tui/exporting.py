@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from tui import written_file
+from tui.background import in_background
 from tui.model import format as fmt
 from tui.model.commands import COPIES, FORMATS, split, unknown
 from tui.model.export import FIELDS, as_csv, as_json_lines, as_row
@@ -84,7 +85,7 @@ class ExportingApp(OwnCommandsApp):
         if rest == "command":
             if len(jobs.jobids) > 1:
                 raise ValueError(f"{len(jobs.jobids)} jobs are marked: copy the command of one")
-            self.run_worker(self._copy_command(jobs.jobids[0]), exit_on_error=False)
+            in_background(self, self._copy_command, jobs.jobids[0])
             return
         table, now = self.dashboard.table, self.dashboard.moment
         rows = [table.row_of[jobid] for jobid in jobs.jobids]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from flux.constants import FLUX_JOB_URGENCY_DEFAULT, FLUX_JOB_URGENCY_HOLD
+from tui.background import in_background
 from tui.feed import actions
 from tui.model import format as fmt
 from tui.model.changes import (
@@ -212,7 +213,7 @@ class ChangingScreen(ActingScreen):
         if jobid is None:
             self._warn("no job is chosen")
         else:
-            self.run_worker(self._enter(jobid), exit_on_error=False)
+            in_background(self, self._enter, jobid)
 
     async def _enter(self, jobid: int) -> None:
         try:

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from flux.idset import IDset
 from flux.logline import SEVERITIES
+from tui.background import in_background
 from tui.model import format as fmt
 from tui.model.logs import Gap, Line, LogRecord, parse_log
 from tui.screens.live import LiveScreen
@@ -101,7 +102,7 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         self.composed = True
         self._retitle()
         self.pane.focus()
-        self.run_worker(self._follow(), exit_on_error=False)
+        in_background(self, self._follow)
 
     async def _follow(self) -> None:
         """Read the log; after a lost connection read it again, and skip what is known."""

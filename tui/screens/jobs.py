@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from tui.background import in_background
 from tui.screens.changing import ChangingScreen
 from tui.screens.columns import ChoosingScreen
 from tui.screens.filtering import FilteringScreen
@@ -172,7 +173,7 @@ class JobsScreen(
     def action_leave_instance(self) -> None:
         """Go back to the instance around this one, and end the connection to this."""
         self.app.pop_screen()
-        self.app.run_worker(self.top.leave_instance(self.session), exit_on_error=False)
+        in_background(self.app, self.top.leave_instance, self.session)
 
     # Other screens
 

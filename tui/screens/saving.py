@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding
 
 from tui import written_file
+from tui.background import in_background
 from tui.model import format as fmt
 from tui.outside import editor, pager, run_outside
 from tui.processes import environment
@@ -99,7 +100,7 @@ class SavingScreen(LiveScreen):
         def answered(text: str | None) -> None:
             if text:
                 path = written_file.place(text)
-                self.app.run_worker(self._save(path, pane), exit_on_error=False)
+                in_background(self.app, self._save, path, pane)
 
         prompt = PromptScreen(
             f"{what} to which file?", note, self.file_name(pane), _no_file, _taken
@@ -134,7 +135,7 @@ class SavingScreen(LiveScreen):
             kept = fresh if file.keep is None else list(filter(file.keep, fresh))
             if kept:
                 file.busy = True
-                self.app.run_worker(self._grow(name, file, kept), exit_on_error=False)
+                in_background(self.app, self._grow, name, file, kept)
             elif not file.pane.live:
                 del self.growing[name]
                 self.app.notify(
@@ -160,7 +161,7 @@ class SavingScreen(LiveScreen):
         self._show_in(editor())
 
     def _show_in(self, command: Sequence[str]) -> None:
-        self.app.run_worker(self._shown_in(command, self.pane), exit_on_error=False)
+        in_background(self.app, self._shown_in, command, self.pane)
 
     async def _shown_in(self, command: Sequence[str], pane: LogView) -> None:
         with tempfile.TemporaryDirectory(prefix="flux-top-") as directory:

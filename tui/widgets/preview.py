@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from textual.containers import Vertical
 
+from tui.background import in_background
 from tui.feed.job import JobFollowing
 from tui.model.why_card import why_card
 from tui.widgets.job_summary import JobSummary
@@ -114,7 +115,7 @@ class PreviewPane(Vertical):
         self._rest = None
         if self.jobid is not None:
             self.following = JobFollowing(self._feed, self.dashboard, self.jobid, MOST_BYTES)
-            self._work = self.run_worker(self.following.run(), exit_on_error=False)
+            self._work = in_background(self, self.following.run)
 
     def live_update(self) -> None:
         """Show what is new."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding
 
+from tui.background import in_background
 from tui.feed.job import job_keys
 from tui.model.job_pages import (
     Stored,
@@ -192,7 +193,7 @@ class PagesScreen(SearchingScreen, ChangingScreen):
     def _keys_page(self) -> tuple[list[Line], str]:
         if not self._keys_asked:
             self._keys_asked = True
-            self.run_worker(self._read_keys(), exit_on_error=False)
+            in_background(self, self._read_keys)
         if self._keys is not None:
             return self._keys, "the job has no keys"
         return [], self._keys_error or f"reading{self.glyphs.more}"

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from flux.idset import IDset
+from tui.background import in_background
 from tui.feed.job import JobFollowing
 from tui.model.job_pages import Stored
 from tui.model.jobid import f58
@@ -128,7 +129,7 @@ class JobScreen(PagesScreen):
         """Begin to follow the job."""
         self.composed = True
         self.show_page(self._current)
-        self.run_worker(self.following.run(), exit_on_error=False)
+        in_background(self, self.following.run)
         self.live_update()
 
     def on_slider_wound_back(self) -> None:
@@ -201,7 +202,7 @@ class JobScreen(PagesScreen):
         known = self.stored is not None and ("R" in self.stored or not started)
         if not known and not self._looking:
             self._looking = True
-            self.run_worker(self._look_up(started), exit_on_error=False)
+            in_background(self, self._look_up, started)
 
     async def _look_up(self, started: bool) -> None:
         try:
@@ -285,7 +286,7 @@ class JobScreen(PagesScreen):
 
     def action_attach(self) -> None:
         """Give the terminal to ``flux job attach`` until it ends."""
-        self.app.run_worker(self._attached(), exit_on_error=False)
+        in_background(self.app, self._attached)
 
     async def _attached(self) -> None:
         command = [*AND_WAIT, flux_program(), "job", "attach", f58(self.jobid, True)]
