@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from flux.wire.text import Text, as_number, as_optional_text, as_seconds, as_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def list_request(
@@ -41,10 +37,12 @@ def list_request(
 def queue_names(
     queue: Text | Iterable[Text] | None, queues: Iterable[str] | None
 ) -> list[str] | None:
-    """Return the queues that are asked for, None for all."""
+    """Return the queues that are asked for, None for all; TypeError for what names none."""
     if queue is None:
         return None if queues is None else list(queues)
     more = [queue] if isinstance(queue, str | bytes) else queue
+    if isinstance(more, Mapping) or not isinstance(more, Iterable):
+        raise TypeError(f"queue must be a text or several, not {type(queue).__name__}")
     return [*(queues or ()), *(as_text(one, "queue") for one in more)]
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WRONG: dict[str, tuple[object, ...]] = {
     "text": (5, None, 1.5, [], {}, object()),
+    "texts": (5, None, 1.5, {}, [5], [None], object()),
     "integer": ("x", None, 1.5, [], {}, b"x", object(), 2**80, -(2**80)),
     "seconds": ("x", None, [], b"x", object(), float("nan"), 10**400),
     "job id": (None, 1.5, [], {}, -2, 2**64, "x", b"x", "", "\udcff", object(), float("inf")),
@@ -120,6 +121,8 @@ def kind_of(param: inspect.Parameter) -> str | None:
     annotation = str(param.annotation)
     if "JobID" in annotation or param.name == "jobid":
         return "job id"
+    if re.search(r"\bIterable\[Text\]", annotation):
+        return "texts"
     if re.search(r"\bText\b", annotation) or annotation in ("str", "str | None"):
         return "text"
     if re.match(r"int\b", annotation):
@@ -231,9 +234,11 @@ def test_what_is_no_message_is_no_message(handle: SpiedFlux, wrong: Any) -> None
 @pytest.mark.parametrize("wrong", [None, 5, "x", {}, []])
 def test_what_is_no_transaction_is_no_transaction(handle: SpiedFlux, wrong: Any) -> None:
     before = handle.sent
-    for call in (kvs.commit_txn, kvs.commit_async):
+    with pytest.raises(TypeError, match=r"^txn must be a transaction"):
+        kvs.commit_txn(handle, wrong)
+    if wrong is not None:  # none: what was put before
         with pytest.raises(TypeError, match=r"^txn must be a transaction"):
-            call(handle, wrong)
+            kvs.commit_async(handle, txn=wrong)
     for fence in (kvs.fence, kvs.fence_async):
         with pytest.raises(TypeError, match=r"^txn must be a transaction"):
             fence(handle, "name", 1, wrong)

@@ -87,10 +87,10 @@ def test_what_print_items_takes(
     monkeypatch.setenv("COLUMNS", "5")
     assert printed(capsys, fmt, width=0).splitlines()[:2] == [" ID +", "  3 +"]
     monkeypatch.delenv("COLUMNS")
-    monkeypatch.setattr("os.get_terminal_size", lambda: os.terminal_size((4, 20)))
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((4, 20)))
     assert printed(capsys, fmt, width=0).splitlines()[:2] == [" ID+", "  3+"]
 
-    def no_terminal() -> None:
+    def no_terminal(*_: int) -> None:
         raise OSError(errno.ENOTTY, "no terminal")
 
     monkeypatch.setattr("os.get_terminal_size", no_terminal)
