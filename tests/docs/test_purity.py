@@ -82,6 +82,7 @@ ACTING = {
         "flux.filearchive.stored",
         "tui.feed.recording",
     ),
+    "has the dashboard work beside the screen": ("tui.background",),
     "waits on the reactor of a handle": (
         "flux.core.awaiting",
         "fluxctl.mini.following",
