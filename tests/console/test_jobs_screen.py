@@ -585,9 +585,18 @@ async def test_a_long_reason_leaves_room_for_what_comes_next(
         app.repaint()
         await pilot.pause()
         line = next(line for line in text_of(pilot).splitlines() if "no broker" in line)
-        assert re.search(
-            r"\u2026.*, trying again in 4s \(attempt 2\); shown is \d\d:\d\d:\d\d", line
-        )
+        assert re.search(r"\u2026.*, trying again in 4s; shown is \d\d:\d\d:\d\d", line)
+
+
+async def test_how_often_it_was_tried_goes_before_the_reason_is_cut(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await loaded(pilot)
+        for reason, times in (("lost connection to the broker", ""), ("lost", " (attempt 2)")):
+            app.dashboard.set_link(False, reason, app.dashboard.clock() + 4, 2)
+            app.repaint()
+            await pilot.pause()
+            assert f"{reason}, trying again in 4s{times}; shown is " in text_of(pilot)
 
 
 async def test_events_are_painted(make_app: MakeApp, feed: SyntheticFeed) -> None:
