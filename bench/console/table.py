@@ -1,9 +1,10 @@
 """The dashboard's table with 100,000 jobs at 160x50, alone and in sets: first paint, an update of
 100 rows, sorting, a key of a filter, the memory it takes.
 
-The job list is given as the decoded records of job-list; what is timed is everything from there to
-the finished screen: the columnar model, its sets, its sort, the widgets, and the composition of
-every visible line into text with escape sequences.
+The job list is given as the decoded records of job-list, all at once (first paint) or as an
+instance sends them, the newest first and then in pieces (first picture). What is timed is
+everything from there to the finished screen: the columnar model, its sets, its sort, the widgets,
+and the composition of every visible line into text with escape sequences.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import gc
 import time
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -19,6 +21,7 @@ import psutil
 from bench.measure import Figure, Series, Target, show
 from flux.wire import json
 from tui.app import TopApp
+from tui.feed.live import FIRST_PAGE, PIECE
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample
 from tui.model.dashboard import Dashboard
@@ -77,6 +80,20 @@ def paint(app: TopApp) -> int:
     return sum(len(strip.render(app.console)) for strip in strips)
 
 
+def repaint(app: TopApp) -> int:
+    """Bring the screen up to date as the program does between two events: what looks different is
+    composed for the terminal, nothing else; returns the characters it takes.
+    """
+    app.repaint()
+    compositor = app.screen._compositor  # noqa: SLF001 - as messages of its widgets have it do
+    waiting = {widget for widget in compositor.visible_widgets if widget._repaint_required}  # noqa: SLF001
+    for widget in waiting:
+        widget._repaint_required = False  # noqa: SLF001
+    compositor.update_widgets(waiting)
+    update = compositor.render_partial_update()
+    return 0 if update is None else len(update.render_segments(app.console))
+
+
 async def _with_app(
     feed: SyntheticFeed, measure: Callable[[TopApp], Awaitable[list[float]]]
 ) -> list[float]:
@@ -100,10 +117,38 @@ def _first_paint(jobs: list[Job]) -> float:
     return asyncio.run(_with_app(feed, measure))[0]
 
 
+def _as_sent(jobs: list[Job]) -> tuple[float, list[float]]:
+    """Seconds to the first picture when the newest come first, as an instance sends them; then
+    milliseconds that each piece of all of them takes until it is on the screen.
+    """
+    feed = HeldFeed(jobs)
+    newest = sorted(jobs, key=itemgetter("t_submit"), reverse=True)
+
+    async def measure(app: TopApp) -> list[float]:
+        gc.collect()
+        started = time.perf_counter()
+        feed.jobs = newest[:FIRST_PAGE]
+        feed.load(app.dashboard)
+        paint(app)
+        times = [time.perf_counter() - started]
+        for start in range(0, len(newest), PIECE):
+            started = time.perf_counter()
+            app.dashboard.load(newest[start : start + PIECE])
+            paint(app)
+            times.append(1000 * (time.perf_counter() - started))
+            await asyncio.sleep(0)
+        return times
+
+    first, *pieces = asyncio.run(_with_app(feed, measure))
+    return first, pieces
+
+
 def _loaded(
-    jobs: list[Job], steps: Callable[[TopApp, HeldFeed], list[Callable[[], None]]]
+    jobs: list[Job],
+    steps: Callable[[TopApp, HeldFeed], list[Callable[[], None]]],
+    draw: Callable[[TopApp], int] = paint,
 ) -> list[float]:
-    """Return the milliseconds that each step and the painting after it take."""
+    """Return the milliseconds that each step and the drawing after it take."""
     feed = HeldFeed(jobs)
 
     async def measure(app: TopApp) -> list[float]:
@@ -114,7 +159,8 @@ def _loaded(
             gc.collect()
             started = time.perf_counter()
             step()
-            paint(app)
+            if not draw(app):
+                raise RuntimeError("nothing was drawn")
             times.append(1000 * (time.perf_counter() - started))
             await asyncio.sleep(0)
         return times
@@ -171,10 +217,17 @@ def figures() -> list[Figure]:
                 Target(bound=0.25),
                 [_first_paint(make()) for _ in range(REPEAT)],
             ),
+            *_figures_as_sent(label, make()),
             _figure(
                 f"{label}: update of {ROWS} rows",
                 "ms",
                 Target(bound=20),
+                _loaded(make(), _updates, repaint),
+            ),
+            _figure(
+                f"{label}: update of {ROWS} rows and all of the screen",
+                "ms",
+                Target(),
                 _loaded(make(), _updates),
             ),
             _figure(f"{label}: sort", "ms", Target(bound=400), _loaded(make(), _sorts)),
@@ -188,6 +241,25 @@ def figures() -> list[Figure]:
         ]
     decoding = [_decode() for _ in range(REPEAT)]
     return [*found, _figure(f"decoding the list of {JOBS:,} jobs", "s", Target(), decoding)]
+
+
+def _figures_as_sent(label: str, jobs: list[Job]) -> list[Figure]:
+    """The first picture, and what the pieces that come after it hold up."""
+    runs = [_as_sent(jobs) for _ in range(REPEAT)]
+    return [
+        _figure(
+            f"{label}: first picture, of the newest {FIRST_PAGE:,}",
+            "s",
+            Target(bound=0.25),
+            [first for first, _ in runs],
+        ),
+        _figure(
+            f"{label}: a piece of {PIECE:,} more",
+            "ms",
+            Target(),
+            [took for _, pieces in runs for took in pieces],
+        ),
+    ]
 
 
 def _figure(name: str, unit: str, target: Target, samples: list[float]) -> Figure:

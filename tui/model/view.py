@@ -234,9 +234,11 @@ class JobView:
         """Return the statuses of all rows, as they are counted."""
         table = self.table
         found = bytearray(table.status)
-        if FLUX_JOB_PRIORITY_MIN in table.priority or Urgency.HOLD in table.urgency:
+        priority, urgency = table.priority, table.urgency
+        if FLUX_JOB_PRIORITY_MIN in priority or Urgency.HOLD in urgency:
             for row in table.active:
-                found[row] = self._status(row)
+                if priority[row] == FLUX_JOB_PRIORITY_MIN or urgency[row] == Urgency.HOLD:
+                    found[row] = self._status(row)
         return found
 
     def _status(self, row: int) -> int:
