@@ -7,11 +7,21 @@ one has a ``parent`` and ends when it is left.
 from __future__ import annotations
 
 import asyncio
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tui.feed.base import Feed
     from tui.model.dashboard import Dashboard
+
+
+def _told_by(uri: str) -> str:
+    """Return what tells an instance from others as long as it has not answered: its host, or the
+    directory of its socket.
+    """
+    _, _, place = uri.partition("://")
+    host, _, path = place.partition("/")
+    return host.rpartition("@")[2] or PurePosixPath(path).parent.name or path
 
 
 class Session:
@@ -34,7 +44,8 @@ class Session:
     def name(self) -> str:
         """What people call the instance."""
         instance = self.dashboard.instance
-        return self._name or instance.hostname or instance.uri.rpartition("/")[2] or "flux"
+        uri = instance.uri or getattr(self.feed, "uri", "")
+        return self._name or instance.hostname or _told_by(uri) or "flux"
 
     def start(self) -> None:
         """Begin to follow the instance."""
