@@ -64,6 +64,7 @@ class _Loaded(Struct):
     endpoint: InProcess | None
     thread: PythonModule | None = None
     args: tuple[str, ...] = ()
+    own: str | None = None
 
 
 class ModuleHost:
@@ -74,7 +75,7 @@ class ModuleHost:
         self._log = log
         self._loaded: dict[str, _Loaded] = {}
         self._files: dict[str, tuple[int, str]] = {}
-        self._removed: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._removed: dict[str, tuple[str, tuple[str, ...], str | None]] = {}
         self._on_passing: Callable[[str, Way, Message], None] | None = None
 
     def __contains__(self, name: str) -> bool:
@@ -90,16 +91,19 @@ class ModuleHost:
         path = inspect.getsourcefile(type(service)) or ""
         self._loaded[name] = _Loaded(name, path, service, endpoint)
 
-    async def load(self, path: str, args: list[str]) -> None:
-        """Load a built-in module by name or a Python file by path.
+    async def load(self, path: str, args: list[str], own: str | None = None) -> None:
+        """Load a built-in module by name or a Python file by path, which may be called by a name of
+        its ``own``.
 
         Raises OSError: ENOENT for an unknown name or file, EEXIST if it is loaded, EINVAL if the
-        file is no module, or what the module's start raised.
+        file is no module or it cannot be called so, or what the module's start raised.
         """
         name = _built_in_name(path)
         if name is None:
-            await self._load_file(path, args)
+            await self._load_file(path, args, own)
             return
+        if own not in (None, name):
+            raise OSError(errno.EINVAL, f"{name} is built in, it has no other name")
         if name in self._loaded:
             raise os_error(errno.EEXIST)
         service_class = _class_of(name)
@@ -117,14 +121,15 @@ class ModuleHost:
             await endpoint.handle.close()
             raise
 
-    async def _load_file(self, path: str, args: list[str]) -> None:
-        module = await load_module_file(path)
+    async def _load_file(self, path: str, args: list[str], own: str | None) -> None:
+        module = await load_module_file(path, own)
         if module.name in self._loaded:
             raise os_error(errno.EEXIST)
         self._log.debug(f"insmod {module.name}")
         loop = asyncio.get_running_loop()
         module.on_exit = partial(_call_in, loop, self._file_exited, module)
-        self._loaded[module.name] = _Loaded(module.name, path, None, None, module, tuple(args))
+        entry = _Loaded(module.name, path, None, None, module, tuple(args), own)
+        self._loaded[module.name] = entry
         try:
             await module.start(self._host.attrs.get("local-uri") or "", args)
         except BaseException:
@@ -149,8 +154,8 @@ class ModuleHost:
         """
         if name not in self._removed:
             raise os_error(errno.ENOENT)
-        path, args = self._removed[name]
-        await self.load(path, list(args))
+        path, args, own = self._removed[name]
+        await self.load(path, list(args), own)
 
     def _file_exited(self, module: PythonModule) -> None:
         entry = self._loaded.get(module.name)
@@ -177,7 +182,7 @@ class ModuleHost:
         self._removed.pop(name, None)
         while len(self._removed) >= MAX_REMEMBERED:
             self._removed.pop(next(iter(self._removed)))
-        self._removed[name] = (path, entry.args)
+        self._removed[name] = (path, entry.args, entry.own)
         await self._unload(entry)
 
     async def _unload(self, entry: _Loaded) -> None:

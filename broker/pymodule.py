@@ -115,11 +115,11 @@ class PythonModule:
         return not thread.is_alive()
 
 
-async def load_module_file(path: str) -> PythonModule:
+async def load_module_file(path: str, name: str | None = None) -> PythonModule:
     """Import a module file, in a thread: what it does meanwhile does not hold up the broker.
 
-    Raises OSError: ENOENT without it, EINVAL if it cannot be run, or lacks ``mod_name`` (a word
-    without dots) or ``mod_main``.
+    It is called ``name``, or what the file says. Raises OSError: ENOENT without the file, EINVAL if
+    it cannot be run, or lacks a name (a word without dots) or ``mod_main``.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[PythonModule] = loop.create_future()
@@ -134,7 +134,7 @@ async def load_module_file(path: str) -> PythonModule:
 
     def work() -> None:
         try:
-            found: PythonModule | OSError = _imported(path)
+            found: PythonModule | OSError = _imported(path, name)
         except OSError as exc:
             found = exc
         with contextlib.suppress(RuntimeError):  # the loop has ended
@@ -144,7 +144,7 @@ async def load_module_file(path: str) -> PythonModule:
     return await done
 
 
-def _imported(path: str) -> PythonModule:
+def _imported(path: str, given: str | None) -> PythonModule:
     """Run a file as a module of its own.
 
     Not by an import: that may take what is compiled already for a file that has changed since, and
@@ -166,11 +166,12 @@ def _imported(path: str) -> PythonModule:
     main = _entry_point(module, path)
     # A class has a name without saying so, as it has with flux-core: its file's.
     by_default = None if hasattr(module, "mod_main") else stem
-    name: object = getattr(module, "mod_name", by_default)
+    name: object = getattr(module, "mod_name", by_default) if given is None else given
     if name is None:
         raise OSError(errno.EINVAL, f"{path} defines no mod_name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise OSError(errno.EINVAL, f"{path}: mod_name is a word without dots, not {name!r:.100}")
+        what = "mod_name" if given is None else "the name of a module"
+        raise OSError(errno.EINVAL, f"{path}: {what} is a word without dots, not {name!r:.100}")
     return PythonModule(name, path, main)
 
 

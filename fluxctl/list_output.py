@@ -96,15 +96,17 @@ class ListTable:
     headed: bool = True
     saved: SavedFormats | None = None
 
-    def options(self, json_text: str = LINES, *, short: bool = True) -> Callable[[F], F]:
+    def options(
+        self, json_text: str = LINES, *, short: bool = True, colors: tuple[str, ...] = ()
+    ) -> Callable[[F], F]:
         """Return the decorator that gives a command the options of the list; without ``short`` the
-        letter -n is another option's.
+        letter -n is another option's. ``colors`` are further names of ``--color``.
         """
 
         def decorate(function: F) -> F:
             names = ("-n", "--no-header") if short else ("--no-header",)
             for option in (
-                color_option(),
+                color_option(*colors),
                 click.option(*names, is_flag=True, help="Do not print column headings."),
                 click.option(
                     "-o",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 
 from fluxctl.errors import CommandError
 from fluxctl.list_output import ListTable
@@ -25,10 +25,13 @@ MODULES = ListTable(
         "services": "Service",
         "fulldigest": "Digest",
         "seconds": "Idle",
+        "path": "Path",
     },
     "{name:<24} {size:>8} {digest:<7} {idle:>4}  {state} {services}",
 )
 """The columns of ``flux module list``."""
+LONG: Final = "{name:<24} {size:>8} {digest:<7} {idle:>4}  {state} +:{services:<8.8+} {path}"
+"""What ``flux module list --long`` prints."""
 
 
 class ListedModule(TypedDict):
@@ -40,6 +43,7 @@ class ListedModule(TypedDict):
     idle: int
     status: int
     services: list[str]
+    path: NotRequired[str]
 
 
 def module_row(mod: ListedModule) -> dict[str, object]:

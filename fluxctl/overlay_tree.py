@@ -34,7 +34,10 @@ GONE = (LOST, OFFLINE)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is shown of the tree, and how."""
+    """What is shown of the tree, and how. It is drawn as `today` has it if that is True: with why
+    ranks are lost, without ``pretty`` not indented, only what is not whole if ``down``, and with
+    the ranks of ``marked`` made to stand out.
+    """
 
     level: int = 0
     hostnames: bool = False
@@ -42,6 +45,10 @@ class Look:
     pretty: bool = False
     ghost: bool = False
     color: bool = False
+    today: bool = False
+    since: bool = False
+    down: bool = False
+    marked: frozenset[int] = frozenset()
 
 
 class OverlayTree:
@@ -73,7 +80,8 @@ class OverlayTree:
         health = self.health(rank)
         taken = time.monotonic() - began
         named = self._look.level >= 2 or self._look.hostnames
-        yield self._line(health, taken, named)
+        if not (self._look.down and health["status"] == FULL):
+            yield self._line(health, taken, named)
         if self._look.level >= 2:
             yield from self._below(health, "")
 
@@ -132,22 +140,26 @@ class OverlayTree:
 
     def _below(self, health: Health, indent: str) -> Iterator[str]:
         """Yield the lines of the children, those that are whole only if all are to be shown."""
-        shown = [
-            child
-            for child in health["children"]
-            if self._look.level >= 3 or child["status"] != FULL
-        ]
-        if health["status"] in GONE and not self._look.ghost:
+        look, children = self._look, health["children"]
+        whole = look.level >= 3 and not look.down
+        shown = [child for child in children if whole or child["status"] != FULL]
+        if health["status"] in GONE and not look.ghost:
             return
+        # As there, a branch goes on to children that are not shown.
+        end = (children if look.today else shown)[-1:]
+        plain = "" if look.today else "  "
         for child in shown:
-            last = child is shown[-1]
-            branch = ("└─ " if last else "├─ ") if self._look.pretty else "  "
-            further = ("   " if last else "│  ") if self._look.pretty else "  "
+            last = child is end[0]
+            branch = ("└─ " if last else "├─ ") if look.pretty else plain
+            further = ("   " if last else "│  ") if look.pretty else plain
             gone = child["status"] in GONE
             began = time.monotonic()
             found = self._of_one_gone(child["rank"]) if gone else self.health(child["rank"])
             taken = None if gone else time.monotonic() - began
-            yield f"{indent}{branch}{self._line(found, taken, True)}"
+            # What is behind one that is lost is lost with it.
+            behind = health["status"] in GONE
+            why = child.get("error", "") if look.today and not behind else ""
+            yield f"{indent}{branch}{self._line(found, taken, True)}{why and f' {why}'}"
             yield from self._below(found, indent + further)
 
     def _line(self, health: Health, taken: float | None, named: bool) -> str:
@@ -155,14 +167,17 @@ class OverlayTree:
         words = status
         if self._look.color and status in COLORS:
             words = f"\033[{COLORS[status]}m{status}\033[0m"
-        if self._look.times or self._look.level == 1:
+        if self._look.times or self._look.since or self._look.level == 1:
             words += f" for {health['duration']:.6g}s"
         if self._look.times and taken is not None:
             words += f" ({taken * 1000:.3f} ms)"
         if not named:
             return words
         host = f" {self._hosts[rank]}" if rank < len(self._hosts) else ""
-        return f"{rank}{host}: {words}"
+        name = f"{rank}{host}"
+        if rank in self._look.marked:
+            name = f"\033[01;34m{name}\033[0m" if self._look.color else f"<<{name}>>"
+        return f"{name}: {words}"
 
 
 def health_role(row: Mapping[str, object]) -> Role:

@@ -88,7 +88,7 @@ _OTHER = (
     SubCommand("kvs", "Flux key-value store utility"),
     SubCommand("logger", "create a Flux log entry"),
     SubCommand("restore", "Read a KVS snapshot from a portable archive"),
-    SubCommand("modprobe", "run tasks of a file in the order that they ask for"),
+    SubCommand("modprobe", "load modules with what they require, run tasks of a file"),
     SubCommand("seg", "Tell a GRAM job manager what happens to jobs"),
     SubCommand("R"),
     SubCommand("admin"),

@@ -36,17 +36,15 @@ class ModuleService(Service):
 
     @request("load")
     async def load(self, req: Request) -> None:
-        """Load the module ``path``, a name or a file, with ``args``; ``exec`` (a process of its
-        own) is refused, and so is another ``name``.
+        """Load the module ``path``, a name or a file, with ``args``; a file's is called ``name`` if
+        that is given. ``exec`` (a process of its own) is refused.
         """
         args = [str(arg) for arg in req.get("args", list, [])]
         if req.get("exec", bool, False):
             raise OSError(errno.ENOTSUP, "modules are not run as processes of their own here")
         path, name = req.get("path", str), req.get("name", str, None)
-        if name is not None and name != path:
-            raise OSError(errno.ENOTSUP, "a module has one name here")
         try:
-            await self._modules.load(path, args)
+            await self._modules.load(path, args, name)
         except OSError as exc:
             if exc.errno == errno.ENOENT and "/" not in path:
                 raise OSError(errno.ENOENT, "module not found in search path") from None

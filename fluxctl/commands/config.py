@@ -1,4 +1,6 @@
-"""``flux config``: read the configuration of an instance, and have it read again or replaced."""
+"""``flux config``: read the configuration of an instance, change it, and have it read again or
+replaced.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,7 @@ from fluxctl.json_output import json_option, print_json
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from flux.core.handle import Flux
     from flux.wire.json import JsonObject
 
 
@@ -35,19 +36,33 @@ def _builtin_names() -> list[str]:
     return list(VALUES)
 
 
+def _kinds() -> list[str]:
+    from fluxctl.config_values import KINDS
+
+    return list(KINDS)
+
+
 @click.group("config", cls=ConfigGroup)
 def command() -> None:
-    """Read the configuration of this broker, have it read its files again, or replace it."""
+    """Read the configuration of this broker, change or replace it, have it read its files again."""
 
 
 @command.command("reload", cls=FluxCommand)
-def reload() -> None:
+@click.option(
+    "--follower-noop",
+    is_flag=True,
+    help="Do nothing on a broker that is not rank 0: for units of systemd, where every broker has"
+    " its own.",
+)
+def reload(follower_noop: bool) -> None:
     """Read the files again and tell every module of this broker.
 
     A mistake in a file, or the refusal of a module, changes nothing. Other brokers have files of
     their own: flux exec flux config reload.
     """
     with handle() as h:
+        if follower_noop and h.get_rank() != 0:
+            return
         try:
             h.rpc("config.reload").get()
         except OSError as exc:
@@ -79,7 +94,7 @@ def _tables_of(path: str | None) -> JsonObject:
     try:
         return tables_in_text(read_text("TOML or JSON")) if path is None else tables_in_files(path)
     except OSError as exc:
-        raise CommandError(f"Error parsing config: {path}: {exc.strerror}") from None
+        raise CommandError(f"Error parsing config: stat: {path}: {exc.strerror}") from None
     except ValueError as exc:
         text = "TOML parse error" if path is None else "Error parsing config"
         raise CommandError(f"{text}: {exc}") from None
@@ -110,8 +125,16 @@ def builtin(intree: bool, installed: bool, as_json: bool, name: str | None) -> N
 
 
 @command.command("get", cls=FluxCommand)
+@click.option(
+    "-c",
+    "--config-path",
+    metavar="PATH",
+    help="Read PATH, not the broker: a TOML or JSON file, or a directory with files *.toml. The"
+    " words system, security and imp stand for those directories below the installation's own.",
+    type=click.Path(),
+)
 @click.option("-d", "--default", metavar="VALUE", help="Print VALUE if KEY is not set.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code tells.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not say that KEY is not set.")
 @click.option(
     "-t",
     "--type",
@@ -119,88 +142,153 @@ def builtin(intree: bool, installed: bool, as_json: bool, name: str | None) -> N
     metavar="TYPE",
     help="Fail unless the value is of TYPE: string, integer, real, boolean, object, array, or a"
     " duration as fsd, or in seconds as fsd-integer or fsd-real.",
-    shell_complete=words(lambda: _KINDS),
+    shell_complete=words(_kinds),
 )
 @json_option("Print strings as JSON, too.")
 @click.argument("key", required=False, shell_complete=config_keys)
-def get(default: str | None, quiet: bool, kind: str | None, as_json: bool, key: str | None) -> None:
+def get(
+    config_path: str | None,
+    default: str | None,
+    quiet: bool,
+    kind: str | None,
+    as_json: bool,
+    key: str | None,
+) -> None:
     """Print the value of KEY, such as tbon.zmqdebug, or the whole configuration, as JSON.
 
     Strings are printed without quotes. Without a value and a default the exit code is 1.
     """
     from flux.wire import json
+    from fluxctl.config_values import KINDS, checked, value_at
 
-    if kind is not None and kind not in _KINDS:
-        text = f"--type={kind}: unknown type (one of {', '.join(_KINDS)})"
-        raise CommandError(text, hint=suggestion(kind, _KINDS))
-    with handle() as h:
-        try:
-            value: object = h.rpc("config.get", {}).get()
-        except OSError as exc:
-            raise CommandError(f"get: {exc.strerror}") from None
-    meant = ""
-    for step in key.split(".") if key else ():
-        if isinstance(value, dict) and step not in value and not quiet:
-            meant = suggestion(step, value)
-        value = value.get(step) if isinstance(value, dict) else None
+    _check_kind(kind, KINDS)
+    tables = _live() if config_path is None else _in_path(config_path)
+    try:
+        value = tables if key is None else value_at(tables, key)
+    except ValueError as exc:
+        raise CommandError(f"{key}: {exc}") from None
     if value is None:
         if default is None:
+            meant = "" if quiet else _meant(tables, key or "")
             raise CommandError("" if quiet else f"{key} is not set", hint=meant)
         value = default
     elif kind is not None:
         try:
-            value = _KINDS[kind](value)
+            value = checked(value, kind)
         except ValueError as exc:
-            raise CommandError("" if quiet else f"{key or 'the configuration'}: {exc}") from None
-    if as_json and not quiet:
+            raise CommandError(f"{key or 'value'} {exc}") from None
+    if as_json:
         print_json(value)
-    elif not quiet:
+    else:
         echo(value if isinstance(value, str) else json.dumps(value).decode(), raw=True)
 
 
-def _of(*types: type) -> Callable[[object], object]:
-    """Return the check of a value's JSON type."""
+@command.command("set", cls=FluxCommand)
+@click.option(
+    "-t",
+    "--type",
+    "kind",
+    metavar="TYPE",
+    help="VALUE is of TYPE: string, integer, real, boolean, object, array, or fsd for a duration."
+    " Without it the value has the type of the one that is set.",
+    shell_complete=words(_kinds),
+)
+@click.argument("key", shell_complete=config_keys)
+@click.argument("value")
+def set_(kind: str | None, key: str, value: str) -> None:
+    """Give this broker VALUE for KEY, such as tbon.zmqdebug, beside the configuration that it has.
 
-    def check(value: object) -> object:
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise ValueError("value does not have the requested type")
-        return value
+    A mistake changes nothing. With flux config reload the broker goes back to its own files.
+    """
+    from fluxctl.config_values import KINDS, parsed, put_at, steps_of, type_of, value_at
 
-    return check
-
-
-def _seconds(value: object) -> float:
-    from flux.duration import parse_fsd
-
-    if not isinstance(value, str):
-        raise ValueError("value does not have the requested type")
-    return parse_fsd(value)
-
-
-def _duration(value: object) -> object:
-    _seconds(value)
-    return value
-
-
-def _whole_seconds(value: object) -> int:
-    seconds = _seconds(value)
-    if not seconds < 1 << 53:
-        raise ValueError("value is no number of seconds")
-    return int(seconds)
+    _check_kind(kind, KINDS)
+    try:
+        steps_of(key)
+    except ValueError as exc:
+        raise CommandError(f"{key}: {exc}") from None
+    with handle() as h:
+        tables = _live(h)
+        try:
+            kind = kind or type_of(value_at(tables, key))
+            if kind is None:
+                raise CommandError("Type is unknown, please specify --type")
+            put_at(tables, key, parsed(value, kind))
+        except ValueError as exc:
+            raise CommandError(str(exc)) from None
+        _update(h, tables)
 
 
-_KINDS: dict[str, Callable[[object], object]] = {
-    "any": lambda value: value,
-    "array": _of(list),
-    "boolean": _of(bool),
-    "fsd": _duration,
-    "fsd-integer": _whole_seconds,
-    "fsd-real": _seconds,
-    "integer": _of(int),
-    "object": _of(dict),
-    "real": _of(int, float),
-    "string": _of(str),
-}
+@command.command("unset", cls=FluxCommand)
+@click.argument("key", shell_complete=config_keys)
+def unset(key: str) -> None:
+    """Take the value of KEY, or the table KEY, out of the configuration of this broker.
+
+    A key that is not set is no error. With flux config reload the broker goes back to its own
+    files.
+    """
+    from fluxctl.config_values import remove_at
+
+    with handle() as h:
+        tables = _live(h)
+        try:
+            found = remove_at(tables, key)
+        except ValueError as exc:
+            raise CommandError(f"Error deleting {key} from config object: {exc}") from None
+        if found:
+            _update(h, tables)
+
+
+def _check_kind(kind: str | None, known: tuple[str, ...]) -> None:
+    if kind is not None and kind not in known:
+        raise CommandError(f"Unknown type: {kind}", hint=suggestion(kind, known))
+
+
+def _live(h: Flux | None = None) -> JsonObject:
+    """Return the configuration of the broker; raises CommandError."""
+    try:
+        if h is not None:
+            return dict(h.rpc("config.get", {}).get())
+        with handle() as opened:
+            return dict(opened.rpc("config.get", {}).get())
+    except OSError as exc:
+        raise CommandError(f"Error fetching config object: {exc.strerror}") from None
+
+
+def _update(h: Flux, tables: JsonObject) -> None:
+    """Give the broker the tables; raises CommandError if it refuses them."""
+    try:
+        h.rpc("config.load", tables).get()
+    except OSError as exc:
+        raise CommandError(f"Error updating config object: {exc.strerror}") from None
+
+
+def _in_path(path: str) -> JsonObject:
+    """Return the tables in a file or directory, or in the one that a word stands for."""
+    from flux.conf_builtin import CONFIGURATION
+    from fluxctl.config_source import tables_in_files
+    from fluxctl.config_values import SITES
+
+    if path in SITES:
+        path = f"{CONFIGURATION}/{path}/conf.d"
+    try:
+        return tables_in_files(path)
+    except OSError as exc:
+        raise CommandError(f"stat: {path}: {exc.strerror}") from None
+    except ValueError as exc:
+        raise CommandError(str(exc)) from None
+
+
+def _meant(tables: JsonObject, key: str) -> str:
+    """Return the hint at a key like one that is not there; empty if none is like it."""
+    value: object = tables
+    for step in key.split("."):
+        if not isinstance(value, dict):
+            return ""
+        if step not in value:
+            return suggestion(step, value)
+        value = value[step]
+    return ""
 
 
 EXAMPLES = """
@@ -210,6 +298,10 @@ flux config get
 flux config get --default=tree --type=string tbon.topo
 # Read the files again on every broker, after they were changed
 flux exec flux config reload
+# What do the files of the system say, without an instance?
+flux config get --config-path=system resource.path
+# Change one value on this broker, until its files are read again
+flux config set --type=fsd job-manager.inactive-age-limit 7d
 # Try other settings on this broker, and go back to those of its files
 flux config load site.toml
 flux config reload

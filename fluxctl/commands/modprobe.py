@@ -1,28 +1,190 @@
-"""``flux modprobe``: tasks of a file, in the order that they ask for (docs/todays-commands.md)."""
+"""``flux modprobe``: modules with what they require, and tasks of a file, in the order that they
+ask for (docs/todays-commands.md).
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+from typing import TYPE_CHECKING
+
 import click
 
-from fluxctl.command import echo
+from fluxctl.command import echo, python_failure, talk
+from fluxctl.completions import loadable_modules, modules
 from fluxctl.errors import CommandError
 from fluxctl.python_style import PythonGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from flux.modprobe_modules import ModuleProbe
 
 
 @click.group(cls=PythonGroup)
 def command() -> None:
-    """Run tasks in the order that they ask for."""
+    """Load and remove modules with what they require; run tasks in the order that they ask for."""
+
+
+alternative_option = click.option(
+    "-S",
+    "--set-alternative",
+    "alternatives",
+    multiple=True,
+    metavar="NAME=MODULE",
+    help="Of the modules that provide the service NAME, MODULE is meant.",
+)
+disable_option = click.option(
+    "-D",
+    "--disable",
+    "disabled",
+    multiple=True,
+    metavar="NAME",
+    help="Show the module NAME as one that is not to be loaded.",
+)
+deps_option = click.option(
+    "--show-deps", is_flag=True, help="Show which tasks come before each, and exit."
+)
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Show tasks as they run.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would run, in its order.")
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn what goes wrong before anything runs into CommandError."""
+    try:
+        yield
+    except ValueError as exc:
+        raise CommandError(f"ERROR: {exc}") from None
+    except OSError as exc:
+        raise python_failure(exc) from None
+
+
+def _configured(alternatives: Sequence[str], disabled: Sequence[str]) -> ModuleProbe:
+    """Return the modules as options want them; raises CommandError."""
+    from flux.modprobe_modules import ModuleProbe
+
+    probe = ModuleProbe()
+    with _told():
+        for text in alternatives:
+            name, equals, module = text.partition("=")
+            if not equals:
+                raise ValueError(f"--set-alternative={text}: expected NAME=MODULE")
+            probe.set_alternative(name, module)
+        for name in disabled:
+            probe.disable(name)
+    return probe
+
+
+@command.command("show")
+@alternative_option
+@disable_option
+@click.argument("module", metavar="MODULE", shell_complete=loadable_modules)
+def show(alternatives: tuple[str, ...], disabled: tuple[str, ...], module: str) -> None:
+    """Print what is known of a built-in module, or of the one that provides a service, as JSON."""
+
+    probe = _configured(alternatives, disabled)
+    with _told():
+        echo(json.dumps(probe.module(module).described()))
+
+
+@command.command("list-dependencies")
+@alternative_option
+@disable_option
+@click.option("-f", "--full", is_flag=True, help="Show a module wherever it is required.")
+@click.argument("module", metavar="MODULE", shell_complete=loadable_modules)
+def list_dependencies(
+    alternatives: tuple[str, ...], disabled: tuple[str, ...], full: bool, module: str
+) -> None:
+    """Print the tree of the modules that a built-in module sends requests to."""
+    probe = _configured(alternatives, disabled)
+    with _told():
+        for line in probe.dependencies(module, full):
+            echo(line)
+
+
+@command.command("load")
+@dry_run_option
+@click.argument(
+    "names", metavar="MODULE...", nargs=-1, required=True, shell_complete=loadable_modules
+)
+@click.pass_context
+def load(ctx: click.Context, dry_run: bool, names: tuple[str, ...]) -> int:
+    """Load built-in modules on this broker, and before them those that they require."""
+    from flux.modprobe_modules import ModuleProbe
+
+    probe = ModuleProbe(dry_run=dry_run)
+    with _told():
+        return _load(ctx, probe, probe.missing(names))
+
+
+def _load(ctx: click.Context, probe: ModuleProbe, missing: Mapping[str, Sequence[str]]) -> int:
+    if not missing:
+        talk(ctx, "INFO: All modules and dependencies are already loaded")
+        return 0
+    return probe.run(missing)
+
+
+@command.command("remove")
+@dry_run_option
+@click.argument("names", metavar="MODULE...", nargs=-1, required=True, shell_complete=modules)
+def remove(dry_run: bool, names: tuple[str, ...]) -> int:
+    """Unload built-in modules of this broker, unless others that stay require them.
+
+    The name all stands for all of them, without which the instance serves nobody.
+    """
+    from flux.modprobe_modules import ModuleProbe
+
+    probe = ModuleProbe(dry_run=dry_run)
+    with _told():
+        return probe.remove(probe.removable(names))
+
+
+@command.command("rc1")
+@deps_option
+@verbose_option
+@dry_run_option
+@click.pass_context
+def rc1(ctx: click.Context, show_deps: bool, verbose: bool, dry_run: bool) -> int:
+    """Load the modules that this broker is to have, but for those that it has.
+
+    The broker does so by itself unless its attribute broker.rc1_path names a script, in which this
+    command stands for it.
+    """
+    from flux.modprobe_modules import ModuleProbe
+
+    probe = ModuleProbe(verbose, dry_run)
+    with _told():
+        wanted = probe.at_start()
+        if show_deps:
+            echo(json.dumps(probe.get_deps(wanted)))
+            return 0
+        return _load(ctx, probe, probe.missing(wanted))
+
+
+@command.command("rc3")
+@verbose_option
+@dry_run_option
+def rc3(verbose: bool, dry_run: bool) -> int:
+    """Unload all built-in modules of this broker, each before those that it requires.
+
+    The broker does so at its end, even after a script that broker.rc3_path names.
+    """
+    from flux.modprobe_modules import EVERY, ModuleProbe
+
+    probe = ModuleProbe(verbose, dry_run)
+    with _told():
+        return probe.remove(probe.removable([EVERY]))
 
 
 @command.command("run")
-@click.option("--show-deps", is_flag=True, help="Show which tasks come before each, and exit.")
-@click.option("-v", "--verbose", is_flag=True, help="Show tasks as they run.")
-@click.option("--dry-run", is_flag=True, help="Show what would run, in its order.")
+@deps_option
+@verbose_option
+@dry_run_option
 @click.argument("file", metavar="FILE")
 def run(file: str, show_deps: bool, verbose: bool, dry_run: bool) -> int:
     """Run the tasks of a Python file, as flux.modprobe has them."""
     from flux.modprobe import Modprobe
-    from flux.wire import json
     from fluxctl.mini.plugins import told
 
     modprobe = Modprobe(verbose, dry_run)
@@ -32,7 +194,7 @@ def run(file: str, show_deps: bool, verbose: bool, dry_run: bool) -> int:
     except Exception as error:
         raise CommandError(f"ERROR: {told(error)}") from None
     if show_deps:
-        echo(json.dumps_str(deps))
+        echo(json.dumps(deps))
         return 0
     return modprobe.run(deps)
 
@@ -40,4 +202,13 @@ def run(file: str, show_deps: bool, verbose: bool, dry_run: bool) -> int:
 EXAMPLES = """
 # Run the tasks of a file, and show each
 flux modprobe run --verbose ./tasks.py
+# What does the scheduler need?
+flux modprobe list-dependencies sched
+# Which modules would have to go before the job manager can?
+flux modprobe remove --dry-run all
+# Start the scheduler anew, with what it needs
+flux modprobe remove sched
+flux modprobe load sched
+# The modules of this broker and their arguments, as its start loads them
+flux modprobe rc1 --show-deps
 """

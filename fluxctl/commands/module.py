@@ -16,7 +16,7 @@ from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean, modules
 from fluxctl.json_output import json_option, print_json
 from fluxctl.module_files import locate, name_in_file, source_of
-from fluxctl.module_table import MODULES, ListedModule, module_role, module_row, scaled
+from fluxctl.module_table import LONG, MODULES, ListedModule, module_role, module_row, scaled
 from fluxctl.module_trace import trace
 from fluxctl.option_types import REAL
 from fluxctl.suggestions import suggestion
@@ -106,7 +106,16 @@ def _each(
         raise failure
 
 
-def _insmod(h: Flux, name: str, path: str, args: tuple[str, ...], ranks: list[int]) -> None:
+def _insmod(
+    h: Flux,
+    name: str,
+    path: str,
+    args: tuple[str, ...],
+    ranks: list[int],
+    own: str | None = None,
+    apart: bool = False,
+) -> None:
+    """Load a module, with a name of its ``own`` and in a process ``apart`` if that is asked for."""
     service = _service_of(name) if "/" not in name else "broker"
 
     def told(exc: OSError, where: str) -> CommandError:
@@ -114,7 +123,12 @@ def _insmod(h: Flux, name: str, path: str, args: tuple[str, ...], ranks: list[in
             return CommandError(f"{where}{service}.insmod: {name} module/service is in use")
         return CommandError(f"{where}{service}.insmod: {exc.strerror}")
 
-    _each(h, ranks, f"{service}.insmod", {"path": path, "args": list(args)}, told)
+    body: JsonObject = {"path": path, "args": list(args)}
+    if own is None and not apart:
+        _each(h, ranks, f"{service}.insmod", body, told)
+    else:  # 0.29's request has no room for these
+        given = {} if own is None else {"name": own}
+        _each(h, ranks, "module.load", {**body, "exec": apart, **given}, told)
 
 
 def _rmmod(
@@ -131,14 +145,23 @@ def _rmmod(
     _each(h, ranks, f"{service}.rmmod", {"name": name}, told, done)
 
 
+name_option = click.option(
+    "--name",
+    "own",
+    metavar="NAME",
+    help="Call a module in a file NAME, not what the file says.",
+)
+
+
 @command.command("load")
 @rank_option
+@name_option
 @click.argument("name", shell_complete=completions.loadable_modules)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-def load(rank: str | None, name: str, args: tuple[str, ...]) -> None:
+def load(rank: str | None, own: str | None, name: str, args: tuple[str, ...]) -> None:
     """Load the module NAME: a built-in one, or a Python file if NAME has a slash."""
     with handle() as h:
-        _insmod(h, name, locate(h, name), args, _ranks(h, rank))
+        _insmod(h, name, locate(h, name), args, _ranks(h, rank), own)
 
 
 def _remove(force: bool, rank: str | None, name: str) -> None:
@@ -167,9 +190,12 @@ def unload(force: bool, rank: str | None, name: str) -> None:
 @command.command("reload")
 @force_option
 @rank_option
+@name_option
 @click.argument("name", shell_complete=completions.modules)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-def reload(force: bool, rank: str | None, name: str, args: tuple[str, ...]) -> None:
+def reload(
+    force: bool, rank: str | None, own: str | None, name: str, args: tuple[str, ...]
+) -> None:
     """Unload and load the module NAME.
 
     What cannot be loaded is refused before the module is unloaded; one that does not come up with
@@ -178,15 +204,16 @@ def reload(force: bool, rank: str | None, name: str, args: tuple[str, ...]) -> N
     with handle() as h:
         path = locate(h, name)
         ranks = _ranks(h, rank)
-        own = name_in_file(path) if "/" in path and path.endswith(".py") else name
-        if args or own is not name:
+        in_file = "/" in path and path.endswith(".py")
+        if args or in_file:
             _check(h, path, args, ranks)
+        called = own or (name_in_file(path) if in_file else name)
         removed: list[int] = []
         try:
-            _rmmod(h, own, force, ranks, removed)
-            _insmod(h, name, path, args, ranks)
+            _rmmod(h, called, force, ranks, removed)
+            _insmod(h, name, path, args, ranks, own)
         except CommandError as failure:
-            raise _restored(h, own, failure, removed) from None
+            raise _restored(h, called, failure, removed) from None
 
 
 def _check(h: Flux, path: str, args: tuple[str, ...], ranks: list[int]) -> None:
@@ -215,20 +242,27 @@ def _restored(h: Flux, name: str, failure: CommandError, ranks: list[int]) -> Co
 
 @command.command("list")
 @MODULES.options("Print the answer as one line of JSON.")
+@click.option("-l", "--long", "long", is_flag=True, help="Show the files of the modules.")
 @rank_option
 @click.argument("service", default="broker", shell_complete=completions.services)
-def list_modules(rank: str | None, service: str, **choice: Unpack[ListChoice]) -> None:
+def list_modules(rank: str | None, service: str, long: bool, **choice: Unpack[ListChoice]) -> None:
     """List the modules loaded by SERVICE, the broker by default.
 
     Those of several ranks are listed once each.
     """
+    if long and choice["layout"] is None:
+        choice["layout"] = LONG
     MODULES.format_of(choice)  # before there is a connection
+    with_paths = long or "{path" in (choice["layout"] or "")
     mods: dict[tuple[str, str], ListedModule] = {}
     with handle() as h:
         try:
             for target in _ranks(h, rank):
+                paths = _paths(h, target) if with_paths else {}
                 for mod in modern.ask(h, f"{service}.lsmod", nodeid=target)["mods"]:
                     known = mods.setdefault((mod["name"], mod["digest"]), mod)
+                    if mod["name"] in paths:
+                        known["path"] = paths[mod["name"]]
                     known["idle"] = min(known["idle"], mod["idle"])
         except OSError as exc:
             said = os.strerror(exc.errno) if exc.errno == errno.EPERM else exc.strerror
@@ -237,6 +271,12 @@ def list_modules(rank: str | None, service: str, **choice: Unpack[ListChoice]) -
         print_json(list(mods.values()))
         return
     MODULES.show(map(module_row, mods.values()), choice, module_role)
+
+
+def _paths(h: Flux, rank: int) -> dict[str, str]:
+    """Return the files of a broker's modules, which 0.29's list does not tell; raises OSError."""
+    found = h.rpc("module.list", nodeid=rank).get()["mods"]
+    return {mod["name"]: mod["path"] for mod in found}
 
 
 @command.command("info")
@@ -387,4 +427,8 @@ timeout 2 flux module trace --human kvs || true
 # Load a module of one's own, with arguments, and remove it
 flux module load ./greeter.py name=world
 flux module remove greeter
+# The same file as two modules
+flux module load --name=hello ./greeter.py
+flux module list --long
+flux module remove hello
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -51,7 +52,12 @@ def command() -> None:
     metavar="[LEVEL]",
     help="1: since when, 2: name the first rank, and what is not whole below it, 3: all ranks.",
 )
-@click.option("-t", "--timeout", metavar="FSD", help="Wait for an answer not longer than FSD.")
+@click.option(
+    "-t",
+    "--timeout",
+    metavar="FSD",
+    help="Wait for an answer, and with --wait for the state, not longer than FSD.",
+)
 @click.option("-H", "--hostnames", is_flag=True, help="Show the names of the hosts.")
 @click.option("-T", "--times", is_flag=True, help="Show since when, and how long an answer takes.")
 @click.option("-p", "--pretty", is_flag=True, help="Draw the tree.")
@@ -65,7 +71,18 @@ def command() -> None:
     help="Wait until the first rank is in STATE.",
     shell_complete=completions.words(lambda: STATES),
 )
-@RANKS.options()
+@click.option("--down", is_flag=True, help="Show the subtrees that are not whole.")
+@click.option("--no-pretty", is_flag=True, help="Show the tree without lines and indents.")
+@click.option("--no-ghost", is_flag=True, help="Leave out the ranks behind those that are lost.")
+@click.option(
+    "--highlight",
+    "targets",
+    multiple=True,
+    metavar="TARGET",
+    help="Make ranks or hosts stand out, and the ranks above them.",
+    shell_complete=completions.nodes,
+)
+@RANKS.options(colors=("-L",))
 def status(
     rank: int,
     verbose: tuple[str, ...],
@@ -77,9 +94,16 @@ def status(
     colored: bool,
     summary: bool,
     wait: str | None,
+    down: bool,
+    no_pretty: bool,
+    no_ghost: bool,
+    targets: tuple[str, ...],
     **choice: Unpack[ListChoice],
 ) -> None:
     """Show whether all ranks are there: full, partial, degraded, lost or offline.
+
+    With --down, --no-pretty, --no-ghost or --highlight the tree is drawn as today's flux-core does:
+    with hosts, with why a rank is lost, with -v since when, with -vv how long an answer takes.
 
     With a format, or as JSON, there is a line for each rank; a summary has the first rank only.
 
@@ -94,12 +118,20 @@ def status(
     RANKS.format_of(choice)  # before there is a connection
     color = colored or uses_color(choice["color"])
     look = Look(1 if summary and level > 1 else level, hostnames, times, pretty, ghost, color)
+    today = (down or no_pretty or no_ghost or bool(targets)) and not summary
+    if today:
+        since, answers = level >= 1 and not pretty, level >= 2 and not pretty
+        look = Look(
+            3, True, times or answers, not no_pretty, not no_ghost, color, True, since, down
+        )
     with handle() as h:
         try:
-            hosts = _hosts(h) if hostnames or listed else []
+            hosts = _hosts(h) if hostnames or listed or today else []
+            if targets:
+                look = replace(look, marked=_marked(h, targets, hosts))
             tree = OverlayTree(h, seconds, look, hosts)
             if wait is not None:
-                _wait_for(tree, rank, wait)
+                _wait_for(tree, rank, wait, seconds)
             if listed:
                 rows = tree.rows(rank, below=not summary)
                 if choice["as_json"]:
@@ -145,11 +177,49 @@ def _words(exc: OSError) -> str:
     return exc.strerror or str(exc)
 
 
-def _wait_for(tree: OverlayTree, rank: int, state: str) -> None:
+def _wait_for(tree: OverlayTree, rank: int, state: str, seconds: float) -> None:
+    """Wait until ``rank`` is in a state; raises OSError(ETIMEDOUT) after ``seconds``, if that is
+    positive.
+    """
     import time
 
+    end = time.monotonic() + seconds if seconds > 0 else None
     while tree.health(rank)["status"] != state:
+        if end is not None and time.monotonic() > end:
+            raise OSError(errno.ETIMEDOUT, "Connection timed out")
         time.sleep(POLL_SECONDS)
+
+
+def _marked(h: Flux, targets: tuple[str, ...], hosts: list[str]) -> frozenset[int]:
+    """Return the ranks that targets name, ids or hosts, and those above them; raises CommandError
+    for one that is not there.
+    """
+    from flux.hostlist import Hostlist
+    from flux.idset import IDset
+
+    found = set[int]()
+    for target in targets:
+        try:
+            if target.strip("[]")[:1].isdigit():
+                ids = IDset(target)
+                if ids and ids.last() >= len(hosts):
+                    text = f"--highlight: rank {ids.last()} not in set {IDset(range(len(hosts)))}"
+                    raise CommandError(text)
+                found.update(ids)
+                continue
+            names = set(Hostlist(target))
+        except ValueError:
+            text = f"--highlight: TARGET must be a valid idset or hostlist: '{target}'"
+            raise CommandError(text) from None
+        for name in sorted(names - set(hosts)):
+            raise CommandError(f"Error decoding {target}: host {name} not found in host map")
+        found.update(rank for rank, host in enumerate(hosts) if host in names)
+    for rank in tuple(found):
+        above = rank
+        while above:
+            above = _parent(h, above)
+            found.add(above)
+    return frozenset(found)
 
 
 def _hosts(h: Flux) -> list[str]:
@@ -314,6 +384,10 @@ EXAMPLES = """
 flux overlay status
 # Show the state of every rank, on which host it is, and since when it is so
 flux overlay status --verbose=3 --hostnames --times
+# What is not whole, drawn as a tree, and why
+flux overlay status --down
+# Where in the tree is rank 0?
+flux overlay status --highlight=0
 # Which hosts were lost?
 flux overlay errors
 # Whose child is rank 3?

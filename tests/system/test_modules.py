@@ -50,6 +50,29 @@ def test_a_python_module_is_loaded_listed_asked_and_removed(
     assert "hello" not in instance.run("module", "list").stdout
 
 
+def test_a_file_is_loaded_by_another_name(instance: Instance, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "hello.py"
+    path.write_text(MODULE.replace('"hello.greet"', '"other.greet"'))
+    assert instance.run("module", "load", "--name=other", str(path), "one", "1").stderr == ""
+    shown = instance.run("module", "list", "--long").stdout
+    row = next(line for line in shown.splitlines() if line.startswith("other "))
+    assert row.endswith(str(path))
+    assert shown.splitlines()[0].split()[-1] == "Path"
+    assert instance.run("module", "reload", "--name=other", str(path), "two", "2").stderr == ""
+    with flux.Flux(instance.uri) as h:
+        assert h.rpc("other.greet").get()["greeting"] == "hello two 2"
+    names = instance.run("module", "list", "-n", "-o", "{name} {path}").stdout
+    assert f"other {path}\n" in names
+    assert "hello " not in names
+    assert instance.run("module", "remove", "other").returncode == 0
+    for given, name, why in (
+        ("cron", "again", "cron is built in, it has no other name"),
+        (str(path), "a.b", f"{path}: the name of a module is a word without dots, not 'a.b'"),
+    ):
+        done = instance.run("module", "load", f"--name={name}", given)
+        assert (done.returncode, done.stderr) == (1, f"flux-module: broker.insmod: {why}\n")
+
+
 def test_resources_are_known_again_after_a_reload_of_their_module(instance: Instance) -> None:
     assert instance.run("module", "reload", "-f", "resource").returncode == 0
     assert instance.run("module", "reload", "sched-simple").returncode == 0

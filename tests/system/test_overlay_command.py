@@ -42,6 +42,25 @@ def test_a_whole_tree(instance: Instance) -> None:
     assert re.fullmatch(r"3 \S+: full for [\d.e+]+s \([\d.]+ ms\)\n", timed)
 
 
+def test_the_tree_as_today_has_it(instance: Instance) -> None:
+    hosts = instance.run("overlay", "status", "-H", "-vvv").stdout
+    names = dict(re.findall(r"(\d+) (\S+): full", hosts))
+    drawn = ["{0}", "├─ {1}", "│  ├─ {3}", "│  └─ {4}", "└─ {2}", "   ├─ {5}", "   └─ {6}"]
+    labels = [f"{rank} {names[str(rank)]}" for rank in range(SIZE)]
+    assert said(instance, "status", "--no-ghost").splitlines() == [
+        f"{line.format(*labels)}: full" for line in drawn
+    ]
+    marked = [f"<<{label}>>" if rank in (0, 1, 4) else label for rank, label in enumerate(labels)]
+    assert said(instance, "status", "--no-pretty", "--highlight=4").splitlines() == [
+        f"{line.lstrip('│├└─ ').format(*marked)}: full" for line in drawn
+    ]
+    assert said(instance, "status", "--down") == ""
+    lines = said(instance, "status", "-r6", "--no-ghost", "-v", "-Lalways").splitlines()
+    assert re.fullmatch(rf"6 {names['6']}: full for [\d.e+]+s", lines[0])
+    lines = said(instance, "status", "-r6", "--no-ghost", "-vv").splitlines()
+    assert re.fullmatch(rf"6 {names['6']}: full for [\d.e+]+s \([\d.]+ ms\)", lines[0])
+
+
 def test_ranks_and_hosts(instance: Instance) -> None:
     assert said(instance, "parentof", "6") == "2\n"
     assert said(instance, "parentof", "1") == "0\n"
@@ -54,6 +73,10 @@ def test_ranks_and_hosts(instance: Instance) -> None:
     [
         ("status -r 99", "No route to host"),
         ("status -w foo", "unknown state: 'foo'"),
+        ("status -w lost -t 0.2s", "Connection timed out"),
+        ("status --highlight=99", "--highlight: rank 99 not in set 0-6"),
+        ("status --highlight=no", "Error decoding no: host no not found in host map"),
+        ("status --highlight=1-", "--highlight: TARGET must be a valid idset or hostlist: '1-'"),
         ("status -v=x", "invalid verbosity: '=x'"),
         ("status -t soon", "invalid timeout: 'soon'"),
         ("parentof 0", "0 has no parent"),
