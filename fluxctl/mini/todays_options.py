@@ -113,7 +113,12 @@ def _todays(options: list[click.Option]) -> list[click.Option]:
 
 def run_options() -> list[click.Option]:
     """Return the options of ``flux run``."""
-    return [*_todays(old.run_options()), *_placing(), *_per_resource(), _wait_event()]
+    options = [*_todays(old.run_options()), *_placing(), *_per_resource(), _wait_event()]
+    return [*options, _no_ids()]
+
+
+def _no_ids() -> click.Option:
+    return flag_option("--quiet", text="No effect: what prints the job's id was asked for.")
 
 
 def submit_options() -> list[click.Option]:
@@ -147,4 +152,4 @@ def alloc_options() -> list[click.Option]:
     background = flag_option(
         "--bg", text="Print the job's id once the instance runs, and do not attach to it."
     )
-    return [*_todays(old.alloc_options()), *_placing(), *_instance(), background]
+    return [*_todays(old.alloc_options()), *_placing(), *_instance(), background, _no_ids()]
