@@ -44,6 +44,18 @@ def _placing() -> list[click.Option]:
         text_option("--cwd", metavar="DIRECTORY", text="Working directory of the job."),
         flag_option("-u", "--unbuffered", text="Pass input and output on as they come."),
         _plugins(),
+        text_option(
+            "--resources-shape",
+            metavar="SHAPE",
+            text="The resources as a whole, in the words of RFC 46, like slot=2/[core=4;gpu]; no "
+            "other option counts resources then.",
+        ),
+        text_option(
+            "--resources-json",
+            metavar="FILE",
+            text="The same from a JSON file: the list resources of a jobspec, or an object with "
+            "it.",
+        ),
     ]
 
 
