@@ -6,7 +6,9 @@ fluxctl.attach_view; here is the reading and writing, on the reactor of a blocki
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import signal
 import sys
 import time
@@ -24,10 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flux.core.handle import Flux
+    from flux.future import Future
+    from flux.job.event import EventLogEvent
     from fluxctl.attach_pty import PtyClient
+    from fluxctl.attach_status import StatusLine
 
 _DETACHED = 1
 """Exit code of whoever leaves while the job goes on: it is not known how it ends."""
+
+_OPENING = frozenset((view.WatchOutput, view.CountOutput))
+"""Actions after which output comes."""
 
 AttachOptions = view.AttachOptions
 
@@ -58,7 +66,8 @@ class Attachment:
     def __init__(self, handle: Flux, jobid: int, options: AttachOptions) -> None:
         self._handle = handle
         self._jobid = JobID(jobid)
-        self._view = view.AttachView(options, 0.0 if options.own else time.time())
+        self._status = self._status_of(options)
+        self._view = view.AttachView(options, 0.0 if options.own else time.time(), self._status)
         # Nothing is opened by itself: the view decides, for a pseudo terminal takes the place of
         # the output.
         self._watcher = EventlogWatcher(handle, int(jobid), follow.JobFollower({}), self._take)
@@ -72,15 +81,37 @@ class Attachment:
         self._read_only = options.read_only
         self._stdin_tasks = options.stdin_tasks
 
+    def _status_of(self, options: AttachOptions) -> StatusLine | None:
+        if options.status_after is None:
+            return None
+        from fluxctl.attach_status import StatusLine
+
+        columns = 0
+        with contextlib.suppress(OSError, ValueError):
+            columns = os.get_terminal_size(view.STDERR).columns
+        return StatusLine(str(self._jobid.f58), columns or 80, options.status_after)
+
+    def _tick(self, *_args: object) -> None:
+        self._perform(self._view.tick(time.time()))
+
     def run(self) -> int:
         """Attach, wait for the end and return the exit code."""
         self._watcher.start()
+        clock = None
+        if self._status is not None:
+            from fluxctl.attach_status import PERIOD
+
+            first = self._status.after or PERIOD
+            clock = self._handle.timer_watcher_create(first, self._tick, PERIOD)
+            clock.start()
         if not self._read_only:
             self._interrupts.start()
             self._signals.start()
         try:
             self._handle.reactor_run()
         finally:
+            if clock is not None:
+                clock.stop()
             self._interrupts.stop()
             self._signals.stop()
             if self._forwarder is not None:
@@ -128,15 +159,27 @@ class Attachment:
             case follow.Ended():
                 self._over = True
                 self._perform(self._view.over())
-                if self._pty is None or self._pty.answered:
+                if not self._view.counting and (self._pty is None or self._pty.answered):
                     self._handle.reactor_stop()
 
     def _terminal_answered(self, attached: bool) -> None:
         state = self._view
         actions = state.terminal_attached() if attached else state.terminal_absent()
         self._perform(actions)
-        if self._over and view.WatchOutput() not in actions:
+        if self._over and not {type(one) for one in actions} & _OPENING:
             self._handle.reactor_stop()
+
+    def _count(self) -> None:
+        from flux.job.kvslookup import job_info_lookup
+
+        job_info_lookup(self._handle, self._jobid, [follow.OUTPUT]).then(self._counted)
+
+    def _counted(self, future: Future) -> None:
+        there: list[EventLogEvent] = []
+        # A job that wrote nothing has no output; what else is wrong the watch will tell.
+        with contextlib.suppress(OSError):
+            there = follow.entries_of(future.get().get(follow.OUTPUT))
+        self._perform(self._view.counted(there))
 
     def _input_refused(self, error: OSError) -> None:
         self._perform(self._view.input_refused(error))
@@ -151,6 +194,8 @@ class Attachment:
                     self._watcher.open(follow.EXEC)
                 case view.WatchOutput():
                     self._watcher.open(follow.OUTPUT)
+                case view.CountOutput():
+                    self._count()
                 case view.ForwardStdin(service, rank):
                     self._forwarder = StdinForwarder(
                         self._handle,

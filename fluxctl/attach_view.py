@@ -15,11 +15,13 @@ from flux.job.lifecycle import exit_code, is_fatal
 from flux.terminal_text import terminal_text
 from flux.waitstatus import signal_of
 from fluxctl import job_text
+from fluxctl.attach_tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flux.job.event import EventLogEvent
+    from fluxctl.attach_status import StatusLine
 
 STDOUT, STDERR = 1, 2
 
@@ -32,7 +34,9 @@ class AttachOptions:
     input, and may have ended by now without reading it. ``debug`` stands in for a debugger: tasks
     that wait for one, stopped in exec, are continued once all have started. ``stdin_tasks`` is the
     idset of the tasks that get stdin. The attachment ends at the event ``wait_event`` if that comes
-    before the job has finished.
+    before the job has finished. ``quiet`` leaves away what the job shell logs. Of the output that
+    is there already only the last ``tail`` lines are shown, all of it with None.
+    ``status_after`` seconds from now a line on stderr says what the job waits for, never with None.
     """
 
     label: bool = False
@@ -43,6 +47,9 @@ class AttachOptions:
     debug: bool = False
     stdin_tasks: str = "all"
     wait_event: str | None = None
+    quiet: bool = False
+    tail: int | None = None
+    status_after: float | None = None
 
 
 @dataclass(slots=True)
@@ -66,6 +73,11 @@ class WatchExec:
 @dataclass(slots=True)
 class WatchOutput:
     """Watch the job's output."""
+
+
+@dataclass(slots=True)
+class CountOutput:
+    """Look up the output that is there, and tell `AttachView.counted`."""
 
 
 @dataclass(slots=True)
@@ -96,7 +108,17 @@ class Refuse:
     text: str
 
 
-Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty | Continue | Leave | Refuse
+Action = (
+    Print
+    | WatchExec
+    | WatchOutput
+    | CountOutput
+    | ForwardStdin
+    | AttachPty
+    | Continue
+    | Leave
+    | Refuse
+)
 
 
 class AttachView:
@@ -106,12 +128,18 @@ class AttachView:
     the logs have ended that have what happened before, so that lines stand in the order of time.
     A job that has ended shows in the same order as one that was watched.
 
-    ``attached`` is when it began, in seconds since the epoch.
+    ``attached`` is when it began, in seconds since the epoch. ``status`` is the line that is shown
+    while the job waits, if one is.
     """
 
-    def __init__(self, options: AttachOptions, attached: float = 0.0) -> None:
+    def __init__(
+        self, options: AttachOptions, attached: float = 0.0, status: StatusLine | None = None
+    ) -> None:
         self._options = options
         self._attached = attached
+        self._status_line = status
+        self._tail: Tail | None = None
+        self.counting = False
         self._input_lost = False
         self._finished = math.inf
         self._start: float | None = None
@@ -154,7 +182,14 @@ class AttachView:
         return f"task(s) exited with exit code {self.exit_code}"
 
     def _line(self, text: str) -> Print:
-        return Print(STDERR, terminal_text(text).encode("utf-8", "surrogateescape") + b"\n")
+        before = self._status_line.cleared() if self._status_line else b""
+        line = terminal_text(text).encode("utf-8", "surrogateescape") + b"\n"
+        return Print(STDERR, before + line)
+
+    def tick(self, now: float) -> list[Action]:
+        """Write the line that says what the job waits for, at the time ``now`` in seconds."""
+        data = self._status_line.tick(now) if self._status_line else b""
+        return [Print(STDERR, data)] if data else []
 
     def event(self, path: str, event: EventLogEvent) -> list[Action]:
         """Take an event of any of the job's eventlogs, by the names of `flux.job.follow`."""
@@ -171,7 +206,7 @@ class AttachView:
 
     def over(self) -> list[Action]:
         """Nothing more comes of any eventlog."""
-        self._output_open, self._exec_over = False, True
+        self._output_open, self._exec_over = self.counting, True
         return self._release_late()
 
     def job_event(self, event: EventLogEvent) -> list[Action]:
@@ -198,6 +233,9 @@ class AttachView:
         if not self._exec_watched:
             self._exec_watched = True
             actions.append(WatchExec())
+        data = self._status_line.event(event) if self._status_line else b""
+        if data:
+            actions.append(Print(STDERR, data))
         if event.name in ("start", "finish", "clean"):
             actions += self._release_early()
         return actions
@@ -233,7 +271,8 @@ class AttachView:
         start = self._start or event.timestamp
         self._exec_began = True
         if event.name == "log":
-            actions.append(self._line(self._exec_log(event, start)))
+            if not self._options.quiet:
+                actions.append(self._line(self._exec_log(event, start)))
         elif self._options.show_exec:
             line = self._line(job_text.event_line("exec", event, start))
             ends = event.name in ("complete", "done")
@@ -310,6 +349,15 @@ class AttachView:
         if self._output_watched:
             return []
         self._output_watched = self._output_open = True
+        if self._options.tail is None:
+            return [WatchOutput()]
+        self.counting = True
+        return [CountOutput()]
+
+    def counted(self, there: Sequence[EventLogEvent]) -> list[Action]:
+        """Take the output that is there, of which the last lines are to be shown."""
+        self.counting = False
+        self._tail = Tail(self._options.tail or 0, there)
         return [WatchOutput()]
 
     def exec_ended(self) -> list[Action]:
@@ -331,7 +379,7 @@ class AttachView:
             return []
         if event.name == "data":
             return self._output(event)
-        if event.name == "log":
+        if event.name == "log" and not self._options.quiet:
             return [self._line(job_text.shell_log_line(event, self._start or event.timestamp))]
         if event.name == "redirect":
             return [self._line(job_text.redirect_line(event))]
@@ -342,5 +390,7 @@ class AttachView:
             chunk = io.decode(event.context)
         except OSError as error:
             return [self._line(job_text.malformed(error))]
+        if self._tail is not None:
+            chunk = chunk._replace(data=self._tail.cut(chunk.data))
         data = io.shown(chunk, self._options.label)
         return [Print(STDERR if chunk.stream == "stderr" else STDOUT, data)] if data else []

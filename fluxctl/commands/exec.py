@@ -17,6 +17,7 @@ from fluxctl import background, completions
 from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
 from fluxctl.exec_input import READ_SIZE, Input
+from fluxctl.exec_requests import EXITED, RUNNING, Requests
 from fluxctl.json_output import data_facts, json_option, print_json
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from flux.rpc import RPC
 
 EX_NOHOST = 68
-FAILED, RUNNING, EXITED = 1, 2, 3
 INTERRUPT_WINDOW = 2.0
 MISSING_SHOWN = 16
 
@@ -52,6 +52,8 @@ class Remote:
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
+        self.requests: Requests
+        self.rpc: RPC
         self.pid = 0
         self.state = 0
         self.status: int | None = None
@@ -103,21 +105,10 @@ class RemoteRun:
         """Run everything and return the exit code; ``missing`` are the ranks that the instance does
         not have.
         """
-        from flux.wire.json import dumps_str
-
         self.say(f"Starting {' '.join(self._argv)} on {ranks}")
-        command = {
-            "cwd": cwd,
-            "cmdline": self._argv,
-            "env": dict(os.environ),
-            "opts": {} if self._noinput else {"stdin_CREDIT": "true"},
-            "channels": [],
-        }
-        payload = {"cmd": dumps_str(command), "on_channel_out": 0, "on_stdout": 1, "on_stderr": 1}
+        requests = Requests(self._handle, self._argv, cwd, dict(os.environ), self._noinput)
         for remote in self._remotes.values():
-            rpc = self._handle.rpc("broker.rexec", payload, nodeid=remote.rank)
-            rpc.streaming = True
-            rpc.then(self._answered, remote)
+            self._ask(remote, requests)
         self.say("Sent all requests")
         self._report_missing(missing)
         watchers = [
@@ -135,11 +126,19 @@ class RemoteRun:
         self._summarize()
         return self.code
 
+    def _ask(self, remote: Remote, requests: Requests) -> None:
+        remote.requests = requests
+        remote.rpc = requests.start(remote.rank)
+        remote.rpc.then(self._answered, remote)
+
     def _answered(self, rpc: RPC, remote: Remote) -> None:
         try:
-            answer = rpc.get()
+            answer = remote.requests.answer(rpc)
         except OSError as error:
-            if not remote.ended:
+            todays = remote.requests.todays() if error.errno == errno.ENOSYS else None
+            if todays is not None:
+                self._ask(remote, todays)
+            elif not remote.ended:
                 self._fail(remote, error.errno or errno.EIO)
             return
         kind = answer.get("type")
@@ -260,7 +259,6 @@ class RemoteRun:
         return min(rooms, default=READ_SIZE)
 
     def _write(self, data: bytes, eof: bool) -> None:
-        from flux.constants import FLUX_RPC_NORESPONSE
         from flux.job.io import encode
 
         io = encode("stdin", "0", data, eof)
@@ -268,8 +266,7 @@ class RemoteRun:
             if remote.running:
                 if remote.room is not None:
                     remote.room -= len(data)
-                payload = {"pid": remote.pid, "io": io}
-                self._handle.rpc("broker.rexec.write", payload, remote.rank, FLUX_RPC_NORESPONSE)
+                remote.requests.write(remote.rank, remote.rpc, remote.pid, io)
 
     def _signalled(self, handle: object, watcher: object, number: int, *_: object) -> None:
         now = time.monotonic()
@@ -285,8 +282,7 @@ class RemoteRun:
                 self._send_signal(remote, number)
 
     def _send_signal(self, remote: Remote, number: int) -> None:
-        payload = {"pid": remote.pid, "signum": number}
-        self._handle.rpc("broker.rexec.signal", payload, remote.rank)
+        remote.requests.signal(remote.rank, remote.pid, number)
 
     # The end
 

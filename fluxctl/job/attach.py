@@ -6,7 +6,10 @@ import click
 
 from fluxctl.command import handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.job.options import HIGHEST_NUMBER, JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.option_groups import with_options
+from fluxctl.option_types import Integer
+from fluxctl.optional_value import OptionalValue
 
 
 @click.command(
@@ -16,7 +19,7 @@ from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 @click.option("-X", "--show-exec", is_flag=True, help="Show exec events on stderr")
 @click.option("-l", "--label-io", is_flag=True, help="Label output by rank")
 @click.option("-v", "--verbose", count=True, help="Increase verbosity; -vvv is -E -X")
-@click.option("-q", "--quiet", is_flag=True, help="Do not show events, whatever else is asked for")
+@click.option("-q", "--quiet", is_flag=True, help="Do not show what the job shell logs")
 @click.option("-r", "--read-only", is_flag=True, help="Disable reading stdin and capturing signals")
 @click.option(
     "-w",
@@ -31,7 +34,31 @@ from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
     default="all",
     help="Send standard input to only RANKS (default: all)",
 )
-@click.option("--debug-emulate", is_flag=True, hidden=True, help="Be the debugger of stopped tasks")
+@click.option(
+    "-u",
+    "--unbuffered",
+    is_flag=True,
+    expose_value=False,
+    help="Send input as it comes, as is always done",
+)
+@with_options(
+    [
+        OptionalValue(
+            "--tail",
+            implied="10",
+            metavar="[=NUM]",
+            kind=Integer(0, HIGHEST_NUMBER),
+            text="Show only the last NUM lines of the output so far (default: 10)",
+        )
+    ]
+)
+@click.option("--show-status", is_flag=True, help="Show on stderr what a pending job waits for")
+@click.option(
+    "--debug",
+    is_flag=True,
+    help="Be the debugger of a job that runs: continue tasks that wait for one",
+)
+@click.option("--debug-emulate", is_flag=True, hidden=True, help="The same")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def attach(
@@ -44,6 +71,9 @@ def attach(
     read_only: bool,
     wait_event: str | None,
     stdin_ranks: str,
+    tail: int | None,
+    show_status: bool,
+    debug: bool,
     debug_emulate: bool,
     args: tuple[str, ...],
 ) -> None:
@@ -52,16 +82,15 @@ def attach(
     from fluxctl.attach import AttachOptions
     from fluxctl.attach import attach as run
 
-    events, execution = (
-        (show_events or verbose > 2) and not quiet,
-        (show_exec or verbose > 2) and not quiet,
-    )
     options = AttachOptions(
         label=label_io,
-        show_events=events,
-        show_exec=execution,
+        show_events=show_events or verbose > 2,
+        show_exec=show_exec or verbose > 2,
         read_only=read_only,
-        debug=debug_emulate,
+        debug=debug or debug_emulate,
+        quiet=quiet,
+        tail=tail,
+        status_after=0.0 if show_status else None,
         wait_event=wait_event,
         stdin_tasks=_checked(stdin_ranks),
     )

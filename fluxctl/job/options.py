@@ -56,7 +56,9 @@ class JobCommand(FluxCommand):
     def usage_text(self, ctx: click.Context) -> str:
         """Return the usage text."""
         rows = [("  -h, --help", "Display this message.")]
-        options = (param for param in self.params if isinstance(param, click.Option))
+        options = (
+            param for param in self.params if isinstance(param, click.Option) and not param.hidden
+        )
         rows += [(_label(option), option.help or "") for option in options]
         first = f"Usage: {program_name(ctx)} {ctx.info_name} {self.synopsis}".rstrip()
         return "\n".join([first, self.help or "", *option_lines(rows)])
@@ -85,9 +87,9 @@ class JobIdArguments(click.Argument):
 def _label(option: click.Option) -> str:
     names = sorted(option.opts, key=len)
     short = f"{names[0]}, " if len(names) > 1 else "    "
-    metavar = (
-        f"={option.metavar}" if option.metavar and not option.is_flag and not option.count else ""
-    )
+    metavar = (option.metavar or "") if not option.is_flag and not option.count else ""
+    if metavar and not metavar.startswith("[="):
+        metavar = f"={metavar}"
     return f"  {short}{names[-1]}{metavar}"
 
 

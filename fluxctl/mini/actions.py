@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flux.job.options import values
 from fluxctl.command import echo, handle, python_failure
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from fluxctl.mini.copies import Copy
     from fluxctl.mini.jobspec import JobspecBuilder, Script
     from fluxctl.mini.submission import JobToSubmit
+
+
+_PATIENCE: Final = 2.0
+"""Seconds after which somebody at a terminal is told what a job waits for."""
+
+
+def _at_terminal() -> bool:
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _connect() -> Flux:
@@ -73,6 +81,7 @@ def _attach(options: MiniOptions) -> Callable[[Flux, int], int]:
             own=True,
             debug=options.debug_emulate,
             wait_event=options.wait_event,
+            status_after=None if events or not _at_terminal() else _PATIENCE,
         )
         if options.todays and options.input and values.is_ranks(options.input):
             shown.stdin_tasks = options.input

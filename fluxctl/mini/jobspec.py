@@ -22,6 +22,7 @@ from fluxctl.command import current_directory
 from fluxctl.mini.counts import slots_of, tasks_of
 from fluxctl.mini.options import MiniOptions, failure
 from fluxctl.mini.program import program
+from fluxctl.mini.shape import counted, shape
 from fluxctl.mini.subinstance import broker_options, configuration
 from fluxctl.standard_input import read_text
 
@@ -89,7 +90,7 @@ class JobspecBuilder:
         if not command:
             raise failure("job command and arguments are missing")
         with _refusals():
-            jobspec = tasks_of(options, command)
+            jobspec = tasks_of(counted(options), command)
         return self._finished(jobspec, options)
 
     def batch(self, options: MiniOptions, script: Script) -> JobspecV1:
@@ -97,7 +98,7 @@ class JobspecBuilder:
 
         Raises CommandError for malformed options.
         """
-        slots = slots_of(options)
+        slots = slots_of(counted(options))
         with _refusals():
             jobspec = JobspecV1.from_batch_command(
                 script.text,
@@ -119,7 +120,7 @@ class JobspecBuilder:
 
         Raises CommandError if an option is malformed.
         """
-        slots = slots_of(options)
+        slots = slots_of(counted(options))
         with _refusals():
             jobspec = JobspecV1.from_nest_command(
                 command, broker_opts=broker_options(options), **slots
@@ -141,6 +142,7 @@ class JobspecBuilder:
         self, jobspec: JobspecV1, options: MiniOptions, output: str | None = None
     ) -> JobspecV1:
         """Add what all kinds of jobs have; ``output`` is where it goes if no option says so."""
+        shape(jobspec, options)
         if options.time_limit is not None:
             with _refusals():
                 limit = options.time_limit

@@ -62,6 +62,10 @@ class MiniOptions:
     dump: str | None = None
     bg: bool = False
 
+    # How much, as a whole
+    resources_shape: str | None = None
+    resources_json: str | None = None
+
     # The job
     nodes: str | None = None
     exclusive: bool = False
@@ -112,8 +116,14 @@ class MiniOptions:
     plugins: JobspecPlugins | None = None
 
     def templated(self) -> list[str]:
-        """Return the names of the options with text in which something may be replaced."""
-        return [name for name, value in vars(self).items() if value and _has_brace(value)]
+        """Return the names of the options with text in which something may be replaced: not a
+        shape, which has braces of its own.
+        """
+        return [
+            name
+            for name, value in vars(self).items()
+            if value and name != "resources_shape" and _has_brace(value)
+        ]
 
     def mapped(self, names: Sequence[str], change: Callable[[str, str], str]) -> MiniOptions:
         """Return a copy with ``change(name, text)`` in place of every text of some options."""

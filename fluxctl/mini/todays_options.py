@@ -44,6 +44,18 @@ def _placing() -> list[click.Option]:
         text_option("--cwd", metavar="DIRECTORY", text="Working directory of the job."),
         flag_option("-u", "--unbuffered", text="Pass input and output on as they come."),
         _plugins(),
+        text_option(
+            "--resources-shape",
+            metavar="SHAPE",
+            text="The resources as a whole, in the words of RFC 46, like slot=2/[core=4;gpu]; no "
+            "other option counts resources then.",
+        ),
+        text_option(
+            "--resources-json",
+            metavar="FILE",
+            text="The same from a JSON file: the list resources of a jobspec, or an object with "
+            "it.",
+        ),
     ]
 
 
@@ -113,7 +125,12 @@ def _todays(options: list[click.Option]) -> list[click.Option]:
 
 def run_options() -> list[click.Option]:
     """Return the options of ``flux run``."""
-    return [*_todays(old.run_options()), *_placing(), *_per_resource(), _wait_event()]
+    options = [*_todays(old.run_options()), *_placing(), *_per_resource(), _wait_event()]
+    return [*options, _no_ids()]
+
+
+def _no_ids() -> click.Option:
+    return flag_option("--quiet", text="No effect: what prints the job's id was asked for.")
 
 
 def submit_options() -> list[click.Option]:
@@ -147,4 +164,4 @@ def alloc_options() -> list[click.Option]:
     background = flag_option(
         "--bg", text="Print the job's id once the instance runs, and do not attach to it."
     )
-    return [*_todays(old.alloc_options()), *_placing(), *_instance(), background]
+    return [*_todays(old.alloc_options()), *_placing(), *_instance(), background, _no_ids()]

@@ -32,6 +32,7 @@ ACTING = {
         "fluxctl.command_list",
         "fluxctl.config_source",
         "fluxctl.exec_input",
+        "fluxctl.exec_requests",
         "flux.job.options.configuration",
         "flux.uri.processes",
         "flux.uri.resolvers.pid",

@@ -105,3 +105,42 @@ def test_events_and_output_stand_in_the_order_of_time(instance: Instance) -> Non
         "job.free",
         "job.clean",
     ]
+
+
+def test_only_the_last_lines_of_what_there_is(instance: Instance) -> None:
+    script = "seq 5; echo warned >&2; read line; seq 6 8"
+    jobid = instance.run("submit", "sh", "-c", script).stdout.strip()
+    written = ("job", "wait-event", "-c", "6", "-p", "guest.output", jobid, "data")
+    assert instance.run(*written).returncode == 0
+    shown = instance.run("job", "attach", "--tail=2", jobid, stdin="go on\n")
+    assert shown.stdout.splitlines()[-3:] == ["6", "7", "8"]
+    assert len((shown.stdout + shown.stderr).splitlines()) == 5
+    ended = instance.run("job", "attach", "--tail=2", "-l", jobid)
+    assert ended.stdout == "0: 7\n0: 8\n"
+    assert len(instance.run("job", "attach", "--tail", jobid).stdout.splitlines()) <= 9
+    assert instance.run("job", "attach", "--tail=0", jobid).stdout == ""
+    silent = instance.run("submit", "true").stdout.strip()
+    assert instance.run("job", "attach", "--tail", silent).returncode == 0
+    assert instance.run("job", "attach", "--tail=-1", jobid).returncode == 1
+
+
+def test_what_a_job_waits_for(instance: Instance) -> None:
+    jobid = instance.run("submit", "--urgency=hold", "true").stdout.strip()
+    with background(instance, "job", "attach", "--show-status", jobid) as attach:
+        assert attach.stderr is not None
+        seen = ""
+        while "waiting for resources" not in seen:
+            seen += attach.stderr.read(1)
+        instance.run("job", "urgency", jobid, "16")
+        seen += attach.communicate(timeout=PATIENCE)[1]
+    # Read as text: what was a carriage return is a new line.
+    last = [line.rsplit(None, 1)[0] for line in seen.split("\n") if "flux-job" in line]
+    assert last[-2:] == [f"flux-job: {jobid} starting", f"flux-job: {jobid} started"]
+
+
+def test_programs_may_ask_for_quiet(instance: Instance) -> None:
+    done = instance.run("run", "--quiet", "-u", "echo", "hello")
+    assert (done.stdout, done.stderr, done.returncode) == ("hello\n", "", 0)
+    done = instance.run("alloc", "--quiet", "-n1", "echo", "hello")
+    assert (done.stdout, done.returncode) == ("hello\n", 0)
+    assert instance.run("job", "attach", "-u", "--debug", "12345").returncode == 1

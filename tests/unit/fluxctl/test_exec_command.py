@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from flux.constants import FLUX_RPC_STREAMING
 from flux.idset import IDset
-from fluxctl.commands.exec import EXITED, FAILED, RUNNING, RemoteRun
+from fluxctl.commands.exec import RemoteRun
+from fluxctl.exec_requests import EXITED, FAILED, RUNNING, Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flux.core.handle import Flux
+    from flux.rpc import RPC
 
 
 class ScriptedRpc:
@@ -27,7 +32,10 @@ class ScriptedRpc:
         self.call = lambda: callback(self, *args)
 
     def get(self) -> dict[str, Any]:
-        return self.answers.popleft()
+        answer = self.answers.popleft()
+        if set(answer) == {"errno"}:
+            raise OSError(answer["errno"], os.strerror(answer["errno"]))
+        return answer
 
     def reset(self) -> None:
         pass
@@ -150,4 +158,45 @@ def test_a_signal_reaches_what_is_told_to_have_started_only_later() -> None:
     assert [sent for sent in handle.sent if sent[0] == "broker.rexec.signal"] == [
         ("broker.rexec.signal", {"pid": 7, "signum": 15}),
         ("broker.rexec.signal", {"pid": 8, "signum": 15}),
+    ]
+
+
+def test_a_broker_that_knows_only_todays_requests_is_asked_in_that_form(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class TodaysHandle(ScriptedHandle):
+        """Refuses ``broker.rexec``, and answers ``rexec.exec``."""
+
+        def rpc(self, topic: str, payload: Any, nodeid: int, flags: int = 0) -> ScriptedRpc | None:
+            if topic == "broker.rexec":
+                self.rpcs.append(ScriptedRpc([{"errno": errno.ENOSYS}]))
+            elif topic == "rexec.exec":
+                assert payload["cmd"]["cmdline"] == ["prog"]
+                assert (payload["flags"], flags) == (11, FLUX_RPC_STREAMING)
+                self.rpcs.append(ScriptedRpc(self.answers[nodeid]))
+            else:
+                self.sent.append((topic, payload))
+                return None
+            return self.rpcs[-1]
+
+    started = {"type": "started", "pid": 7}
+    credit = {"type": "add-credit", "channels": {"stdin": 64}}
+    finished = {"type": "finished", "status": 0x300}
+    answers: list[dict[str, Any]] = [started, credit, {"signal": 15}, output("a\n"), finished]
+    handle = TodaysHandle([*answers, {"errno": errno.ENODATA}], [{"errno": errno.ENOENT}])
+    requests = Requests(cast("Flux", handle), ["prog"], "/", {}, noinput=False)
+    session = RemoteRun(cast("Flux", handle), ["prog"], [0, 1], True, False, False)
+    session._input.begin = lambda: None  # type: ignore[method-assign] # noqa: SLF001
+    assert session.run("/", "0-1", IDset("")) == 127
+    shown = capfd.readouterr()
+    assert shown.out == "0: a\n"
+    assert shown.err == ("flux-exec: Error: rank 1: prog: No such file or directory\n0: Exit 3\n")
+    assert handle.sent == [("rexec.kill", {"pid": 7, "label": "", "signum": 15})]
+    todays = requests.todays()
+    assert todays is not None
+    assert todays.todays() is None
+    rpc = cast("RPC", type("Rpc", (), {"matchtag": 5}))
+    todays.write(1, rpc, 7, {"stream": "stdin", "rank": "0", "eof": True})
+    assert handle.sent[1:] == [
+        ("rexec.write", {"matchtag": 5, "io": {"stream": "stdin", "rank": "0", "eof": True}})
     ]
