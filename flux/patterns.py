@@ -14,7 +14,7 @@ def compiled(text: str) -> re.Pattern[str]:
             warnings.simplefilter("ignore")
             return re.compile(text)
     except re.error as error:
-        where = "" if error.pos is None else f", at character {error.pos + 1}"
+        where = "" if error.pos is None else f" at position {error.pos}"
         raise ValueError(f"{error.msg}{where}") from None
     except OverflowError:
         raise ValueError("a number in it is too large") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import click
 
@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     from flux.job.info import JobInfo
     from fluxctl.option_groups import F
 
+ALL_STATES: Final = "pending,running,inactive"
 NOTHING_FOUND = 1
 WRONG_EXPRESSION = 2
 
 
 class JobSearch(TypedDict):
-    """Among which jobs to look, and how many to find at most, 0 for all."""
+    """Among which jobs to look, at how many of them at most, 0 for all, and how many to find, None
+    for all.
+    """
 
     all_users: bool
     user: str | None
     filters: str | None
     queues: str | None
-    count: int
+    count: int | None
     max_entries: int
 
 
@@ -44,9 +47,7 @@ def search_options(function: F) -> F:
             default=0,
             help="Look at N jobs at most, the newest (default 0: all).",
         ),
-        click.option(
-            "-c", "--count", metavar="N", type=COUNT, default=0, help="The first N matches only."
-        ),
+        click.option("-c", "--count", metavar="N", type=COUNT, help="The first N matches only."),
         click.option(
             "-q",
             "--queue",
@@ -94,14 +95,19 @@ def found(
     Raises CommandError for an option that makes no sense, or if jobs cannot be listed.
     """
     left = search["count"]
+    if left is not None and left < 0:
+        raise CommandError(f"ERROR: --count must not be negative: {left}")
+    if left == 0:
+        return
     try:
         for page in _pages(h, search, attrs, all_states):
             for job in page:
                 if pattern.matches(int(job.id), str(job.name)):
                     yield job
-                    left -= 1
-                    if left == 0:
-                        return
+                    if left is not None:
+                        left -= 1
+                        if left == 0:
+                            return
     except OSError as exc:
         raise CommandError(f"ERROR: {exc.strerror}") from None
 
@@ -111,14 +117,18 @@ def _pages(
 ) -> Iterator[list[JobInfo]]:
     from flux.job.list import JobList
 
-    filters = search["filters"] or ("pending,running,inactive" if all_states else "pending,running")
+    filters = ALL_STATES if all_states else search["filters"]
+    if filters is None:
+        filters = "pending,running"
+    if not all(filters.split(",")):
+        raise CommandError(f"ERROR: Invalid filter specified: {filters}")
     user: str | int = os.getuid() if search["user"] is None else search["user"]
     queues = None if search["queues"] is None else search["queues"].split(",")
     try:
         query = JobList(
             h,
             list(dict.fromkeys([*attrs, "name"])),
-            [name for name in filters.split(",") if name],
+            filters.split(","),
             user="all" if search["all_users"] else user,
             max_entries=search["max_entries"],
             queues=queues,

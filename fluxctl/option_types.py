@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
 from fluxctl.errors import CommandError
 from fluxctl.numbers import BEYOND, integer, real
+
+NOT_AN_INTEGER: Final = "is not a valid integer."
+NOT_A_NUMBER: Final = "is not a valid number."
+"""What is said of a value that is no number of its kind."""
 
 
 class Integer(click.types.IntParamType):
@@ -32,7 +36,7 @@ class Integer(click.types.IntParamType):
         self, text: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> NoReturn:
         """Fail for what is not an integer."""
-        self.fail(f"{text!r} is not a valid integer.", param, ctx)
+        self.fail(f"{text!r} {NOT_AN_INTEGER}", param, ctx)
 
     def out_of_range(
         self, text: str, param: click.Parameter | None, ctx: click.Context | None
@@ -50,7 +54,7 @@ class Real(click.types.FloatParamType):
         """Return the number; fails as a usage error if it is not one."""
         number = float(value) if isinstance(value, int | float) else real(str(value))
         if number is None:
-            self.fail(f"{str(value)!r} is not a valid number.", param, ctx)
+            self.fail(f"{str(value)!r} {NOT_A_NUMBER}", param, ctx)
         return number
 
 

@@ -4,7 +4,7 @@ code 2.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -17,6 +17,7 @@ from fluxctl.command import (
     program_name,
 )
 from fluxctl.errors import CommandError
+from fluxctl.option_types import NOT_A_NUMBER, NOT_AN_INTEGER
 from fluxctl.suggestions import suggestion
 from fluxctl.usage_hints import usage_hint
 
@@ -38,12 +39,24 @@ def _words(exc: click.UsageError) -> str:
         name = (param.human_readable_name if param is not None else exc.param_hint) or ""
         return f"the following arguments are required: {name}"
     if isinstance(exc, click.BadParameter) and exc.param is not None:
-        return f"argument {_names(exc)}: {exc.message.rstrip('.')}"
+        return f"argument {_names(exc)}: {_bad_value(exc.message)}"
     text = exc.format_message().rstrip(".")
     unexpected = "Got unexpected extra argument"
     if text.startswith(unexpected):
         return f"unrecognized arguments: {text[text.index('(') + 1 : -1]}"
     return text
+
+
+_NUMBERS: Final = {NOT_AN_INTEGER: "int", NOT_A_NUMBER: "float"}
+"""What is said of a value that is no number, and what argparse calls the number."""
+
+
+def _bad_value(sentence: str) -> str:
+    """Return what argparse says of a value that click refuses."""
+    for ending, kind in _NUMBERS.items():
+        if sentence.endswith(ending):
+            return f"invalid {kind} value: {sentence.removesuffix(ending).rstrip()}"
+    return sentence.rstrip(".")
 
 
 def _program(ctx: click.Context) -> str:

@@ -131,7 +131,11 @@ _JOB_FORMATS: Final = {
 }
 
 
-def job_formats(default: str, program: str | None = None) -> SavedFormats:
-    """Return the formats of a command that lists jobs, whose own one is ``default``."""
+def job_formats(default: str, program: str | None = None, *, full: bool = False) -> SavedFormats:
+    """Return the formats of a command that lists jobs, whose own one is ``default``; with ``full``
+    the one of today's `flux jobs` is called so, too.
+    """
     formats = {DEFAULT: ("What is shown without a format", default), **_JOB_FORMATS}
+    if full:
+        formats["full"] = _JOB_FORMATS[TODAY]
     return SavedFormats("flux-jobs", formats, program=program)

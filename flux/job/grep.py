@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from flux.patterns import compiled
+
 if TYPE_CHECKING:
+    import re
     from collections.abc import Sequence
 
 RANGE: Final = ".."
@@ -45,15 +46,7 @@ def parse_pattern(expressions: Sequence[str]) -> JobPattern:
             continue
         if pattern is not None:
             raise ValueError("Only one pattern can be provided")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # they are for those who write programs
-                pattern = re.compile(text.removeprefix(NAME))
-        except re.error as exc:
-            where = "" if exc.pos is None else f", at character {exc.pos + 1}"
-            raise ValueError(f"{exc.msg}{where}") from None
-        except (RecursionError, OverflowError):
-            raise ValueError("the pattern is too complex") from None
+        pattern = compiled(text.removeprefix(NAME))
     return JobPattern(pattern, tuple(ranges))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -71,12 +71,12 @@ def command(
         return 0
     if jobids:
         failures = cancel_jobs(handle(python_failure), jobids, message)
-        for text in failures:
-            talk(ctx, f"ERROR: {text}")
+        for failure in failures:
+            talk(ctx, f"ERROR: {failure.jobid.f58}: {failure.reason}")
         return 1 if failures else 0
     if not matching:
         raise CommandError("ERROR: No target jobs were provided")
-    count, errors = _cancel_matching(user, states or ACTIVE, message, dry_run)
+    count, errors = _cancel_matching(user, ACTIVE if states is None else states, message, dry_run)
     if count or not quiet:
         talk(ctx, _told(count, errors, dry_run))
     return 1 if errors else 0
@@ -97,8 +97,16 @@ def counted(count: int) -> str:
     return f"{count} job{'' if count == 1 else 's'}"
 
 
-def cancel_jobs(h: Flux, jobids: Iterable[JobID], note: str | None) -> list[str]:
-    """Cancel jobs; returns a sentence for each that could not be.
+class Refusal(NamedTuple):
+    """A job that could not be canceled, the number of the error, and why."""
+
+    jobid: JobID
+    errno: int
+    reason: str
+
+
+def cancel_jobs(h: Flux, jobids: Iterable[JobID], note: str | None) -> list[Refusal]:
+    """Cancel jobs; returns those that could not be.
 
     Raises OSError if the connection is lost.
     """
@@ -114,7 +122,7 @@ def cancel_jobs(h: Flux, jobids: Iterable[JobID], note: str | None) -> list[str]
             except ConnectionError:
                 raise
             except OSError as exc:
-                failures.append(f"{jobid.f58}: {_reason(h, jobid, exc)}")
+                failures.append(Refusal(jobid, exc.errno or 0, _reason(h, jobid, exc)))
     return failures
 
 
@@ -157,6 +165,14 @@ def _userid(user: str | None) -> int:
         raise CommandError(f"ERROR: Invalid user {user} specified") from None
 
 
+def _cancelable() -> list[str]:
+    """Return the names of the states whose jobs can be canceled."""
+    from flux.constants import FLUX_JOB_STATE_INACTIVE
+    from flux.job.state_names import STATE_FILTERS
+
+    return [name for name, mask in STATE_FILTERS.items() if not mask & FLUX_JOB_STATE_INACTIVE]
+
+
 def _mask(states: str) -> int:
     from flux.constants import FLUX_JOB_STATE_INACTIVE
     from flux.job.state_names import STATE_FILTERS
@@ -166,7 +182,7 @@ def _mask(states: str) -> int:
     for name in states.split(","):
         number = STATE_FILTERS.get(name.strip().lower(), FLUX_JOB_STATE_INACTIVE)
         if number & FLUX_JOB_STATE_INACTIVE:
-            hint = suggestion(name.strip().lower(), STATE_FILTERS)
+            hint = suggestion(name.strip().lower(), _cancelable())
             raise CommandError(f"ERROR: Invalid state {name} specified", hint=hint)
         mask |= number
     return mask

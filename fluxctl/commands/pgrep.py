@@ -13,7 +13,7 @@ from fluxctl.errors import CommandError
 from fluxctl.job_search import NOTHING_FOUND, JobSearch, found, pattern_of, search_options
 from fluxctl.json_output import json_option, print_json
 from fluxctl.python_style import PythonCommand
-from fluxctl.saved_formats import HELP, job_formats
+from fluxctl.saved_formats import DEFAULT, HELP, job_formats
 
 if TYPE_CHECKING:
     from flux.job.info import JobInfo, JobInfoFormat
@@ -56,10 +56,11 @@ def command(
     from fluxctl.job_fields import parse_format
 
     pattern = pattern_of(expressions)
-    text = job_formats(IDS, "flux-pgrep").read(layout, refusal="ERROR: ")
+    text = job_formats(IDS, "flux-pgrep", full=True).read(layout, refusal="ERROR: ")
     rows = parse_format(text)
     attrs = _attributes(rows) if not as_json else _all_attributes()
-    header = (layout is not None or text != IDS) and not no_header and not as_json
+    alone = layout in (None, DEFAULT) and text == IDS
+    header = not alone and not no_header and not as_json
     code = NOTHING_FOUND
     jobs = found(handle(python_failure), pattern, search, attrs, all_states)
     if rows.needs_all and not as_json:

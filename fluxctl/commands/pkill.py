@@ -51,8 +51,8 @@ def command(
         talk(ctx, f"Would cancel {counted(len(jobids))}")
         return 0 if jobids else NOTHING_FOUND
     failures = cancel_jobs(h, jobids, message)
-    for text in failures:
-        talk(ctx, f"ERROR: {text}")
+    for jobid, errno, reason in failures:
+        talk(ctx, f"ERROR: {jobid.f58}: cancel: [Errno {errno}] {reason}")
     if wait:
         _wait(h, jobids)
     if jobids:

@@ -36,7 +36,8 @@ _PendingKey = tuple[int, int]
 
 
 def _pending_key(job: ListedJob) -> _PendingKey:
-    return (1 if job.priority is None else -job.priority, job.id)
+    # One without a priority yet counts as 0, as one that is held: among both the oldest is first.
+    return (-(job.priority or 0), job.id)
 
 
 def _ended(job: ListedJob) -> tuple[float, int]:

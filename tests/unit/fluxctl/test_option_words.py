@@ -113,8 +113,8 @@ def test_a_duration_is_refused_in_the_words_of_the_command(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("(", "missing ), unterminated subpattern, at character 1"),
-        ("a\0(", "missing ), unterminated subpattern, at character 3"),
+        ("(", "missing ), unterminated subpattern at position 0"),
+        ("a\0(", "missing ), unterminated subpattern at position 2"),
         ("a{99999999999}", "a number in it is too large"),
         ("(" * 5000, "it is nested too deeply"),
     ],

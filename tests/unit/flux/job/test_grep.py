@@ -23,7 +23,7 @@ def test_ranges() -> None:
     ("words", "reason"),
     [
         (["a", "b"], "Only one pattern can be provided"),
-        (["["], "unterminated character set, at character 1"),
+        (["["], "unterminated character set at position 0"),
     ],
 )
 def test_refusals(words: list[str], reason: str) -> None:

@@ -324,7 +324,7 @@ def _recompute(jobs: list[ListedJob], states: int, results: int, userid: int | N
     picked = [job for job in jobs if chosen(job)]
     pending = sorted(
         (j for j in picked if j.state < 16),
-        key=lambda j: (-(-1 if j.priority is None else j.priority), j.id),
+        key=lambda j: (-(j.priority or 0), j.id),
     )
     running = sorted(
         (j for j in picked if j.state in (16, 32)),

@@ -1,0 +1,122 @@
+"""Today's commands word by word: what they print and exit with for the same jobs, as 0.88 does."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+
+from .watching import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+JOBS = {
+    "ok": ["true"],
+    "fails": ["false"],
+    "timed": ["--time-limit=0.5s", "sleep", "600"],
+    "shown": ["sh", "-c", "echo out; echo err >&2; exit 3"],
+    "held": ["--urgency=hold", "true"],
+    "dep": ["true"],
+    "run": ["sleep", "600"],
+}
+"""Jobs of the instance by their names; ``dep`` waits for ``held``. ``canceled`` was canceled."""
+
+
+class Session:
+    """An instance with jobs in every state, and what its commands say."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self.ids: dict[str, str] = {}
+        for name, words in JOBS.items():
+            after = [f"--dependency=afterany:{self.ids['held']}"] if name == "dep" else []
+            self.ids[name] = self.told("submit", f"--job-name={name}", *after, *words)[0].strip()
+        self.ids["canceled"] = self.told("submit", "--job-name=canceled", "sleep", "600")[0].strip()
+        self.told("cancel", "-m", "why not", self.ids["canceled"])
+        for name in ("ok", "fails", "timed", "shown", "canceled"):
+            self.told("job", "wait-event", self.ids[name], "clean")
+
+    def told(
+        self, *words: str, environment: Mapping[str, str] | None = None
+    ) -> tuple[str, str, int]:
+        """Run a command whose words name jobs as ``@NAME``; returns what it wrote, with such names
+        for their ids, and its exit code.
+        """
+        named = [re.sub(r"@(\w+)", lambda found: self.ids[found[1]], word) for word in words]
+        done = self._instance.run(*named, timeout=PATIENCE)
+        out, err = done.stdout, done.stderr
+        for name, jobid in self.ids.items():
+            out, err = out.replace(jobid, f"@{name}"), err.replace(jobid, f"@{name}")
+        return out, err, done.returncode
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Session]:
+    with running_instance(2) as running:
+        yield Session(running)
+
+
+INACTIVE = "[Errno 2] job is inactive"
+TOLD = [
+    # pgrep
+    ("pgrep .", "@held @dep @run", "", 0),
+    ("pgrep -f pending .", "@held @dep", "", 0),
+    ("pgrep -a --filter=failed ^ok$", "@ok", "", 0),
+    ("pgrep -a -o default ^ok$", "@ok", "", 0),
+    ("pgrep -a -o {id.f58} ^ok$", "JOBID @ok", "", 0),
+    ("pgrep -n -a -o {id.f58} ^ok$", "@ok", "", 0),
+    ("pgrep -c 0 -a .", "", "", 1),
+    ("pgrep -c 1 .", "@held", "", 0),
+    (
+        "pgrep (x",
+        "",
+        "flux-pgrep: ERROR: expression error: missing ), unterminated subpattern at position 0",
+        2,
+    ),
+    ("pgrep -c x .", "", "flux-pgrep: error: argument -c/--count: invalid int value: 'x'", 2),
+    ("pgrep -f  .", "", "flux-pgrep: ERROR: Invalid filter specified:", 1),
+    # pkill
+    ("pkill -c 0 .", "", "", 1),
+    (
+        "pkill -f failed .",
+        "",
+        " ".join(
+            [
+                f"flux-pkill: ERROR: @shown: cancel: {INACTIVE}",
+                f"flux-pkill: ERROR: @fails: cancel: {INACTIVE}",
+                "flux-pkill: INFO: Canceled 0 jobs",
+            ]
+        ),
+        1,
+    ),
+    # cancel
+    ("cancel --dry-run -S ", "", "flux-cancel: ERROR: Invalid state  specified", 1),
+    (
+        "cancel --dry-run -S inactive",
+        "",
+        "flux-cancel: ERROR: Invalid state inactive specified flux-cancel: did you mean active?",
+        1,
+    ),
+    ("cancel @ok", "", "flux-cancel: ERROR: @ok: job is inactive", 1),
+]
+
+
+@pytest.mark.parametrize(("line", "out", "err", "code"), TOLD, ids=[row[0] for row in TOLD])
+def test_what_commands_say(session: Session, line: str, out: str, err: str, code: int) -> None:
+    told = session.told(*line.split(" "))
+    said = [
+        " ".join(line for line in text.split("\n") if not line.startswith("usage: "))
+        for text in told[:2]
+    ]
+    said[0] = " ".join(said[0].split())
+    assert (said[0], said[1].strip(), told[2]) == (out, err.strip(), code)
+
+
+def test_named_formats_of_pgrep(session: Session) -> None:
+    full = session.told("pgrep", "-a", "-o", "full", "^ok$")
+    assert full == session.told("jobs", "-o", "today", "@ok")
+    assert full[0].split()[:2] == ["JOBID", "USER"]
