@@ -15,7 +15,15 @@ NO_JSON: dict[str, str] = {
     **dict.fromkeys(
         (
             *("admin cleanup-push", "archive create", "archive extract", "archive remove"),
-            *("config load", "config reload", "content dropcache", "content flush", "cron at"),
+            *(
+                "config load",
+                "config reload",
+                "config set",
+                "config unset",
+                "content dropcache",
+                "content flush",
+                "cron at",
+            ),
             *("cron delete", "resource acquire-mute"),
             *("cron event", "cron interval", "cron start", "cron stop", "cron tab", "dump"),
             *("event pub", "heaptrace start", "heaptrace dump", "heaptrace stop", "job annotate"),
@@ -34,7 +42,13 @@ NO_JSON: dict[str, str] = {
             *("mini submit", "module load", "module reload", "module remove", "module unload"),
             *("overlay disconnect", "queue disable", "queue enable", "queue start", "queue stop"),
             *("resource reload", "resource undrain", "restore", "setattr", "sproc kill"),
-            "housekeeping kill",
+            *(
+                "housekeeping kill",
+                "modprobe load",
+                "modprobe remove",
+                "modprobe rc1",
+                "modprobe rc3",
+            ),
             *("alloc", "batch", "bulksubmit", "cancel", "pkill", "run", "shutdown", "submit"),
             "update",
         ),
@@ -54,6 +68,8 @@ NO_JSON: dict[str, str] = {
     "jobspec srun": "it has --format=json, which is the default",
     "kvs wait": "there is nothing to say but that it is over",
     "seg": "its lines are a protocol of their own, which GRAM reads",
+    "modprobe list-dependencies": "it is a tree, of names that modprobe show tells of",
+    "modprobe show": "it prints JSON",
     "modprobe run": "it runs what others wrote, and prints what it would run for a person",
     "sproc wait": "there is nothing to say but how it ended, which is the exit code",
     "queue drain": "there is nothing to say but that it is over",
@@ -118,4 +134,5 @@ def test_what_colors_takes_color(path: str) -> None:
 def test_what_is_called_list_takes_a_format_or_prints_json() -> None:
     called = {path for path in leaves() if path.split()[-1].startswith(("list", "ls"))}
     always_json = {"job list", "job list-ids", "job list-inactive"}
-    assert called - set(LISTS) - {"kvs ls"} == always_json
+    trees = {"modprobe list-dependencies"}
+    assert called - set(LISTS) - {"kvs ls"} - trees == always_json
