@@ -333,8 +333,12 @@ _OURS = re.compile(
 
 _FIELD = re.compile(
     r"(?m)ERROR: \[Errno \d+\]|^\[Errno \d+\]|ERROR: --define: .*|: activate: \w+: .*"
+    r"|(Mismatched brackets starting|Invalid token|Nested too deeply|Illegal character"
+    r"|Invalid count)( '.*')? at position \d+"
 )
-"""What flux-core's commands say too, and of code that the user wrote."""
+"""What flux-core's commands say too, of a shape of resources for one, and of code that the user
+wrote.
+"""
 
 _TALK = re.compile(r"^(Try `|usage: |Usage: )")
 
