@@ -112,6 +112,15 @@ TOLD = [
     ("job memo @run a=1 a.b=2", "", "flux-job: memo: a of a.b has a value already", 1),
     ("job memo @ok a=1", "", "flux-job: memo: unknown job id", 1),
     ("job memo xyz a=1", "", 'flux-job: error parsing jobid: "xyz"', 1),
+    # watch
+    ("watch -l @shown", "@shown: 0: out", "@shown: 0: err", 3),
+    (
+        "watch -A -f nothing --since=+1h",
+        "",
+        "flux-watch: ERROR: --since=+1h appears to be in the future",
+        2,
+    ),
+    ("watch --since=xx", "", "flux-watch: ERROR: --since: invalid value 'xx'", 2),
     # cancel
     ("cancel --dry-run -S ", "", "flux-cancel: ERROR: Invalid state  specified", 1),
     (
