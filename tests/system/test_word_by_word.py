@@ -184,3 +184,6 @@ def test_queues_with_names() -> None:
         for words, out in QUEUE_TOLD:
             done = instance.run("queue", *words)
             assert (done.stdout, done.stderr, done.returncode) == (out, "", 0), words
+        done = instance.run("queue", "list", "-o", "nodes")
+        headings = "QUEUE EN ST NODES NODES:UP NODES:DOWN NODES:ALLOC NODES:FREE"
+        assert done.stdout.splitlines()[0].split() == headings.split()
