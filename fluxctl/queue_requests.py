@@ -36,12 +36,15 @@ class QueueChoice(TypedDict):
 
 
 class SwitchRequests(TypedDict):
-    """A switch of a queue: the requests that turn it, and what is said of it."""
+    """A switch of a queue: the requests that turn it, what is said of it, and the reason why a
+    named queue was turned off without one.
+    """
 
     topic: str
     old_topic: str
     key: str
     sentence: int
+    reason: str
 
 
 SUBMISSION: SwitchRequests = {
@@ -49,12 +52,14 @@ SUBMISSION: SwitchRequests = {
     "old_topic": "submit-admin",
     "key": "enable",
     "sentence": 0,
+    "reason": "disabled by administrator",
 }
 SCHEDULING: SwitchRequests = {
     "topic": "queue-start",
     "old_topic": "alloc-admin",
     "key": "start",
     "sentence": 1,
+    "reason": "",
 }
 
 
@@ -104,9 +109,11 @@ class QueueRequests:
         """
         reason = "" if on else why if why is not None else " ".join(words)
         lasting = not choice["nocheckpoint"]
-        chosen = choice["queue"] is not None or choice["every"]
+        # As there, --all is for when no queue is named.
+        every = choice["every"] and not (on and words)
+        chosen = choice["queue"] is not None or every
         if on and words:
-            if chosen:
+            if choice["queue"] is not None:
                 raise CommandError(f"name queues, or use an option for them: {' '.join(words)}")
             names = list(words)
         elif not chosen:
@@ -116,13 +123,13 @@ class QueueRequests:
                 names = list(words)
                 if not names or not set(names) <= set(self.names()):
                     raise
-                reason = why or ""
-        elif choice["every"]:
+                reason = why or switch["reason"]
+        elif every:
             names = self.names()
         else:
             names = [str(choice["queue"])]
         payload: JsonObject = {switch["key"]: on, "reason": reason, "nocheckpoint": not lasting}
-        if choice["every"]:
+        if every:
             self.ask(switch["topic"], {**payload, "all": True})
             if not names:
                 return self.admin(switch["old_topic"], True, False), []

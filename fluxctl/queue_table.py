@@ -36,6 +36,10 @@ NAMED_FORMATS: Final = {
 """The formats of ``flux queue list`` by name, each with what it is for."""
 
 
+_STATES: Final = {"all": "", "up": ":UP", "down": ":DOWN", "allocated": ":ALLOC", "free": ":FREE"}
+"""The states of resources, and how the headings of their columns end."""
+
+
 def _headings() -> dict[str, str]:
     """Return the fields of ``flux queue list`` and the headings of their columns."""
     headings = {
@@ -60,8 +64,8 @@ def _headings() -> dict[str, str]:
             f"limits.min.{kind}": f"MIN{heading[1:]}",
             f"limits.max.{kind}": f"MAX{heading[1:]}",
         }
-        for state in ("all", "up", "down", "allocated", "free"):
-            headings[f"resources.{state}.{kind}"] = f"{state.upper()}:{heading}"
+        for state, name in _STATES.items():
+            headings[f"resources.{state}.{kind}"] = f"{heading[1:]}{name}"
     return headings
 
 

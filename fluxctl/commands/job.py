@@ -39,13 +39,14 @@ SUBCOMMANDS: dict[str, tuple[str, str, str]] = {
     "namespace": ("listing", "namespace", "Convert job ids to job guest kvs namespace names"),
     "wait": ("results", "wait", "Wait for job(s) to complete."),
     "annotate": ("control", "annotate", "Annotate job with key and value"),
+    "memo": ("memo", "memo", "Post an RFC 21 memo to a job"),
     "purge": ("purge", "purge", "Purge the oldest inactive jobs"),
     "last": ("recent", "last", "List my most recently submitted job id(s)"),
     "timeleft": ("recent", "timeleft", "Find remaining runtime for job or enclosing instance"),
     "taskmap": ("taskmap", "taskmap", "Utility function for working with job task maps"),
     "hostpids": ("hostpids", "hostpids", "Print host:pid pairs for tasks in JOBID"),
 }
-UNCOMMON = frozenset(("purge", "last", "timeleft", "taskmap", "hostpids"))
+UNCOMMON = frozenset(("memo", "purge", "last", "timeleft", "taskmap", "hostpids"))
 """Newer than the usage text of flux-core 0.29, which stays as it was recorded."""
 
 
@@ -115,6 +116,8 @@ flux job cancel $(flux mini submit sleep 600) no longer needed
 flux job wait-event --timeout=30 $(flux mini submit true) alloc
 # Show what happened to a job, in seconds since it was submitted
 flux job eventlog --time-format=offset $(flux mini submit true)
+# Note down on a job what it is for, in its eventlog and its annotations
+flux job memo $(flux submit --urgency=hold true) project=night
 # Print a job id, however it is spelled, in decimal
 flux job id --to=dec f1
 """

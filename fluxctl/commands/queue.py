@@ -16,6 +16,17 @@ from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json, print_json_lines
 from fluxctl.list_output import ListTable
 from fluxctl.option_types import duration
+from fluxctl.queue_options import (
+    brief_option,
+    choosing,
+    choosing_shortly,
+    counters_option,
+    long_quiet_option,
+    message_option,
+    queue_option,
+    short_queue_option,
+    verbose_option,
+)
 from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
 from fluxctl.queue_table import (
     HEADINGS,
@@ -34,7 +45,6 @@ from fluxctl.waiting import WaitLine, active_jobs
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
     from fluxctl.list_output import ListChoice
-    from fluxctl.option_groups import F
     from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
 
 FORMATS = SavedFormats("flux-queue", NAMED_FORMATS, "list")
@@ -81,36 +91,6 @@ def _report(ctx: click.Context, what: str, answer: AdminAnswer) -> None:
     talk(ctx, f"{what} is {state}{reason}")
 
 
-_queue_option = click.option(
-    "--queue",
-    "queue",
-    metavar="NAME",
-    help="Of the queue NAME only.",
-    shell_complete=completions.queues,
-)
-_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
-_long_quiet_option = click.option("--quiet", is_flag=True, help="Say nothing.")
-_counters_option = click.option(
-    "-v", "--verbose", is_flag=True, help="Display the queues' counters, too."
-)
-
-
-def _choosing(function: F) -> F:
-    """Give a command the options that choose queues."""
-    for option in (
-        click.option(
-            "--nocheckpoint", is_flag=True, help="For this run only: a restart does not keep it."
-        ),
-        click.option("-a", "--all", "every", is_flag=True, help="All queues."),
-        _queue_option,
-    ):
-        function = option(function)
-    return function
-
-
-_message_option = click.option("-m", "--message", metavar="REASON", help="The reason.")
-
-
 def _say(switch: SwitchRequests, names: list[str]) -> None:
     """Say how a switch of named queues is turned."""
     for name in names:
@@ -125,44 +105,54 @@ def _turn_submission(
     why: str | None = None,
     *,
     quiet: bool,
+    verbose: bool,
 ) -> None:
     answer, names = _requests().turn(SUBMISSION, on, choice, words, why)
     if quiet:
         return
     if answer is not None:
         _report(ctx, "Job submission", answer)
-    _say(SUBMISSION, names)
+    _say(SUBMISSION, _requests().names() if names and verbose else names)
 
 
 @command.command("enable")
-@_choosing
-@_long_quiet_option
+@choosing_shortly
+@verbose_option
+@long_quiet_option
 @click.argument("queues", metavar="[QUEUE...]", nargs=-1, shell_complete=completions.queues)
 @click.pass_context
 def enable(
-    ctx: click.Context, quiet: bool, queues: tuple[str, ...], **choice: Unpack[QueueChoice]
+    ctx: click.Context,
+    verbose: bool,
+    quiet: bool,
+    queues: tuple[str, ...],
+    **choice: Unpack[QueueChoice],
 ) -> None:
     """Enable job submission."""
-    _turn_submission(ctx, True, choice, queues, quiet=quiet)
+    _turn_submission(ctx, True, choice, queues, quiet=quiet, verbose=verbose)
 
 
 @command.command("disable")
-@_choosing
-@_message_option
-@_long_quiet_option
+@choosing_shortly
+@verbose_option
+@message_option
+@long_quiet_option
 @click.argument("reason", nargs=-1)
 @click.pass_context
 def disable(
     ctx: click.Context,
+    verbose: bool,
     message: str | None,
     quiet: bool,
     reason: tuple[str, ...],
     **choice: Unpack[QueueChoice],
 ) -> None:
-    """Disable job submission, for REASON."""
+    """Disable job submission, for REASON, which queues with a name do not need."""
     if not reason and not message:
-        raise CommandError("submit: reason is required for disable")
-    _turn_submission(ctx, False, choice, reason, message, quiet=quiet)
+        if choice["queue"] is None and not choice["every"]:
+            raise CommandError("submit: reason is required for disable")
+        message = SUBMISSION["reason"]
+    _turn_submission(ctx, False, choice, reason, message, quiet=quiet, verbose=verbose)
 
 
 def _report_scheduling(
@@ -172,6 +162,13 @@ def _report_scheduling(
         _report(ctx, "Scheduling", answer)
     if verbose:
         _report_counters(ctx, answer)
+
+
+def _say_counters(answer: AdminAnswer) -> None:
+    """Print the counters as today's command does, which all that knows queues with names is."""
+    echo(f"{answer['queue_length']} alloc requests queued")
+    echo(f"{answer['alloc_pending']} alloc requests pending to scheduler")
+    echo(f"{answer['running']} running jobs")
 
 
 def _report_counters(ctx: click.Context, answer: AdminAnswer) -> None:
@@ -190,56 +187,62 @@ def _turn_scheduling(
     *,
     verbose: bool,
     quiet: bool,
+    brief: bool,
 ) -> None:
     answer, names = _requests().turn(SCHEDULING, on, choice, words, why)
     if answer is not None:
-        _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet)
+        _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet or brief)
         return
-    if not quiet:
-        _say(SCHEDULING, names)
+    # `-q` is --quiet in 0.29, where no queue has a name, and today's --queue before one.
+    if not (quiet or (brief and names != list(words))):
+        _say(SCHEDULING, _requests().names() if verbose else names)
     if verbose:
-        _report_counters(ctx, _requests().admin("alloc-admin", True, False))
+        _say_counters(_requests().admin("alloc-admin", True, False))
 
 
 @command.command("start")
-@_counters_option
-@_quiet_option
-@_choosing
+@counters_option
+@brief_option
+@long_quiet_option
+@choosing
 @click.argument("queues", metavar="[QUEUE...]", nargs=-1, shell_complete=completions.queues)
 @click.pass_context
 def start(
     ctx: click.Context,
     verbose: bool,
     quiet: bool,
+    brief: bool,
     queues: tuple[str, ...],
     **choice: Unpack[QueueChoice],
 ) -> None:
     """Start scheduling."""
-    _turn_scheduling(ctx, True, choice, queues, verbose=verbose, quiet=quiet)
+    _turn_scheduling(ctx, True, choice, queues, verbose=verbose, quiet=quiet, brief=brief)
 
 
 @command.command("stop")
-@_counters_option
-@_quiet_option
-@_choosing
-@_message_option
+@counters_option
+@brief_option
+@long_quiet_option
+@choosing
+@message_option
 @click.argument("reason", nargs=-1)
 @click.pass_context
 def stop(
     ctx: click.Context,
     verbose: bool,
     quiet: bool,
+    brief: bool,
     message: str | None,
     reason: tuple[str, ...],
     **choice: Unpack[QueueChoice],
 ) -> None:
     """Stop scheduling, for REASON; running jobs are not touched."""
-    _turn_scheduling(ctx, False, choice, reason, message, verbose=verbose, quiet=quiet)
+    _turn_scheduling(ctx, False, choice, reason, message, verbose=verbose, quiet=quiet, brief=brief)
 
 
 @command.command("status")
-@_counters_option
-@_queue_option
+@counters_option
+@short_queue_option
 @QUEUE_STATES.options("Print one JSON object with everything.")
 @click.argument("name", metavar="[QUEUE]", required=False, shell_complete=completions.queues)
 @click.pass_context
@@ -274,7 +277,7 @@ def status(
         return
     _say_both(names, paint)
     if verbose:
-        _report_counters(ctx, _requests().admin("alloc-admin", True, False))
+        _say_counters(_requests().admin("alloc-admin", True, False))
 
 
 def _say_both(names: list[str], paint: Paint) -> None:
@@ -365,7 +368,7 @@ def _wait(topic: str, timeout: str | None, queue: str | None) -> int:
 
 @command.command("drain")
 @_TIMEOUT
-@_queue_option
+@short_queue_option
 def drain(timeout: str | None, queue: str | None) -> None:
     """Wait until no job is active."""
     _wait("drain", timeout, queue)
@@ -373,7 +376,7 @@ def drain(timeout: str | None, queue: str | None) -> None:
 
 @command.command("idle")
 @_TIMEOUT
-@_queue_option
+@queue_option
 @click.option(
     "-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none."
 )

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from flux.job.JobID import JobID
     from flux.progress import ProgressBar
 
+ALL_STATES: Final = "pending,running,inactive"
 DEFAULT_COUNT: Final = 1000
+WRONG_TIME: Final = 2
+"""The exit code for a ``--since`` that makes no sense."""
 
 
 class Wanted(TypedDict):
@@ -66,7 +69,9 @@ class Wanted(TypedDict):
 )
 @click.option("--progress", is_flag=True, help="Show a progress bar.")
 @click.option("--jps", is_flag=True, help="Show jobs per second in the progress bar.")
-@click.option("-l", "--label-io", is_flag=True, help="Put the task rank before each line.")
+@click.option(
+    "-l", "--label-io", is_flag=True, help="Put the job id and the task rank before each line."
+)
 @click.option(
     "--raw",
     is_flag=True,
@@ -98,7 +103,7 @@ def command(
     settings = Settings(
         watch=True,
         label=label_io,
-        label_jobs=len(found) > 1,
+        label_jobs=True,
         verbose=verbose + 1 if verbose else 0,
         raw=raw,
     )
@@ -130,8 +135,10 @@ def _jobs(h: Flux, wanted: Wanted) -> Sequence[JobID]:
     filters = wanted["filters"]
     if not (wanted["every"] or active or filters):
         raise CommandError("ERROR: At least one job selection option is required")
-    if filters is None:
-        filters = "pending,running,inactive" if wanted["every"] or since else "pending,running"
+    if wanted["every"]:
+        filters = ALL_STATES
+    elif filters is None:
+        filters = ALL_STATES if since else "pending,running"
     names = [name for name in filters.split(",") if name]
     try:
         query = JobList(h, [], names, user=os.getuid(), max_entries=wanted["count"], since=since)
@@ -145,9 +152,21 @@ def _jobs(h: Flux, wanted: Wanted) -> Sequence[JobID]:
 
 
 def _since(text: str | None) -> float:
-    """Return a time in seconds since the epoch, 0 for none."""
+    """Return a time in seconds since the epoch, 0 for none.
+
+    Raises CommandError for what is no time, or one that is still to come.
+    """
     if text is None:
         return 0.0
+    from time import time
+
+    moment = _moment(text)
+    if moment > time():
+        raise CommandError(f"ERROR: --since={text} appears to be in the future", WRONG_TIME)
+    return moment
+
+
+def _moment(text: str) -> float:
     from time import time
 
     from flux.duration import parse_datetime, parse_fsd
@@ -158,8 +177,8 @@ def _since(text: str | None) -> float:
             return time() - parse_fsd(text[1:])
         number = real(text)
         return parse_datetime(text).timestamp() if number is None else number
-    except ValueError as exc:
-        raise CommandError(f"ERROR: --since: {exc}") from None
+    except ValueError:
+        raise CommandError(f"ERROR: --since: invalid value '{text}'", WRONG_TIME) from None
 
 
 def _bar(total: int, jps: bool) -> ProgressBar | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
@@ -22,6 +24,11 @@ from fluxctl.numbers import integer
 from fluxctl.option_types import COUNT
 from fluxctl.standard_input import read_text
 from fluxctl.suggestions import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flux.rpc import RPC
 
 URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
 
@@ -46,7 +53,10 @@ def cancel(ctx: click.Context, args: tuple[str, ...]) -> None:
 
 
 @click.command(
-    "raise", cls=JobCommand, synopsis="[OPTIONS] id [message ...]", help="Raise exception for job"
+    "raise",
+    cls=JobCommand,
+    synopsis="[OPTIONS] ids... [--] [message ...]",
+    help="Raise exception on one or more jobs",
 )
 @click.option(
     "-s",
@@ -64,12 +74,64 @@ def cancel(ctx: click.Context, args: tuple[str, ...]) -> None:
     metavar="TYPE",
     help="Set exception type (default=cancel)",
 )
+@click.option("-m", "--message", "note", metavar="NOTE", help="Set exception note")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
-def raise_command(ctx: click.Context, severity: int, kind: str, args: tuple[str, ...]) -> None:
+def raise_command(
+    ctx: click.Context, severity: int, kind: str, note: str | None, args: tuple[str, ...]
+) -> None:
     if not args:
         usage(ctx)
-    _raise(args[0], kind, severity, args[1:])
+    ids, text = ids_and_note(args)
+    if text and note is not None:
+        raise CommandError("Do not set note on command line and with --message")
+    if len(ids) == 1:
+        _raise(ids[0], kind, severity, text if note is None else (note,))
+        return
+    from flux.job.kill import raise_async
+
+    message, h = words(text) if note is None else note, handle()
+    _each(ctx, "raise", ids, lambda jobid: raise_async(h, jobid, kind, severity, message))
+
+
+def ids_and_note(args: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...]]:
+    """Split the arguments of ``raise`` into ids and the words of a note.
+
+    In 0.29 all but the first are the note, which may begin with a number or an English word that
+    could be an id (``fatigue``): only what looks like the id that a command has printed is one.
+    """
+    count = 1
+    while count < len(args) and _looks_like_id(args[count]):
+        count += 1
+    return args[:count], tuple(args[count:])
+
+
+def _looks_like_id(word: str) -> bool:
+    """Whether a word is an id as commands print them, not a number or a word of a sentence."""
+    ascii_f58 = word.startswith("f") and any(char.isupper() or char.isdigit() for char in word)
+    if not (ascii_f58 or word.startswith(("ƒ", "0x")) or (word.isdecimal() and len(word) > 7)):
+        return False
+    try:
+        parse_id(word)
+    except CommandError:
+        return False
+    return True
+
+
+def _each(ctx: click.Context, command: str, ids: Sequence[str], ask: Callable[[int], RPC]) -> None:
+    """Ask something for each of several jobs; tells of those that it is refused for, and fails
+    then.
+    """
+    asked = [(text, ask(jobid)) for text, jobid in [(text, parse_id(text)) for text in ids]]
+    failed = False
+    for text, future in asked:
+        try:
+            future.get()
+        except OSError as exc:
+            failed = True
+            talk(ctx, f"{command} {text}: {exc.strerror}")
+    if failed:
+        raise CommandError("", 1)
 
 
 def _bulk(
@@ -193,7 +255,12 @@ def raiseall(
     _bulk(ctx, "raiseall", payload, force, "Raised exception on")
 
 
-@click.command("kill", cls=JobCommand, synopsis="[OPTIONS] id", help="Send signal to running job")
+@click.command(
+    "kill",
+    cls=JobCommand,
+    synopsis="[OPTIONS] ids...",
+    help="Send signal to one or more running jobs",
+)
 @click.option(
     "-s",
     "--signal",
@@ -205,15 +272,12 @@ def raiseall(
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def kill(ctx: click.Context, name: str, args: tuple[str, ...]) -> None:
-    if len(args) != 1:
+    if not args:
         usage(ctx)
-    from flux.job.kill import kill as send
+    from flux.job.kill import kill_async
 
-    jobid, signum = parse_id(args[0]), _signal(name, "kill")
-    try:
-        send(handle(), jobid, signum)
-    except OSError as exc:
-        raise CommandError(f"kill {args[0]}: {exc.strerror}") from None
+    signum, h = _signal(name, "kill"), handle()
+    _each(ctx, "kill", args, lambda jobid: kill_async(h, jobid, signum))
 
 
 def _signal(name: str, command: str) -> int:

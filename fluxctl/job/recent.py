@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,6 +13,10 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.numbers import integer
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.job.JobID import JobID
 
 NO_LIMIT: Final = (1 << 32) - 1
 """What ``timeleft`` prints for a job without a time limit."""
@@ -80,7 +84,10 @@ def timeleft(ctx: click.Context, human: bool, as_json: bool, args: tuple[str, ..
         usage(ctx)
     jobid = JobID(parse_id(args[0])) if args else None
     try:
-        seconds = left(handle(), jobid)
+        h = handle()
+        seconds = left(h, jobid)
+        if jobid is not None and seconds == 0 and _is_pending(h, jobid):
+            raise CommandError(f"job {args[0]} has not started")
     except OSError as exc:
         unknown = exc.errno == errno.ENOENT and args
         reason = "No such job" if unknown else exc.strerror
@@ -91,3 +98,11 @@ def timeleft(ctx: click.Context, human: bool, as_json: bool, args: tuple[str, ..
         echo("infinity" if math.isinf(seconds) else fsd(seconds))
     else:
         echo(str(NO_LIMIT if math.isinf(seconds) else int(seconds)))
+
+
+def _is_pending(h: Flux, jobid: JobID) -> bool:
+    """Whether a job has not started yet."""
+    from flux.constants import FLUX_JOB_STATE_PENDING
+    from flux.job.list import job_list_id
+
+    return bool(job_list_id(h, jobid, ["state"]).get_job()["state"] & FLUX_JOB_STATE_PENDING)

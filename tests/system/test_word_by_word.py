@@ -93,6 +93,34 @@ TOLD = [
         ),
         1,
     ),
+    # job
+    ("job timeleft @held", "", "flux-job: job @held has not started", 1),
+    ("job raise -s7 -t foo -m note @run @held", "", "", 0),
+    ("job raise -s7 -t foo @run @ok why", "", "flux-job: raise @ok: unknown job id", 1),
+    (
+        "job raise -s7 -m note @run more",
+        "",
+        "flux-job: Do not set note on command line and with --message",
+        1,
+    ),
+    ("job kill -s CONT @run @ok", "", "flux-job: kill @ok: unknown job id", 1),
+    ("job memo @run a=1 x.y=text", "", "", 0),
+    ("job memo --volatile @run v=[2]", "", "", 0),
+    ("jobs -n -o {annotations.user} @run", '{"a": 1, "x": {"y": "text"}, "v": [2]}', "", 0),
+    ("job memo @run a", "", "flux-job: memo: no value for key=a", 1),
+    ("job memo @run =1", "", "flux-job: memo: a key is empty: =1", 1),
+    ("job memo @run a=1 a.b=2", "", "flux-job: memo: a of a.b has a value already", 1),
+    ("job memo @ok a=1", "", "flux-job: memo: unknown job id", 1),
+    ("job memo xyz a=1", "", 'flux-job: error parsing jobid: "xyz"', 1),
+    # watch
+    ("watch -l @shown", "@shown: 0: out", "@shown: 0: err", 3),
+    (
+        "watch -A -f nothing --since=+1h",
+        "",
+        "flux-watch: ERROR: --since=+1h appears to be in the future",
+        2,
+    ),
+    ("watch --since=xx", "", "flux-watch: ERROR: --since: invalid value 'xx'", 2),
     # cancel
     ("cancel --dry-run -S ", "", "flux-cancel: ERROR: Invalid state  specified", 1),
     (
@@ -120,3 +148,42 @@ def test_named_formats_of_pgrep(session: Session) -> None:
     full = session.told("pgrep", "-a", "-o", "full", "^ok$")
     assert full == session.told("jobs", "-o", "today", "@ok")
     assert full[0].split()[:2] == ["JOBID", "USER"]
+
+
+def test_a_note_that_begins_with_what_could_be_an_id(session: Session) -> None:
+    session.told("job", "raise", "-s7", "-t", "bar", "@run", "fatigue", "5", "times")
+    assert "fatigue 5 times" in session.told("job", "eventlog", "@run")[0]
+
+
+COUNTERS = "0 alloc requests queued\n0 alloc requests pending to scheduler\n0 running jobs\n"
+OFF = "Job submission is disabled"
+ADMIN = "disabled by administrator"
+QUEUE_TOLD = [
+    (["disable", "-q", "batch"], f"batch: {OFF}: {ADMIN}\n"),
+    (["disable", "debug"], f"debug: {OFF}: {ADMIN}\n"),
+    (["disable", "-v", "debug", "-m", "x"], f"batch: {OFF}: {ADMIN}\ndebug: {OFF}: x\n"),
+    (["disable", "-a"], f"batch: {OFF}: {ADMIN}\ndebug: {OFF}: {ADMIN}\n"),
+    (["enable", "-a", "batch"], "batch: Job submission is enabled\n"),
+    (["enable", "--quiet", "-q", "debug"], ""),
+    (["stop", "-q", "batch"], "batch: Scheduling is stopped\n"),
+    (["start", "-q", "batch"], "batch: Scheduling is started\n"),
+    (["stop", "-q", "-a"], ""),
+    (["start", "--quiet", "batch"], ""),
+    (
+        ["start", "-v", "debug"],
+        f"batch: Scheduling is started\ndebug: Scheduling is started\n{COUNTERS}",
+    ),
+    (["status", "-q", "batch"], "batch: Job submission is enabled\nbatch: Scheduling is started\n"),
+    (["drain", "-q", "batch"], ""),
+]
+"""Commands in their order, and what they print."""
+
+
+def test_queues_with_names() -> None:
+    with running_instance(1, "--conf=queues.batch={}", "--conf=queues.debug={}") as instance:
+        for words, out in QUEUE_TOLD:
+            done = instance.run("queue", *words)
+            assert (done.stdout, done.stderr, done.returncode) == (out, "", 0), words
+        done = instance.run("queue", "list", "-o", "nodes")
+        headings = "QUEUE EN ST NODES NODES:UP NODES:DOWN NODES:ALLOC NODES:FREE"
+        assert done.stdout.splitlines()[0].split() == headings.split()
