@@ -92,6 +92,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "getattr": ("rank",),
     "setattr": ("fuzz", "1"),
     "update": ("1", "name=x"),
+    "job memo": ("1", "note=x"),
     "keygen": ("key",),
     "kvs copy": ("a.b", "a.c"),
     "kvs dir": ("a",),

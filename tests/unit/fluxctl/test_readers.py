@@ -32,6 +32,7 @@ NO_JSON: dict[str, str] = {
                 "job cancelall",
                 "job kill",
                 "job killall",
+                "job memo",
                 "job purge",
                 "job raise",
             ),
