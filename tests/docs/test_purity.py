@@ -32,7 +32,7 @@ ACTING = {
         "fluxctl.command_list",
         "fluxctl.config_source",
         "fluxctl.exec_input",
-        "fluxctl.exec_requests",
+        "fluxctl.mini.shape",
         "flux.job.options.configuration",
         "flux.uri.processes",
         "flux.uri.resolvers.pid",
@@ -86,6 +86,7 @@ ACTING = {
     "has the dashboard work beside the screen": ("tui.background",),
     "waits on the reactor of a handle": (
         "flux.core.awaiting",
+        "fluxctl.exec_requests",
         "fluxctl.mini.following",
         "fluxctl.overlay_tree",
         "flux.event_future",
