@@ -72,6 +72,7 @@ ACTING = {
     "sends requests or sets timers through a service's context or a handle": (
         "broker.ending",
         "fluxctl.attach_signals",
+        "fluxctl.exec_requests",
         "broker.services.cron.runner",
         "broker.services.job_exec.execution",
         "broker.services.job_exec.guest",
@@ -86,7 +87,6 @@ ACTING = {
     "has the dashboard work beside the screen": ("tui.background",),
     "waits on the reactor of a handle": (
         "flux.core.awaiting",
-        "fluxctl.exec_requests",
         "fluxctl.mini.following",
         "fluxctl.overlay_tree",
         "flux.event_future",
