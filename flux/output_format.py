@@ -11,7 +11,7 @@ import os
 import string
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from flux.output_prefixes import (
     cut,
@@ -113,7 +113,7 @@ class OutputFormat:
                 raise UnknownField(name)
         engine = self.formatter()
         self._cells = [
-            (text, attrgetter(name) if name else None, spec, conversion)
+            (text, self.getter(name) if name else None, spec, conversion)
             for text, name, spec, conversion in self.format_list
         ]
         self._convert = engine.convert_field
@@ -237,7 +237,7 @@ class OutputFormat:
 
     def _value_text(self, row: object, name: str, spec: str, conversion: str) -> str:
         """Return a value as it is without a width."""
-        value = attrgetter(name)(row)
+        value = self.getter(name)(row)
         if conversion:
             value = self._convert(value, conversion)
         return terminal_line(self._format(value, unbounded(spec)).strip())
@@ -272,6 +272,10 @@ class OutputFormat:
             if name:
                 yield format(self.headings[name], _heading_spec(spec, conversion))
 
+    def getter(self, name: str) -> Callable[[Any], Any]:
+        """Return what gets the field of a name from an object."""
+        return attrgetter(name)
+
     def format(self, obj: object) -> str:
         """Return the line of an object that has the format's fields as attributes, fit for a
         terminal. Raises ValueError if a conversion is unknown or a spec does not fit the value.
@@ -296,7 +300,7 @@ class OutputFormat:
         for text, name, spec, conversion in self.format_list:
             parts.append(text)
             if name and name not in names:
-                value = attrgetter(name)(obj)
+                value = self.getter(name)(obj)
                 parts.append(
                     self._format(self._convert(value, conversion) if conversion else value, spec)
                 )

@@ -76,6 +76,7 @@ CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "s": str,
     "r": repr,
     "a": ascii,
+    "P": lambda value: "" if value == "" else f"{value * 100:.3g}%",
 }
 
 

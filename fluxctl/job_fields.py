@@ -49,6 +49,8 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
     "exception.note": ("exception_note",),
     "sched": ("annotations",),
     "user": ("annotations",),
+    "uri": ("annotations",),
+    "instance": ("annotations", "state"),
 }
 
 

@@ -326,11 +326,11 @@ def run_here(
 _OURS = re.compile(
     r"Traceback|internal error|object at 0x|NoneType|<class|[a-z]Error\b|Exception|Warning:"
     r"|valid float|invalid literal|could not convert|codec can't|argument must be (?!>|<)"
-    r"|expected str|embedded null|at position \d|must be (str|int)|unhashable"
+    r"|expected str|embedded null|(?<!' )at position \d|must be (str|int)|unhashable"
     r"|\[Errno|positional argument|not supported between|surrogates|errno \d|integer string"
     r"|math domain|cannot convert|out of range for|[Tt]oo large to convert|timestamp out|year \d"
 )
-"""What only the program's own language says."""
+"""What only the program's own language says; it quotes nothing before a position, as shapes do."""
 
 _FIELD = re.compile(
     r"(?m)ERROR: \[Errno \d+\]|^\[Errno \d+\]|ERROR: --define: .*|: activate: \w+: .*"

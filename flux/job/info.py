@@ -448,7 +448,19 @@ class JobInfo(KeptInfo):
         # By its name: it reaches for a socket, which nothing else here does.
         made = cast("type[InstanceInfo]", __getattr__("InstanceInfo"))
         running = self.state_id & constants.FLUX_JOB_STATE_RUNNING
-        return made(str(self.uri) if running and self.uri is not None else None)
+        if not running or self.uri is None:
+            return made(None)
+        from flux.uri.forms import reachable
+
+        return made(reachable(str(self.uri)))
+
+    @property
+    def instance(self) -> InstanceInfo:
+        """What `get_instance_info` returns, asked for once."""
+        told: InstanceInfo | None = getattr(self, "_told", None)
+        if told is None:
+            told = self._told = self.get_instance_info()
+        return told
 
     def raw(self) -> JsonObject:
         """Return the attributes as they came."""

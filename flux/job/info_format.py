@@ -4,15 +4,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from flux.output_format import OutputFormat
 from flux.output_values import UtilFormatter, heading_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _ANNOTATION_ROOTS = ("annotations.", "sched.", "user.")
+
+_URIS: Final[Mapping[str, Callable[[Any], str]]] = {"uri": str, "uri.local": attrgetter("local")}
+"""Fields of the URI of an instance, which are empty for other jobs."""
+_PARTS: Final = {"all": "", "up": "UP", "down": "DOWN", "allocated": "USED", "free": "FREE"}
+"""Parts of an instance's resources, and the heading of each."""
 
 
 class _Headings(dict[str, str]):
@@ -128,6 +134,17 @@ class JobInfoFormat(OutputFormat):
             "sched.t_estimate": "T_ESTIMATE",
             "sched.reason_pending": "REASON",
             "sched.resource_summary": "RESOURCES",
+            "uri": "URI",
+            "uri.local": "URI",
+            "instance.stats.total": "NJOBS",
+            "instance.utilization": "CORE%",
+            "instance.gpu_utilization": "GPU%",
+            "instance.progress": "PROG",
+            **{
+                f"instance.resources.{part}.{kind}": heading or kind[1:].upper()
+                for part, heading in _PARTS.items()
+                for kind in ("ncores", "ngpus", "nnodes")
+            },
         }
     )
 
@@ -135,3 +152,15 @@ class JobInfoFormat(OutputFormat):
         self, fmt: str, headings: Mapping[str, str] | None = None, *, prefixes: bool = True
     ) -> None:
         super().__init__(fmt, headings or type(self).headings, prefixes=prefixes)
+
+    def getter(self, name: str) -> Callable[[Any], Any]:
+        """Return what gets the field of a name from a `flux.job.info.JobInfo`."""
+        shown = _URIS.get(name)
+        if shown is None:
+            return super().getter(name)
+
+        def get(job: Any) -> str:
+            uri = job.uri
+            return "" if uri is None else shown(uri)
+
+        return get

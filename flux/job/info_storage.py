@@ -21,7 +21,7 @@ class KeptInfo:
     and nothing else before it is looked at.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_info", "id", "result_id", "state_id")
+    __slots__ = ("__dict__", "__weakref__", "_info", "_told", "id", "result_id", "state_id")
     _info: JsonObject
     id: JobID
     state_id: int

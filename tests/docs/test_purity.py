@@ -32,7 +32,7 @@ ACTING = {
         "fluxctl.command_list",
         "fluxctl.config_source",
         "fluxctl.exec_input",
-        "fluxctl.exec_requests",
+        "fluxctl.mini.shape",
         "flux.job.options.configuration",
         "flux.uri.processes",
         "flux.uri.resolvers.pid",
@@ -72,6 +72,7 @@ ACTING = {
     "sends requests or sets timers through a service's context or a handle": (
         "broker.ending",
         "fluxctl.attach_signals",
+        "fluxctl.exec_requests",
         "broker.services.cron.runner",
         "broker.services.job_exec.execution",
         "broker.services.job_exec.guest",

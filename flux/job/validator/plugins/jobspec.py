@@ -27,7 +27,10 @@ class JobspecValidator(ValidatorPlugin):
     def configure(self, args: argparse.Namespace) -> None:
         """Take the required version from the arguments; raises ValueError if it is not a number."""
         text = args.require_version
-        if text != "any" and not (text.isascii() and text.isdecimal()):
+        # argparse makes an empty list of the value "--".
+        if not isinstance(text, str) or (
+            text != "any" and not (text.isascii() and text.isdecimal())
+        ):
             raise ValueError("Invalid argument to --require-version")
         self.require_version = None if text == "any" else int(text)
 
