@@ -185,16 +185,22 @@ def wait_version(handle: Flux, version: int, namespace: Text | None = None) -> R
 
 
 def namespace_create(
-    handle: Flux, name: Text, owner: int = USERID_UNKNOWN_JSON, flags: int = 0
+    handle: Flux,
+    name: Text,
+    owner: int = USERID_UNKNOWN_JSON,
+    flags: int = 0,
+    rootref: str | None = None,
 ) -> RPC:
     """Create a namespace owned by user ``owner``, by default the instance owner
-    (flux_kvs_namespace_create(3)).
+    (flux_kvs_namespace_create(3)); its root is ``rootref``, by default an empty directory.
     """
-    body = {
+    body: JsonObject = {
         "namespace": _space(name),
         "owner": as_integer(owner, "owner"),
         "flags": as_integer(flags, "flags"),
     }
+    if rootref is not None:
+        body["rootref"] = rootref
     return handle.rpc("kvs.namespace-create", body, 0)
 
 

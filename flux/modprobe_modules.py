@@ -194,13 +194,16 @@ class ModuleProbe(Modprobe):
         of no module.
         """
         yield self._label(name)
-        yield from self._branches(self._children(name, full), "")
+        yield from self._branches(self.tree(name, full), "")
 
     def _label(self, name: str) -> str:
         found = self.module(name).name
         return name if found == name else f"{name} ({found})"
 
-    def _children(self, root: str, full: bool) -> Tree:
+    def tree(self, root: str, full: bool) -> Tree:
+        """Return what a module requires, as `dependencies` shows it; raises ValueError for a name
+        of no module.
+        """
         tree: Tree = {}
         seen = {self.module(root).name}
         level = [(root, tree)]

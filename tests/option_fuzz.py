@@ -149,7 +149,14 @@ BASE: dict[str, tuple[str, ...]] = {
     "module load": ("nosuch",),
     "module reload": ("nosuch",),
     "module remove": ("nosuch",),
+    "modprobe list-dependencies": ("nosuch",),
+    "modprobe load": ("kvs",),
+    "modprobe remove": ("nosuch",),
     "modprobe run": ("nosuch.py",),
+    "modprobe show": ("nosuch",),
+    "config set": ("fuzz.a", "1"),
+    "config unset": ("fuzz.a",),
+    "R rerank": ("a",),
     "sproc kill": ("15", "1"),
     "sproc wait": ("1",),
     "module stats": ("kvs",),
@@ -176,7 +183,9 @@ BASE: dict[str, tuple[str, ...]] = {
 FIRST: dict[str, tuple[str, ...]] = {"start": ("-X",)}
 """Options that have to stand before everything else, for a command to do nothing serious."""
 
-LEFT_OUT = {"broker", "python", "top", "heaptrace start", "jobtap load", "shutdown"}
+LEFT_OUT = {
+    *("broker", "python", "top", "heaptrace start", "jobtap load", "modprobe rc3", "shutdown"),
+}
 """A daemon, an interpreter, a screen, what slows the broker down or ends it, and what
 runs a file that another command has written, whose errors in Python are told as such."""
 

@@ -260,6 +260,23 @@ class Rlist(ResourceSetImplementation):
         self._nodes = dict(enumerate(nodes))
         return self
 
+    def rerank(self, hosts: HostlistLike) -> Rlist:
+        """Number the ranks by the places of their hosts in ``hosts``; ValueError unless these are
+        the hosts of this set, each once.
+        """
+        order = {host: place for place, host in enumerate(Hostlist(hosts))}
+        here = [node.host for node in self._nodes.values()]
+        for few, many, word in (
+            (len(here), len(order), "many"),
+            (len(order), len(here), "few"),
+        ):
+            if few < many:
+                raise ValueError(f"Too {word} hosts specified (expected {len(here)})")
+        if set(here) != set(order):
+            raise ValueError("failed to find one or more provided hosts in R")
+        self._nodes = {order[node.host or ""]: node for node in self._nodes.values()}
+        return self
+
     # Set operations
 
     def copy(self) -> Rlist:

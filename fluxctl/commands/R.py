@@ -251,11 +251,63 @@ def remap() -> None:
     _write(first.remap())
 
 
+@command.command("rerank")
+@always_json
+@click.argument("hosts", metavar="HOSTLIST")
+def rerank(hosts: str) -> None:
+    """Join sets, and number the ranks by the places of their hosts in HOSTLIST."""
+    first, *others = _read()
+    try:
+        for other in others:
+            first = first.union(other)
+        first.rerank(hosts)
+    except ValueError as exc:
+        raise CommandError(str(exc)) from None
+    _write(first)
+
+
+@command.command("verify")
+def verify() -> None:
+    """Tell whether the second of two sets on stdin, which has one rank, has all resources that the
+    first has for that rank.
+
+    What it has beyond them is told, and is no error.
+    """
+    sets = _read()
+    if len(sets) != 2:
+        raise CommandError("verify requires exactly 2 R objects on stdin")
+    expected, found = sets
+    if found.nnodes() != 1:
+        raise CommandError("Verification supported on single rank only")
+    ranks, host = found.ranks(), found.nodelist()[0]
+    rank = next(iter(ranks))
+    if rank not in expected.ranks():
+        raise CommandError(f"rank {rank} not found in expected ranks")
+    expected.remove_ranks(expected.ranks().difference(ranks))
+    wanted = expected.nodelist()[0]
+    if host != wanted:
+        raise CommandError(f"rank {rank} got hostname '{host}', expected '{wanted}'")
+    missing, extra = expected.diff(found), found.diff(expected)
+    if missing.nnodes():
+        raise CommandError(f"rank {rank} ({host}) missing resources: {_named(missing)}")
+    if extra.nnodes():
+        echo(f"flux-R: rank {rank} ({host}) has extra resources: {_named(extra)}", err=True)
+
+
+def _named(resources: Rlist) -> str:
+    """Return the resources of a rank in short: ``core[4-5],gpu0``."""
+    return resources.dumps().partition("/")[2]
+
+
 EXAMPLES = """
 # Make a resource set of two nodes with four cores each, and show it in short
 flux R encode -r 0-1 -c 0-3 -H node[1-2] | flux R decode --short
 # Count the cores of a running job's resources
 flux job info $(flux mini submit true) R | flux R decode --count core
+# Number the ranks by another order of their hosts
+flux R encode -r 0-1 -c 0-3 -H a,b | flux R rerank b,a
+# Does a node still have what it had?
+(flux R encode -c 0-3 -H a; flux R encode -c 0-5 -H a) | flux R verify
 # Tell what is left of four ranks without one of them
 (flux R encode -r 0-3 -c 0-1; flux R encode -r 2 -c 0-1) | flux R diff
 """

@@ -57,6 +57,7 @@ class GetOptions(TypedDict):
     uniq: bool
     append: bool
     full: bool
+    stream: bool
     count: int | None
     as_json: bool
 
@@ -75,6 +76,12 @@ class GetOptions(TypedDict):
     "-f", "--full", is_flag=True, help="With -w, also notice changes of parent directories."
 )
 @click.option("-c", "--count", type=COUNT, metavar="COUNT", help="With -w, end after COUNT values.")
+@click.option(
+    "-S",
+    "--stream",
+    is_flag=True,
+    help="Take a large value in several answers: values come whole in any case. Not with -w.",
+)
 @json_option(LINES)
 @click.argument(
     "keys",
@@ -91,6 +98,8 @@ def get_command(
 
     if options["count"] is not None and options["count"] < 0:
         raise CommandError("count must be >= 0")
+    if options["stream"] and options["watch"]:
+        raise CommandError(f"{keys[0]}: Invalid argument")
     rootdir = parse_at(at)
     flags = _get_flags(options)
     with handle() as h:

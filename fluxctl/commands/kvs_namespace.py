@@ -38,15 +38,22 @@ def namespace_group() -> None:
     metavar="UID",
     help="The user id that owns the namespace.",
 )
+@click.option(
+    "-r",
+    "--rootref",
+    metavar="BLOBREF",
+    help="Begin with the root directory BLOBREF, as flux kvs getroot -b prints it; by default with"
+    " an empty one.",
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME [NAME...]")
-def namespace_create(owner: int, names: tuple[str, ...]) -> None:
+def namespace_create(owner: int, rootref: str | None, names: tuple[str, ...]) -> None:
     """Create namespaces."""
     from flux import kvs_rpc
 
     with handle() as h:
         for name in names:
             with failing(name, told=errno.EPERM):
-                kvs_rpc.namespace_create(h, name, owner).get()
+                kvs_rpc.namespace_create(h, name, owner, rootref=rootref).get()
 
 
 @namespace_group.command("remove", cls=FluxCommand)

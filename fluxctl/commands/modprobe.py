@@ -13,6 +13,7 @@ import click
 from fluxctl.command import echo, python_failure, talk
 from fluxctl.completions import loadable_modules, modules
 from fluxctl.errors import CommandError
+from fluxctl.json_output import always_json, json_option, print_json
 from fluxctl.python_style import PythonGroup
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _configured(alternatives: Sequence[str], disabled: Sequence[str]) -> ModuleP
 
 
 @command.command("show")
+@always_json
 @alternative_option
 @disable_option
 @click.argument("module", metavar="MODULE", shell_complete=loadable_modules)
@@ -92,13 +94,21 @@ def show(alternatives: tuple[str, ...], disabled: tuple[str, ...], module: str) 
 @alternative_option
 @disable_option
 @click.option("-f", "--full", is_flag=True, help="Show a module wherever it is required.")
+@json_option()
 @click.argument("module", metavar="MODULE", shell_complete=loadable_modules)
 def list_dependencies(
-    alternatives: tuple[str, ...], disabled: tuple[str, ...], full: bool, module: str
+    alternatives: tuple[str, ...],
+    disabled: tuple[str, ...],
+    full: bool,
+    as_json: bool,
+    module: str,
 ) -> None:
     """Print the tree of the modules that a built-in module sends requests to."""
     probe = _configured(alternatives, disabled)
     with _told():
+        if as_json:
+            print_json({module: probe.tree(module, full)})
+            return
         for line in probe.dependencies(module, full):
             echo(line)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from flux.overlay import STATES
+from flux.wire.errors import os_error
 from fluxctl import completions
 from fluxctl.color import uses_color
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
@@ -186,7 +187,7 @@ def _wait_for(tree: OverlayTree, rank: int, state: str, seconds: float) -> None:
     end = time.monotonic() + seconds if seconds > 0 else None
     while tree.health(rank)["status"] != state:
         if end is not None and time.monotonic() > end:
-            raise OSError(errno.ETIMEDOUT, "Connection timed out")
+            raise os_error(errno.ETIMEDOUT)
         time.sleep(POLL_SECONDS)
 
 

@@ -38,6 +38,7 @@ def instance() -> Iterator[Instance]:
         ("get ....t.a", "1\n"),
         ("get t.a....", "1\n"),
         ("get t...b..c", "2\n"),
+        ("get -S t.a t.b.c", "1\n2\n"),
         ("get .t..link.c", "2\n"),
         ("ls -1F t.", "a\nb.\nd.\ndangling@\ne.\nlink@\nvlink@\n"),
         ("ls -d t.d.", "t.d\n"),
@@ -75,6 +76,17 @@ def test_spare_periods_and_links(instance: Instance, words: str, expected: str) 
 def test_what_is_refused(instance: Instance, words: str, message: str) -> None:
     run = instance.run("kvs", *words.split())
     assert (run.returncode, run.stdout, run.stderr) == (1, "", message + "\n")
+
+
+def test_a_namespace_begins_with_a_root_that_is_there(instance: Instance) -> None:
+    root = instance.run("kvs", "getroot", "-b").stdout.strip()
+    assert instance.run("kvs", "namespace", "create", "-r", root, "again").returncode == 0
+    try:
+        assert instance.run("kvs", "get", "-N", "again", "t.b.c").stdout == "2\n"
+        assert instance.run("kvs", "put", "-N", "again", "t.b.c=5").returncode == 0
+        assert instance.run("kvs", "get", "t.b.c").stdout == "2\n"
+    finally:
+        instance.run("kvs", "namespace", "remove", "again")
 
 
 def test_copies_and_moves_take_spare_periods(instance: Instance) -> None:

@@ -136,19 +136,24 @@ class KvsService(Service):
 
     @request("namespace-create")
     def namespace_create(self, req: Request) -> Answer:
-        """Create an empty namespace owned by ``owner``, -1 for the instance owner; EEXIST if there
-        is one of that name.
+        """Create a namespace owned by ``owner``, -1 for the instance owner, with the root
+        ``rootref`` if that is given, else empty; EEXIST if there is one of that name.
         """
         name, owner = req.get("namespace", str), req.get("owner", int)
+        root = req.get("rootref", str, None)
         if self.leader is None:
             return self._relay(req)
         check_namespace(name)
         if not USERID_UNKNOWN_JSON <= owner <= USERID_UNKNOWN:
             raise OSError(errno.EINVAL, "the owner of a namespace is a user id")
+        if root is not None and not treeobj.is_blobref(root):
+            raise OSError(errno.EINVAL, f"{root:.100} is no blobref")
         if name in self.spaces.table:
             raise os_error(errno.EEXIST)
         owner = self.ctx.owner if owner in (USERID_UNKNOWN_JSON, USERID_UNKNOWN) else owner
-        self.spaces.table[name] = Namespace(name, owner, self._empty, 0, req.get("flags", int, 0))
+        self.spaces.table[name] = Namespace(
+            name, owner, root or self._empty, 0, req.get("flags", int, 0)
+        )
         return None
 
     @request("namespace-remove")

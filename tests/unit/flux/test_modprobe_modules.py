@@ -163,6 +163,8 @@ def test_list_dependencies(capsys: pytest.CaptureFixture[str]) -> None:
         "└── job-manager",
         "    └── kvs",
     ]
+    told = json.loads(_run(capsys, "list-dependencies", "--json", "job-info")[1])
+    assert told == {"job-info": {"kvs": {}, "kvs-watch": {}, "job-manager": {}}}
     assert _run(capsys, "list-dependencies", "sched")[1].startswith("sched (sched-simple)\n")
 
 

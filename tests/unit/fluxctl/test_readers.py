@@ -43,13 +43,8 @@ NO_JSON: dict[str, str] = {
             *("mini submit", "module load", "module reload", "module remove", "module unload"),
             *("overlay disconnect", "queue disable", "queue enable", "queue start", "queue stop"),
             *("resource reload", "resource undrain", "restore", "setattr", "sproc kill"),
-            *(
-                "housekeeping kill",
-                "modprobe load",
-                "modprobe remove",
-                "modprobe rc1",
-                "modprobe rc3",
-            ),
+            *("config set", "config unset", "housekeeping kill"),
+            *("modprobe load", "modprobe rc1", "modprobe rc3", "modprobe remove"),
             *("alloc", "batch", "bulksubmit", "cancel", "pkill", "run", "shutdown", "submit"),
             "update",
         ),
@@ -69,8 +64,7 @@ NO_JSON: dict[str, str] = {
     "jobspec srun": "it has --format=json, which is the default",
     "kvs wait": "there is nothing to say but that it is over",
     "seg": "its lines are a protocol of their own, which GRAM reads",
-    "modprobe list-dependencies": "it is a tree, of names that modprobe show tells of",
-    "modprobe show": "it prints JSON",
+    "R verify": "it tells what is wrong, if anything is",
     "modprobe run": "it runs what others wrote, and prints what it would run for a person",
     "sproc wait": "there is nothing to say but how it ended, which is the exit code",
     "queue drain": "there is nothing to say but that it is over",
@@ -135,5 +129,5 @@ def test_what_colors_takes_color(path: str) -> None:
 def test_what_is_called_list_takes_a_format_or_prints_json() -> None:
     called = {path for path in leaves() if path.split()[-1].startswith(("list", "ls"))}
     always_json = {"job list", "job list-ids", "job list-inactive"}
-    trees = {"modprobe list-dependencies"}
-    assert called - set(LISTS) - {"kvs ls"} - trees == always_json
+    trees = {"kvs ls", "modprobe list-dependencies"}
+    assert called - set(LISTS) - trees == always_json

@@ -36,7 +36,8 @@ ALONE = {
         "modprobe show",
     ),
     *("module info", "start", "R encode", "R append", "R decode", "R diff", "R intersect"),
-    *("R remap", "R union", "R set-property", "relay"),
+    *("R remap", "R union", "R set-property", "R rerank", "R verify", "relay"),
+    *("modprobe list-dependencies", "modprobe show"),
 }
 """Commands that need no instance for what they do here."""
 

@@ -172,6 +172,12 @@ async def test_namespaces(wired: Wired) -> None:
     create = {"namespace": "own", "owner": GUEST, "flags": 0}
     assert await h.rpc("kvs.namespace-create", create) == {}
     assert await errnum(h.rpc("kvs.namespace-create", create)) == errno.EEXIST
+    ref = f"sha1-{'0' * 40}"
+    assert await h.rpc("kvs.namespace-create", {**create, "namespace": "at", "rootref": ref}) == {}
+    assert (await h.rpc("kvs.getroot", {"namespace": "at"}))["rootref"] == ref
+    await h.rpc("kvs.namespace-remove", {"namespace": "at"})
+    bad = {**create, "namespace": "bad", "rootref": "bogus"}
+    assert await errnum(h.rpc("kvs.namespace-create", bad)) == errno.EINVAL
     assert await errnum(h.rpc("kvs.namespace-create", {**create, "namespace": ""})) == errno.EINVAL
     listed = (await h.rpc("kvs.namespace-list"))["namespaces"]
     assert listed == [
