@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(600)
 
 LATER = {"jobs-ann": ["job-manager.memo: no such topic in the recordings"]}
-"""What recorded commands ask for by a name that 0.29 has not: there `flux job` printed its usage."""
+"""What recorded commands ask for that 0.29 has not: there `flux job` printed its usage."""
 
 
 @pytest.mark.parametrize("label", expected("responses"))
