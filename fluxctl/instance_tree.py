@@ -44,7 +44,7 @@ class RootJob:
         self.id = _RootId()
         self.name = "."
         self.username = get_username(userid)
-        self.state, self.status, self.status_abbrev = "RUN", "RUN", "R"
+        self.state, self.phase, self.phase_abbrev = "RUN", "RUN", "R"
         self.ntasks = self.nnodes = size
         self.runtime = runtime
 
@@ -58,7 +58,13 @@ class _RootId:
     """The id of an instance in itself: it has none."""
 
     def __getattr__(self, name: str) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
         return "."
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
 
 
 Drawable: TypeAlias = JobInfo | RootJob
@@ -81,7 +87,7 @@ class Layout:
 @dataclass(frozen=True, slots=True)
 class JobChoice:
     """Which jobs of each instance are shown: states and results, how many at most, the attributes
-    that the layout needs, and how many levels down.
+    that the layout needs, and how many levels of instances below the first.
     """
 
     filters: Sequence[str]
@@ -91,31 +97,43 @@ class JobChoice:
 
 
 class InstanceTree:
-    """Reads trees of jobs; ``truncated`` are the instances that have more jobs than are shown."""
+    """Reads trees of jobs; ``truncated`` are the instances that have more jobs than are shown,
+    ``unknown`` the ids that no job has, each told in a sentence.
+    """
 
     def __init__(self, selection: JobChoice, layout: Layout) -> None:
         self._selection = selection
         self._layout = layout
         self.truncated = 0
+        self.unknown: list[str] = []
 
-    def children(self, h: Flux, level: int, ids: Sequence[int | str] = ()) -> list[TreeNode]:
+    def children(
+        self, h: Flux, level: int, ids: Sequence[int | str] = (), *, only_running: bool = False
+    ) -> list[TreeNode]:
         """Return the jobs of an instance that is so many levels down, those of some ids only if
-        there are any, with what is below them.
+        there are any, with what is below them; ``only_running`` replaces what is chosen here, not
+        below.
 
         Raises OSError if they cannot be listed, ValueError for an unknown
         state or result.
         """
-        return [self._node(job, level + 1) for job in self._jobs(h, ids)]
+        levels = self._selection.levels
+        if levels is not None and level > levels:
+            return []
+        return [self._node(job, level) for job in self._jobs(h, ids, only_running)]
 
-    def _jobs(self, h: Flux, ids: Sequence[int | str]) -> list[JobInfo]:
+    def _jobs(self, h: Flux, ids: Sequence[int | str], only_running: bool) -> list[JobInfo]:
         import os
 
         wanted = self._selection
         attrs = list(dict.fromkeys([*wanted.attrs, "state", "result", "annotations"]))
-        query = JobList(h, attrs, wanted.filters, ids, os.getuid(), wanted.count)
+        filters = ["running"] if only_running else wanted.filters
+        query = JobList(h, attrs, filters, ids, os.getuid(), wanted.count)
         query.fetch_jobs().wait_for(PATIENCE)
         jobs = query.jobs()
-        if query.errors:
+        if ids:
+            self.unknown += query.errors
+        elif query.errors:
             raise OSError(query.errors[0])
         if not ids and wanted.count and len(jobs) >= wanted.count:
             self.truncated += 1
@@ -130,7 +148,7 @@ class InstanceTree:
             try:
                 with Flux(reachable(uri)) as inner:
                     facts = facts_of(inner) if self._layout.needs_facts else None
-                    below = self.children(inner, level) if deep else []
+                    below = self.children(inner, level + 1) if deep else []
             except OSError:
                 pass  # it has ended meanwhile, or is on a host that cannot be reached
         layout = self._layout

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 from flux.job.info_format import JobInfoFormat
 from fluxctl.errors import CommandError
-from fluxctl.instance_tree import Facts, Layout, RootJob
+from fluxctl.instance_tree import Facts, Layout
 from fluxctl.list_output import read_format
 from fluxctl.suggestions import suggestion
 
@@ -61,11 +61,15 @@ FACTS: Final = {
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f}%" if whole else ""
+    return f"{100 * part / whole:.3g}%" if whole else ""
+
+
+_TODAYS: Final = {"status": "phase", "status_abbrev": "phase_abbrev"}
+"""Fields by their names here, where a command of today shows them, and in those of 0.29."""
 
 
 class _Row:
-    """A job with the fields of `FACTS`."""
+    """A job with the fields of `FACTS`, and its status as today's commands have it."""
 
     def __init__(self, job: Drawable, facts: Facts | None) -> None:
         self._job = job
@@ -84,12 +88,12 @@ class _Row:
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._job, name)
+        return getattr(self._job, _TODAYS.get(name, name))
 
 
 def _job_format(text: str) -> OutputFormat:
     headings = {**JobInfoFormat.headings, **FACTS}
-    return read_format(headings, text, "ERROR: Error in user format: ")
+    return read_format(headings, text, "ERROR: ")
 
 
 def layout_of(drawing: Drawing) -> tuple[Layout, str | None, list[str]]:
@@ -103,12 +107,11 @@ def layout_of(drawing: Drawing) -> tuple[Layout, str | None, list[str]]:
     label_text = drawing["label_format"] or (
         "{name}:{status_abbrev}" if drawing["every"] else "{name}"
     )
-    parent_text = drawing["parent_format"] or label_text
+    # How an instance is, is no news, unless it is asked for.
+    parent_text = drawing["parent_format"] or drawing["label_format"] or "{name}"
     if drawing["parent_ids"]:
         parent_text = f"{{id.f58}} {parent_text}"
     label, parent = _job_format(label_text), _job_format(parent_text)
-    # The instance that is asked has a name only: how it is, is no news.
-    root = _job_format(parent_text.replace(":{status_abbrev}", ""))
     fields = [*label.fields, *parent.fields]
     detail = _detail(drawing)
     if detail is not None:
@@ -122,7 +125,7 @@ def layout_of(drawing: Drawing) -> tuple[Layout, str | None, list[str]]:
 
     made = Layout(
         lambda job: row(label, job),
-        lambda job: row(root if isinstance(job, RootJob) else parent, job),
+        lambda job: row(parent, job),
         lambda job, facts: "" if detail is None else row(detail, job, facts),
         detail is not None and not set(detail.fields).isdisjoint(FACTS),
     )
@@ -132,7 +135,7 @@ def layout_of(drawing: Drawing) -> tuple[Layout, str | None, list[str]]:
 
 def _detail(drawing: Drawing) -> OutputFormat | None:
     """Return the format of the details, None if there are to be none."""
-    if drawing["detail_format"] is not None:
+    if drawing["detail_format"]:
         return _job_format(f"{drawing['detail_format']} ")
     name = drawing["details"] or ("default" if drawing["extended"] else None)
     if name is None:

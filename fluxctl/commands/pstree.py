@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fluxctl.job_tree import Connectors, TreeNode
 
 DEFAULT_COUNT: Final = 1000
-ROOT: Final = "."
+YES_OR_NO: Final = ("yes", "no")
 
 
 class Shape(Drawing):
@@ -66,7 +66,7 @@ class Shape(Drawing):
 )
 @click.option("-x", "--extended", is_flag=True, help="Print details before the tree.")
 @click.option("-l", "--long", is_flag=True, help="Do not cut lines at the terminal's width.")
-@click.option("-L", "--level", metavar="N", type=Integer(1), help="Descend N levels only.")
+@click.option("-L", "--level", metavar="N", type=Integer(), help="Descend N levels only.")
 @click.option("-p", "--parent-ids", is_flag=True, help="Show the ids of instances.")
 @click.option("-n", "--no-header", is_flag=True, help="No column headings above the details.")
 @click.option("-X", "--no-combine", is_flag=True, help="Show jobs that look alike one by one.")
@@ -88,8 +88,10 @@ class Shape(Drawing):
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw connectors in ASCII.")
 @click.option(
     "--skip-root",
-    type=click.Choice(["yes", "no"]),
-    help="Leave out this instance itself (default: yes with details).",
+    metavar="[yes|no]",
+    shell_complete=completions.words(lambda: YES_OR_NO),
+    help="Leave out this instance itself, and those of its jobs that do not run "
+    "(default: yes with details).",
 )
 @json_option("Print one JSON object: this instance, and the jobs in it as its children.")
 @click.argument("jobids", metavar="[JOBID ...]", nargs=-1, cls=JobIds, type=JOBID)
@@ -100,20 +102,25 @@ def command(
     as_json: bool,
     jobids: tuple[JobID, ...],
     **shape: Unpack[Shape],
-) -> None:
+) -> int:
     """Show my running jobs as a tree: those of this instance, and below each job that is an
     instance its own.
     """
     from fluxctl.instance_tree import InstanceTree, JobChoice
     from fluxctl.job_tree import told
 
+    if shape["skip_root"] not in (None, *YES_OR_NO):
+        raise CommandError("ERROR: --skip-root requires either 'yes' or 'no'")
     layout, header, attrs = layout_of(shape)
-    names = filters or ("pending,running,inactive" if shape["every"] else "running")
-    selection = JobChoice([name for name in names.split(",") if name], count, attrs, level)
+    if jobids and (shape["every"] or filters or count != DEFAULT_COUNT):
+        echo("flux-pstree: WARNING: filtering options ignored with jobid list", err=True)
+    skip = (shape["skip_root"] or ("yes" if jobids or header is not None else "no")) == "yes"
+    names = "pending,running,inactive" if shape["every"] else filters or "running"
+    selection = JobChoice([name for name in names.split(",") if name], max(count, 0), attrs, level)
     tree = InstanceTree(selection, layout)
     h = handle(python_failure)
     try:
-        children = tree.children(h, 0, jobids)
+        children = tree.children(h, 0, jobids, only_running=skip and not jobids)
         root = _root(h, layout, children)
     except ValueError as exc:
         raise CommandError(f"ERROR: {exc}") from None
@@ -121,14 +128,16 @@ def command(
         raise CommandError(f"ERROR: {exc.strerror or exc}") from None
     if as_json:
         print_json(told(root))
-        return
-    skip = bool(jobids) or (shape["skip_root"] or ("yes" if header is not None else "no")) == "yes"
-    _print(root, header, shape, skip)
+    else:
+        _print(root, header, shape, skip)
     if tree.truncated and count == DEFAULT_COUNT:
         text = (
             f"stopped after {DEFAULT_COUNT} jobs of an instance, the default; --count=0 shows all"
         )
         echo(f"flux-pstree: WARNING: {text}", err=True)
+    for sentence in tree.unknown:
+        echo(sentence, err=True)
+    return 1 if tree.unknown else 0
 
 
 def _root(h: Flux, layout: Layout, children: list[TreeNode]) -> TreeNode:

@@ -149,7 +149,9 @@ def bulksubmit(options: MiniOptions, words: Sequence[str]) -> int:
     _refuse_input_of_some(options, "bulksubmit")
     bulk = BulkSubmission(options, words, on_terminal=_announce_terminal)
     if options.dry_run:
-        name = program()
+        name = program().removeprefix("flux-") if options.todays else program()
+        if options.todays and options.progress and bulk.total is not None:
+            echo(f"{name}: submitting a total of {bulk.total} jobs")
         for line in bulk.describe():
             echo(f"{name}: {line}")
         return 0

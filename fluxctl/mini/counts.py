@@ -37,7 +37,7 @@ def number(text: str | None, option: str) -> int | None:
         return None
     found = integer(text)
     if found is None:
-        raise failure(f"{option}: invalid integer: {text!r}")
+        raise failure(f"{option}: invalid int value {text!r}")
     if abs(found) > 0x7FFFFFFF:
         raise failure(f"{option}: integer out of range: {text!r}")
     return found

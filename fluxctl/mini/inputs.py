@@ -109,12 +109,19 @@ def split_command(words: Sequence[str]) -> tuple[list[str], list[Source]]:
     return command or ["{}"], sources or [Source(["-"], True)]
 
 
+def told_sources(sources: list[Source]) -> list[Source]:
+    """Return sources without those that were given no words, which tell nothing in today's
+    spelling; all of them if there is no other.
+    """
+    return [source for source in sources if source.words] or sources
+
+
 class InputReader:
     """Makes the tuples of inputs, one per job, out of the sources.
 
     There is at least one source. ``separator`` is that of inputs in files, ``on_terminal`` is
     called before inputs are read from a terminal, and with ``blocking`` inputs are waited for
-    instead of yielding None.
+    instead of yielding None. ``skip_empty`` leaves out the empty inputs of files.
 
     Raises OSError if a file of inputs cannot be opened.
     """
@@ -125,7 +132,10 @@ class InputReader:
         separator: str | None = None,
         on_terminal: Callable[[], None] = lambda: None,
         blocking: bool = False,
+        *,
+        skip_empty: bool = False,
     ) -> None:
+        self._skip_empty = skip_empty
         self._blocking = blocking
         self._separator = separator
         self._on_terminal = on_terminal
@@ -143,7 +153,12 @@ class InputReader:
     def _tokens(self, source: Source, may_wait: bool) -> Iterator[Token]:
         if not source.from_files:
             yield from source.words
-            return
+        elif self._skip_empty:
+            yield from (token for token in self._read(source, may_wait) if token != "")
+        else:
+            yield from self._read(source, may_wait)
+
+    def _read(self, source: Source, may_wait: bool) -> Iterator[Token]:
         for path in source.words:
             if path == "-":
                 if sys.stdin.isatty():

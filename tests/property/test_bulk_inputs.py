@@ -39,4 +39,4 @@ def test_linked_sources_go_in_step(first: list[str], linked: list[str]) -> None:
 @given(st.text(max_size=12))
 def test_inputs_are_inserted_literally(text: str) -> None:
     template = Template()
-    assert template.replace("<{}>", template.values([text], 0), "command") == f"<{text}>"
+    assert template.replace("<{}>", template.values([text], 0), str) == f"<{text}>"

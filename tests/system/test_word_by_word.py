@@ -61,6 +61,8 @@ def session() -> Iterator[Session]:
 
 
 INACTIVE = "[Errno 2] job is inactive"
+ERROR = "flux-pstree: ERROR:"
+IGNORED = "filtering options ignored with jobid list"
 TOLD = [
     # pgrep
     ("pgrep .", "@held @dep @run", "", 0),
@@ -79,6 +81,21 @@ TOLD = [
     ),
     ("pgrep -c x .", "", "flux-pgrep: error: argument -c/--count: invalid int value: 'x'", 2),
     ("pgrep -f  .", "", "flux-pgrep: ERROR: Invalid filter specified:", 1),
+    # pstree
+    ("pstree", ". └── run", "", 0),
+    ("pstree -L -1", ".", "", 0),
+    ("pstree -L 0", ". └── run", "", 0),
+    ("pstree -x --skip-root=maybe", "", f"{ERROR} --skip-root requires either 'yes' or 'no'", 1),
+    ("pstree -nx -f failed --detail-format={id}", "@run run", "", 0),
+    ("pstree -a --skip-root=yes", "run:R", "", 0),
+    ("pstree --parent-label={id}-{status}", ".-RUN └── run", "", 0),
+    ("pstree -o {status_abbrev} @dep @held", "D S", "", 0),
+    ("pstree --skip-root=no @ok", ". └── ok", "", 0),
+    ("pstree -a @ok", "ok:CD", "flux-pstree: WARNING: " + IGNORED, 0),
+    ("pstree @ok 1234", "ok", "JobID 1234 unknown", 1),
+    ("pstree -o {nosuch}", "", f"{ERROR} Unknown format field: nosuch", 1),
+    ("pstree -a -f nosuch -o {name} -L -1", ".", "", 0),
+    ("pstree --detail-format=", ". └── run", "", 0),
     # pkill
     ("pkill -c 0 .", "", "", 1),
     (

@@ -133,7 +133,7 @@ def test_a_directory_is_meant_from_here(capsys: pytest.CaptureFixture[str], tmp_
         ("submit --cores=1 -N2 true", "number of cores cannot be less than nnodes"),
         ("submit --cores=3 -N2 true", "number of cores must be evenly divisible by node count"),
         ("submit --cores=0 true", "ncores must be an integer >= 1"),
-        ("submit --cores=x true", "--cores: invalid integer: 'x'"),
+        ("submit --cores=x true", "--cores: invalid int value 'x'"),
         ("submit --tasks-per-node=0 -N1 true", "--tasks-per-node must be >= 1"),
         (
             "submit --tasks-per-node=1 --tasks-per-core=1 -N1 true",
@@ -211,7 +211,7 @@ def test_directives_of_a_script(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 def test_bulk_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert flux("bulksubmit --dry-run -n{} -t {} echo {} ::: 1 2") == 0
     assert capsys.readouterr().out == (
-        "flux-bulksubmit: submit -n1 -t1 echo 1\nflux-bulksubmit: submit -n2 -t2 echo 2\n"
+        "bulksubmit: submit -n1 -t1 echo 1\nbulksubmit: submit -n2 -t2 echo 2\n"
     )
 
 

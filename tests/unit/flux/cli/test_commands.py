@@ -95,7 +95,7 @@ def test_a_begin_time_is_a_dependency() -> None:
     ("name", "words", "reason"),
     [
         ("submit", ["-n3"], "job command and arguments are missing"),
-        ("submit", ["-nx", "q"], "--ntasks: invalid integer: 'x'"),
+        ("submit", ["-nx", "q"], "--ntasks: invalid int value 'x'"),
         ("run", ["-t5x", "q"], "invalid Flux standard duration"),
         ("batch", ["--wrap", "q"], "Number of slots to allocate must be specified"),
     ],
@@ -167,7 +167,7 @@ def test_run_command_does_what_the_command_does(capsys: pytest.CaptureFixture[st
     told = capsys.readouterr()
     assert '"command": ["true"]' in told.out
     assert "Options provided by plugins:" in told.out
-    assert told.err == "flux-submit: ERROR: --ntasks: invalid integer: 'x'\n"
+    assert told.err == "flux-submit: ERROR: --ntasks: invalid int value 'x'\n"
 
 
 def test_copies_have_an_id_each() -> None:

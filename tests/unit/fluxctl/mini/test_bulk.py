@@ -66,6 +66,60 @@ def test_define() -> None:
     ]
 
 
+def todays(words: str, **options: object) -> list[str]:
+    given_options = given({"dry_run": True, **options}, todays=True)
+    bulk = BulkSubmission(given_options, words.split(), on_terminal=lambda: None)
+    return list(bulk.describe())
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "expected"),
+    [
+        ("echo {{id}} {} ::: x", {}, ["submit echo {{id}} x"]),
+        ("echo {0} ::: a b :::", {}, ["submit echo a", "submit echo b"]),
+        ("h ::: x", {"output": "o", "ntasks": "2", "env": ["A=b"]}, ["submit h"]),
+        ("h ::: x", {"cc": "1-2"}, ["submit --cc=1-2 h"]),
+        (
+            "h ::: 1",
+            {"ntasks": "{}", "queue": "{}", "bank": "{}", "setopt": ["a={}"], "cwd": "/{}"},
+            ["submit -q1 -B1 -n1 -o ['a=1'] --cwd=/1 h"],
+        ),
+        (
+            "h ::: 1",
+            {"env": ["A=${B}{}"], "output": "{{id}}.{}"},
+            ["submit --env=['A=${B}1'] --output={{id}}.1 h"],
+        ),
+    ],
+)
+def test_dry_runs_of_today(words: str, options: dict[str, object], expected: list[str]) -> None:
+    assert todays(words, **options) == expected
+
+
+def test_empty_lines_are_no_inputs_of_today(tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\n\nb")
+    assert todays(f"echo {{}} :::: {tmp_path}/in") == ["submit echo a", "submit echo b"]
+    assert lines(f"echo {{}} :::: {tmp_path}/in") == ["echo a", "echo ", "echo b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "message"),
+    [
+        ("echo :::", {}, "no jobs provided for bulk submission"),
+        ("echo {0}{} ::: a", {}, "cannot switch from manual field specification to automatic"),
+        ("echo {.x} ::: a", {}, "Unknown input string method '.x'"),
+        ("echo {0.x} ::: a", {}, "Unknown input string method '.x'"),
+        ("echo {seq.x} ::: a", {}, "'int' object has no attribute 'x'"),
+        ("echo ::: a", {"time_limit": "{1}"}, "Invalid replacement index in '-t{1}'"),
+        ("echo ::: a", {"env": ["{x}"]}, "Replacement key 'x' not found in '--env=['{x}']'"),
+        ("echo ::: a", {"sep": ""}, "empty separator"),
+    ],
+)
+def test_refused_today(words: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        todays(words, **options)
+    assert caught.value.message.startswith(f"ERROR: {message}")
+
+
 @pytest.mark.parametrize(
     ("words", "options", "message"),
     [
@@ -80,7 +134,7 @@ def test_define() -> None:
             {},
             "ERROR: Invalid replacement string in command: '{nosuch}'",
         ),
-        (["echo", "{", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{'"),
+        (["echo", "{", ":::", "1"], {}, "ERROR: Single '{' encountered in format string"),
         (
             ["echo", "{.p}", ":::", "1"],
             {"define": ["p=nosuch(x)"]},

@@ -131,7 +131,7 @@ def test_attribute_from_file(tmp_path: Path) -> None:
         ({"time_limit": "1x"}, "ERROR: invalid Flux standard duration"),
         ({"time_limit": "-5"}, "ERROR: invalid Flux standard duration"),
         ({"ntasks": "0"}, "ERROR: task count must be a integer >= 1"),
-        ({"ntasks": "x"}, "ERROR: --ntasks: invalid integer: 'x'"),
+        ({"ntasks": "x"}, "ERROR: --ntasks: invalid int value 'x'"),
         ({"cores_per_task": "0"}, "ERROR: cores per task must be an integer >= 1"),
         ({"ntasks": "2", "nodes": "4"}, "ERROR: node count must not be greater than task count"),
         ({"dependency": ["nocolon"]}, 'ERROR: Invalid dependency URI "nocolon"'),
