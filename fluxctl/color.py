@@ -67,6 +67,16 @@ def uses_color(when: str) -> bool:
     return sys.stdout.isatty()
 
 
+def choose_color(when: str) -> None:
+    """Have the dashboard of this process draw with or without colors, as ``--color`` says:
+    Textual looks at NO_COLOR alone.
+    """
+    if when == "never":
+        os.environ["NO_COLOR"] = "1"
+    elif when == "always":
+        os.environ.pop("NO_COLOR", None)
+
+
 def painted(text: str, role: Role) -> str:
     """Return text in the color of a role, with the terminal's own after it."""
     code = _CODES.get(role, "")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flux import connect
 from fluxctl.errors import CommandError
+from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,23 @@ def refuse_hopeless(uri: str, status: Callable[[str], os.stat_result] = os.stat)
         raise CommandError(f"{uri}: that is no socket of a broker, which is called local-0 or so")
     if not os.access(path, os.W_OK):
         raise CommandError(f"{uri}: permission denied: {_whose(path, status)}")
+
+
+def refuse_unknown_queue(uri: str, name: str) -> None:
+    """Raise CommandError if the instance at ``uri`` has no queue ``name``.
+
+    One that does not answer, or tells no queues, is left to the dashboard, which waits for it.
+    """
+    from flux.core.handle import Flux
+    from flux.queue import queue_names
+
+    try:
+        with Flux(uri) as handle:
+            names = queue_names(handle)
+    except OSError:
+        return
+    if name not in names:
+        raise CommandError(f"queue {name} not configured", hint=suggestion(name, names))
 
 
 def _whose(path: str, status: Callable[[str], os.stat_result]) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_BYTES: Final = 1 << 16
+_KEY: Final = re.compile(r"[A-Za-z0-9_+./-]+")
 _SECTION: Final = re.compile(r"([A-Za-z0-9_+./-]+)\s*(?:#.*)?\Z")
 _VALUE: Final = re.compile(r"""\s+([A-Za-z0-9_+./-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|(\S+))""")
 
@@ -34,6 +35,11 @@ def text_of(keys: KeyPair, metadata: Mapping[str, str]) -> str:
         f"metadata\n{facts}"
         f'curve\n    public-key = "{keys.public}"\n    secret-key = "{keys.secret}"\n'
     )
+
+
+def is_key(name: str) -> bool:
+    """Whether a value of a certificate can be called ``name``."""
+    return _KEY.fullmatch(name) is not None
 
 
 def _plain(value: str) -> str:

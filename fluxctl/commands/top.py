@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ import click
 
 from flux.waitstatus import code_of_signal
 from fluxctl import completions
+from fluxctl.color import choose_color, color_option
 from fluxctl.errors import CommandError
-from fluxctl.hopeless import refuse_hopeless
+from fluxctl.hopeless import refuse_hopeless, refuse_unknown_queue
 from fluxctl.option_groups import with_options
 from fluxctl.serving import SERVE_OPTIONS, ServingCommand, serve_dashboards
 from fluxctl.suggestions import suggestion
@@ -51,6 +53,13 @@ DEFAULT_SORT = "state"
     help="Begin with a filter: 'state:running -name:test*'.",
 )
 @click.option(
+    "-q",
+    "--queue",
+    metavar="NAME",
+    shell_complete=completions.queues,
+    help="Begin with the jobs of the queue NAME.",
+)
+@click.option(
     "--sort",
     metavar="COLUMN",
     default="",
@@ -71,6 +80,7 @@ DEFAULT_SORT = "state"
     metavar="FILE",
     help="Show a recording instead of an instance, with keys to wind it; - is standard input.",
 )
+@color_option()
 @with_options(SERVE_OPTIONS)
 @click.pass_context
 def command(
@@ -81,6 +91,7 @@ def command(
     linear: bool,
     as_json: bool,
     query: str,
+    queue: str | None,
     sort: str,
     config: str | None,
     print_config: bool,
@@ -88,6 +99,7 @@ def command(
     print_keys: bool,
     record: str | None,
     replay: str | None,
+    color: str,
     serve: int | None,
     **_: object,
 ) -> None:
@@ -101,6 +113,8 @@ def command(
         _about_settings(config, print_config, print_keys)
         return
     _check(query, sort)
+    query = _within(queue, query)
+    choose_color(color)
     if as_json and not linear:
         raise CommandError("--json goes with --linear; flux jobs --json lists jobs")
     if replay is not None:
@@ -108,6 +122,9 @@ def command(
         _draw_replay(replay, query, sort, config)
         return
     uris = _uris(targets)
+    if queue is not None:
+        for uri in uris:
+            refuse_unknown_queue(uri, queue)
     if serve is not None:
         for given, what in ((linear, "--linear"), (record, "--record")):
             if given:
@@ -294,6 +311,14 @@ def _check(query: str, sort: str) -> None:
         raise CommandError(f"--filter: {error}") from None
 
 
+def _within(queue: str | None, query: str) -> str:
+    """Return the query of the jobs of ``queue``, if one is given, that ``query`` finds."""
+    if queue is None:
+        return query
+    _check(chosen := f'queue:"{queue}"' if re.search(r"[^\w.-]", queue) else f"queue:{queue}", "")
+    return f"{chosen} ({query})" if query.strip() else chosen
+
+
 def _uris(targets: tuple[str, ...]) -> list[str]:
     """Return the URIs of all targets, by default of FLUX_URI; raises CommandError for one that
     cannot be reached however long it is waited for.
@@ -350,6 +375,8 @@ def _linear(uri: str, query: str, record: str | None, as_json: bool) -> None:
 EXAMPLES = """
 # Watch failed jobs only, longest first, without keys that change anything
 flux top --read-only --filter=result:failed --sort=-runtime
+# Watch what the queue debug does
+flux top --queue=debug
 # Two instances side by side: this one, and the one in a batch job
 flux top $FLUX_URI f2kWBq4K
 # Make a file of settings, and look whether what was changed in it is right

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -57,6 +58,47 @@ def test_bad_arguments(instance: Instance, arguments: list[str], message: str) -
     done = instance.run("top", *arguments)
     assert done.returncode == 1
     assert done.stderr.startswith(f"flux-top: {message}")
+
+
+QUEUES: dict[str, dict[str, dict[str, str]]] = {"queues": {"debug": {}, "batch": {}}}
+
+
+@pytest.fixture(scope="module")
+def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    config = tmp_path_factory.mktemp("conf") / "queues.json"
+    config.write_text(json.dumps(QUEUES))
+    with running_instance(1, f"--conf={config}") as running:
+        yield running
+
+
+def test_a_queue_that_is_not_there(instance: Instance, queues: Instance) -> None:
+    for one in (instance, queues):
+        done = one.run("top", "--queue", "nosuch")
+        assert (done.returncode, done.stderr) == (1, "flux-top: queue nosuch not configured\n")
+    mistyped = queues.run("top", "-q", "debgu")
+    assert mistyped.stderr.startswith("flux-top: queue debgu not configured")
+    assert "debug" in mistyped.stderr
+
+
+def test_the_jobs_of_a_queue(queues: Instance) -> None:
+    with background(
+        queues, "top", "--linear", "-q", "debug", "--filter", "name:a OR name:b"
+    ) as top:
+        lines: list[str] = []
+        while not any("cores in use" in text for text in lines):
+            lines.append(line(top))
+            assert lines[-1]
+        for queue, name in (("batch", "a"), ("debug", "c"), ("debug", "b")):
+            jobid = queues.run("submit", f"-q{queue}", f"--job-name={name}", "true").stdout.strip()
+            queues.run("job", "wait-event", jobid, "clean")
+        while not any(f"{jobid} " in text and "completed" in text for text in lines):
+            lines.append(line(top))
+            assert lines[-1]
+        top.send_signal(signal.SIGINT)
+        top.communicate(timeout=PATIENCE)
+    jobs = [text for text in lines if "\u0192" in text]
+    assert jobs
+    assert all(f"{jobid} " in text for text in jobs)
 
 
 def test_a_job_that_is_no_instance(instance: Instance) -> None:
@@ -165,6 +207,38 @@ def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes
         read_until(terminal, b"\x1b[?1049l")
         assert top.wait(PATIENCE) == 0
     os.close(terminal)
+
+
+@pytest.mark.parametrize(("when", "colored"), [("never", False), ("always", True)])
+def test_color_that_is_asked_for(instance: Instance, when: str, colored: bool) -> None:
+    terminal, theirs = pty.openpty()
+    environment = instance.environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    environment["COLORTERM"] = "truecolor"
+    environment.pop("NO_COLOR", None)
+    if colored:
+        environment["NO_COLOR"] = "1"
+    process = subprocess.Popen(
+        [FLUX, "top", f"--color={when}"],
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    with ending(process) as top:
+        shown = read_until(terminal, b"JOBID")
+        os.write(terminal, b"q")
+        shown += read_until(terminal, b"\x1b[?1049l")
+        assert top.wait(PATIENCE) == 0
+    os.close(terminal)
+    assert has_colors(shown) == colored
+
+
+def has_colors(shown: bytes) -> bool:
+    """Whether any red, green and blue that was drawn are not the same: grey is none."""
+    mixed = re.findall(rb"[34]8;2;([0-9]+);([0-9]+);([0-9]+)", shown)
+    return any(len(set(color)) > 1 for color in mixed)
 
 
 def test_the_command_line_loads_no_dashboard() -> None:

@@ -54,3 +54,23 @@ def test_mistakes(tmp_path: pathlib.Path) -> None:
     done = keygen(str(tmp_path / "no" / "cert"))
     assert done.returncode == 1
     assert done.stderr == f"flux-keygen: {tmp_path}/no/cert: No such file or directory\n"
+
+
+def test_metadata_of_ones_own(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "cert"
+    done = keygen("--meta=site=north,note=a=b,,flag,site=south", "--meta=name=mine", str(path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    lines = path.read_text().splitlines()
+    for fact in ('site = "north"', 'note = "a=b"', 'flag = ""', 'name = "mine"'):
+        assert lines.count(f"    {fact}") == 1
+    assert sum(line.startswith("    name = ") for line in lines) == 1
+    zmq.auth.load_certificate(path)
+
+
+def test_a_key_that_is_none(tmp_path: pathlib.Path) -> None:
+    for item in ("=b", "a b=c"):
+        done = keygen(f"--meta={item}", str(tmp_path / "cert"))
+        assert done.returncode == 1
+        expected = f"flux-keygen: error setting certificate metadata {item}: Invalid argument\n"
+        assert done.stderr == expected
+    assert not list(tmp_path.iterdir())
