@@ -66,8 +66,6 @@ BLOB = "sha1-" + "0" * 40
 
 BASE: dict[str, tuple[str, ...]] = {
     "archive create": ("FILE",),
-    "config set": ("tbon.zmqdebug", "1"),
-    "config unset": ("tbon.zmqdebug",),
     "content load": (BLOB,),
     "content spam": ("1",),
     "cron at": ("tomorrow", "true"),
@@ -78,10 +76,6 @@ BASE: dict[str, tuple[str, ...]] = {
     "cron start": ("1000",),
     "cron stop": ("1000",),
     "dump": ("dumped",),
-    "modprobe list-dependencies": ("cron",),
-    "modprobe load": ("cron",),
-    "modprobe remove": ("nosuch",),
-    "modprobe show": ("cron",),
     "overlay disconnect": ("1000",),
     "overlay gethostbyrank": ("0",),
     "overlay lookup": ("0",),
@@ -175,6 +169,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "heaptrace dump": ("reason",),
     "help": ("kvs", "get"),
     "jobspec srun": ("true",),
+    "jobtap query": ("nosuch",),
     "jobtap remove": ("nosuch",),
     "shell": ("1",),
 }
