@@ -13,6 +13,8 @@ APPEND: Final = 32
 WATCH_FULL: Final = 64
 WATCH_UNIQ: Final = 128
 WATCH_APPEND: Final = 256
+STREAM: Final = 512
+"""The value comes in pieces, and then ENODATA: today's ``flux kvs get --stream``."""
 
 NO_MERGE: Final = 1
 SYNC: Final = 2

@@ -41,6 +41,19 @@ def is_blobref(text: object) -> bool:
     return isinstance(text, str) and _BLOBREF(text) is not None
 
 
+def requested_blobref(payload: bytes | None) -> str:
+    """Return the blobref that a request to load a blob names: as text, with or without a final NUL,
+    or, as today's programs do, by the bytes of its hash, which are fewer than any text has.
+
+    What is neither is returned as text; `is_blobref` tells.
+    """
+    data = payload or b""
+    for name, digits in HASHES.items():
+        if len(data) * 2 == digits:
+            return f"{name}-{data.hex()}"
+    return data.removesuffix(b"\0").decode("utf-8", "replace")
+
+
 def val(data: bytes) -> TreeObj:
     """Return a *val* object holding ``data``."""
     return {"data": b64encode(data), "type": "val", "ver": VERSION}

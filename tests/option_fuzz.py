@@ -169,6 +169,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "heaptrace dump": ("reason",),
     "help": ("kvs", "get"),
     "jobspec srun": ("true",),
+    "jobtap query": ("nosuch",),
     "jobtap remove": ("nosuch",),
     "shell": ("1",),
 }

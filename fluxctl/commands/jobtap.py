@@ -84,6 +84,19 @@ def _setting(text: str) -> tuple[str, object]:
         return key, value
 
 
+@command.command("query", cls=PythonCommand)
+@click.argument("plugin", shell_complete=completions.jobtap_plugins)
+def query(plugin: str) -> None:
+    """Print name and path of the loaded plugin PLUGIN as JSON; the path may be builtin."""
+    from fluxctl.json_output import print_json
+
+    try:
+        answer = handle(python_failure).rpc("job-manager.jobtap-query", {"name": plugin}).get()
+    except OSError as exc:
+        raise CommandError(f"ERROR: {exc.strerror}") from None
+    print_json(answer)
+
+
 @command.command("remove", cls=PythonCommand)
 @click.argument("name", shell_complete=completions.jobtap_plugins)
 def remove(name: str) -> None:
@@ -96,5 +109,6 @@ EXAMPLES = """
 flux jobtap list --all
 # Load a plugin of one's own with a setting, and remove it
 flux jobtap load ./limits.py max=10
+flux jobtap query limits.py
 flux jobtap remove limits.py
 """

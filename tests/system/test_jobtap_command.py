@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,10 @@ def test_built_in_plugins_are_hidden(instance: Instance) -> None:
 def test_a_plugin_with_its_configuration(instance: Instance) -> None:
     load(instance, f"{instance.home}/one.py", "value=blue")
     assert listed(instance) == ["one.py"]
+    told = instance.run("jobtap", "query", "one.py").stdout
+    assert json.loads(told) == {"name": "one.py", "path": f"{instance.home}/one.py"}
+    none = instance.run("jobtap", "query", "two.py")
+    assert (none.returncode, none.stderr) == (1, "flux-jobtap: ERROR: two.py: plugin not found\n")
     instance.run("mini", "submit", "--urgency=hold", "true")
     assert instance.run("jobs", "-n", "-o", "{annotations.test}").stdout == "blue\n"
     again = instance.run("jobtap", "load", "/nosuch/plugin.py")

@@ -34,8 +34,8 @@ class Loading:
 
     @request("load", raw=True)
     def load(self, req: Request) -> Reply:
-        """Return the blob whose blobref is the payload; ENOENT if there is none. A large directory
-        of the KVS is a *dir* object (RFC 11), however it is stored.
+        """Return the blob whose blobref, or hash in bytes, is the payload; ENOENT if there is none.
+        A large directory of the KVS is a *dir* object (RFC 11), however it is stored.
         """
         return self._load(req, lambda data: self._give_plain(req, data))
 
@@ -80,7 +80,7 @@ class Loading:
 
     def _load(self, req: Request, give: Callable[[bytes], None]) -> Reply:
         """Have ``give`` answer with a blob."""
-        ref = req.message.text()
+        ref = treeobj.requested_blobref(req.raw)
         if not treeobj.is_blobref(ref):
             raise os_error(errno.EINVAL)
         data = self._cache.get(ref, self._ctx.loop_time())
@@ -100,7 +100,7 @@ class Loading:
             req.respond(data or None)
 
     async def _flatten(self, req: Request, data: bytes) -> None:
-        req.respond(await plain.plain(req.message.text(), data, self._fetch))
+        req.respond(await plain.plain(treeobj.requested_blobref(req.raw), data, self._fetch))
 
     async def _fetch(self, ref: str) -> bytes:
         """Return a blob; raises OSError."""
@@ -123,7 +123,7 @@ class Loading:
     @request("validate", raw=True)
     def validate(self, req: Request) -> NoReply | None:
         """Answer without payload if the blob exists, ENOENT if not (RFC 10)."""
-        ref = req.message.text()
+        ref = treeobj.requested_blobref(req.raw)
         if ref in self._cache:
             return None
         if not treeobj.is_blobref(ref):

@@ -113,7 +113,7 @@ class ContentFilesService(Service):
         """Return the blob whose blobref is the payload; ENOENT if there is none, EINVAL if that is
         not a blobref.
         """
-        ref = req.message.text()
+        ref = treeobj.requested_blobref(req.raw)
         if not treeobj.is_blobref(ref):
             raise OSError(errno.EINVAL, "invalid blobref")
         store = self._open()

@@ -99,7 +99,7 @@ class ContentSqliteService(Service):
         """Return the blob whose blobref is the payload; ENOENT if there is none, also of another
         hash, EIO if it is damaged.
         """
-        ref = req.message.text()
+        ref = treeobj.requested_blobref(req.raw)
         writer, store = self._open()
         self._counts["load"] += 1
         try:

@@ -67,6 +67,18 @@ class PluginAdmin:
             raise
         self._core.turn_soon()
 
+    @request("jobtap-query")
+    def query(self, req: Request) -> JsonObject:
+        """Return the name and the file of the plugin {name}; ENOENT if it is not loaded."""
+        name = req.get("name", str)
+        if name in self._job_submit.names():
+            return {"name": name, "path": "builtin"}
+        for plugin in self._core.plugins.plugins:
+            if plugin.file_name == name:
+                path = "builtin" if name.startswith(".") else plugin.file.path
+                return {"name": name, "path": path}
+        raise OSError(errno.ENOENT, f"{name}: plugin not found")
+
     @request("jobtap")
     def jobtap(self, req: Request) -> JsonObject | None:
         """List plugins {query_only}, or remove {remove} and load {load, conf} one."""

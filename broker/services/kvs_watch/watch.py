@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from flux.kvs_flags import STREAM
 from flux.kvs_limits import check_key, check_namespace
 from flux.kvs_txn import (
     READDIR,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 _VARIANTS = WATCH_UNIQ | WATCH_APPEND | WATCH_FULL
-_KNOWN = READDIR | READLINK | TREEOBJ | WATCH | WAITCREATE | _VARIANTS
+_KNOWN = READDIR | READLINK | TREEOBJ | WATCH | WAITCREATE | STREAM | _VARIANTS
 _START = {"refs": 0, "last": "", "length": 0}
 
 
@@ -81,13 +82,14 @@ class KeyWatch(Struct, eq=False):
             or (variants and not self.flags & WATCH)
             or variants & (variants - 1)
             or appends_of_no_value
+            or (self.flags & STREAM and self.flags & WATCH)
         ):
             raise os_error(errno.EINVAL)
 
     @property
     def streaming(self) -> bool:
         """Whether there is more than one response."""
-        return bool(self.flags & WATCH)
+        return bool(self.flags & (WATCH | STREAM))
 
     @property
     def may_come_early(self) -> bool:
@@ -152,6 +154,8 @@ class KeyWatch(Struct, eq=False):
             return Verdict(errnum=errnum)
         value = result["val"]
         first, self.started = not self.started, True
+        if self.flags & STREAM:
+            return Verdict(value, errno.ENODATA)
         if not self.streaming:
             return Verdict(value, final=True)
         if self.flags & WATCH_APPEND:

@@ -61,6 +61,7 @@ NO_JSON: dict[str, str] = {
     "help": "it is a manual",
     "hwloc topology": "it is XML, for tools that read XML",
     "job-validator": "its answers are JSON, of a protocol of its own",
+    "jobtap query": "what it prints is JSON",
     "jobspec srun": "it has --format=json, which is the default",
     "kvs wait": "there is nothing to say but that it is over",
     "seg": "its lines are a protocol of their own, which GRAM reads",

@@ -29,7 +29,7 @@ async def store(h: AsyncFlux, data: bytes, topic: str = "content.store") -> str:
     return (await h.rpc_message(topic, data or None)).text()
 
 
-async def load(h: AsyncFlux, ref: str, topic: str = "content.load") -> bytes:
+async def load(h: AsyncFlux, ref: str | bytes, topic: str = "content.load") -> bytes:
     return (await h.rpc_message(topic, ref)).payload or b""
 
 
@@ -48,6 +48,10 @@ async def test_store_and_load_on_one_rank() -> None:
         assert await load(h, await store(h, data)) == data
     assert await errnum(load(h, "sha1-" + "0" * 40)) == errno.ENOENT
     assert await errnum(load(h, "notablob")) == errno.EINVAL
+    assert await load(h, bytes.fromhex("f572d396fae9206628714fb2ce00f72e94f2258f")) == b"hello\n"
+    for digest in (bytes(20), bytes(32)):
+        assert await errnum(load(h, digest)) == errno.ENOENT
+    assert await errnum(load(h, bytes(19))) == errno.EINVAL
     assert await errnum(h.rpc("content.flush")) == errno.ENOSYS
     assert await errnum(h.rpc("content.validate", "sha1-" + "0" * 40)) == errno.ENOENT
     assert await h.rpc("content.validate", treeobj.blobref(b"")) == {}

@@ -469,7 +469,13 @@ async def test_queries() -> None:
     assert await cluster.manager.request("job-manager.jobtap", {"query_only": True}) == {
         "plugins": names
     }
+    assert await cluster.manager.request("job-manager.jobtap-query", {"name": names[0]}) == {
+        "name": names[0],
+        "path": "builtin",
+    }
     await cluster.manager.request("job-manager.jobtap", {"remove": ".priority-default"})
+    with pytest.raises(FileNotFoundError, match=f"{names[0]}: plugin not found"):
+        await cluster.manager.request("job-manager.jobtap-query", {"name": names[0]})
     assert (await cluster.manager.request("job-manager.jobtap", {"query_only": True}))[
         "plugins"
     ] == names[1:]

@@ -12,6 +12,7 @@ from broker.services.content.service import ContentService
 from broker.services.kvs.service import KvsService
 from broker.services.kvs_watch.service import KvsWatchService
 from flux import treeobj
+from flux.kvs_flags import STREAM
 from flux.kvs_txn import (
     READDIR,
     WAITCREATE,
@@ -74,6 +75,19 @@ async def test_every_commit_of_the_key_is_told(far: tuple[Wired, AsyncFlux]) -> 
         assert [await value(stream) for _ in range(2, 20)] == [b"%d" % n for n in range(2, 20)]
         await put(wired, Txn().unlink("w"))
         assert await failure(stream) == errno.ENOENT
+
+
+async def test_a_value_is_streamed_once(far: tuple[Wired, AsyncFlux]) -> None:
+    wired, h = far
+    await put(wired, Txn().put_raw("w", "1"))
+    body = {"namespace": "primary", "key": "w", "flags": STREAM}
+    async with h.stream("kvs-watch.lookup", body) as stream:
+        assert await value(stream) == b"1"
+        assert await stream.next_message() is None
+    async with h.stream("kvs-watch.lookup", {**body, "key": "none"}) as stream:
+        assert await failure(stream) == errno.ENOENT
+    async with h.stream("kvs-watch.lookup", {**body, "flags": STREAM | WATCH}) as stream:
+        assert await failure(stream) == errno.EINVAL
 
 
 async def test_unique_values_only(far: tuple[Wired, AsyncFlux]) -> None:
