@@ -101,6 +101,8 @@ _OTHER = (
     SubCommand("jobtap"),
     SubCommand("shell"),
     SubCommand("fortune"),
+    SubCommand("lptest"),
+    SubCommand("multi-prog"),
 )
 
 GROUPS: dict[str, tuple[SubCommand, ...]] = {

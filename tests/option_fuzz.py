@@ -147,6 +147,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "modprobe load": ("kvs",),
     "modprobe remove": ("nosuch",),
     "modprobe run": ("nosuch.py",),
+    "multi-prog": ("nosuch.conf",),
     "modprobe show": ("nosuch",),
     "config set": ("fuzz.a", "1"),
     "config unset": ("fuzz.a",),

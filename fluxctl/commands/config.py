@@ -292,14 +292,12 @@ def _meant(tables: JsonObject, key: str) -> str:
 
 
 EXAMPLES = """
-# Print the whole configuration
-flux config get
 # Ask for one value in a script, which goes on without it
 flux config get --default=tree --type=string tbon.topo
 # Read the files again on every broker, after they were changed
 flux exec flux config reload
-# What do the files of the system say, without an instance?
-flux config get --config-path=system resource.path
+# What does a file say, without an instance?
+flux config get --config-path=site.toml
 # Change one value on this broker, until its files are read again
 flux config set --type=fsd job-manager.inactive-age-limit 7d
 # Try other settings on this broker, and go back to those of its files

@@ -385,9 +385,8 @@ EXAMPLES = """
 flux overlay status
 # Show the state of every rank, on which host it is, and since when it is so
 flux overlay status --verbose=3 --hostnames --times
-# What is not whole, drawn as a tree, and why
+# What is not whole, drawn as a tree, and why; where in the tree is rank 0?
 flux overlay status --down
-# Where in the tree is rank 0?
 flux overlay status --highlight=0
 # Which hosts were lost?
 flux overlay errors

@@ -375,8 +375,6 @@ def _linear(uri: str, query: str, record: str | None, as_json: bool) -> None:
 EXAMPLES = """
 # Watch failed jobs only, longest first, without keys that change anything
 flux top --read-only --filter=result:failed --sort=-runtime
-# Watch what the queue debug does
-flux top --queue=debug
 # Two instances side by side: this one, and the one in a batch job
 flux top $FLUX_URI f2kWBq4K
 # Make a file of settings, and look whether what was changed in it is right

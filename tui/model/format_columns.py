@@ -30,8 +30,15 @@ if TYPE_CHECKING:
 MOST: Final = 4096
 """Characters that a format may have."""
 _NOTES: Final = ("annotations", "sched", "user")
-_UNKNOWN: Final = frozenset({"t_depend", "t_priority", "t_sched"})
-"""What ``flux jobs`` has and the table does not."""
+_UNKNOWN: Final = frozenset(
+    {
+        *("t_depend", "t_priority", "t_sched"),
+        *(name for name in JobInfoFormat.headings if name.startswith("instance.")),
+    }
+)
+"""What ``flux jobs`` has and the table does not; what the instance in a job tells of itself is
+asked of that instance, which a table of many jobs does not wait for.
+"""
 _SAME: Final = {
     "id": "id",
     "username": "user",
@@ -262,6 +269,8 @@ def _key(field: str, same: Column | None) -> Callable[[JobTable, int, float], So
     if root in _NOTES:
         path = rest.split(".") if root == "annotations" else [root, *rest.split(".")]
         return lambda table, row, _: _note(table, row, path)
+    if root == "uri":
+        return lambda table, row, _: _note(table, row, ["user", "uri"])
     if root == "exception":
         return lambda table, row, _: table.exception.get(row, ("", 0, ""))[0]
     if root == "dependencies":

@@ -31,6 +31,8 @@ UNLISTED = {
     "help",
     "jobspec",
     "jobtap",
+    "lptest",
+    "multi-prog",
     "python",
     "relay",
     "shell",
