@@ -103,6 +103,7 @@ _OTHER = (
     SubCommand("fortune"),
     SubCommand("lptest"),
     SubCommand("multi-prog"),
+    SubCommand("post-job-event"),
 )
 
 GROUPS: dict[str, tuple[SubCommand, ...]] = {

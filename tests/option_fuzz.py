@@ -148,6 +148,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "modprobe remove": ("nosuch",),
     "modprobe run": ("nosuch.py",),
     "multi-prog": ("nosuch.conf",),
+    "post-job-event": ("1", "fuzz"),
     "modprobe show": ("nosuch",),
     "config set": ("fuzz.a", "1"),
     "config unset": ("fuzz.a",),

@@ -430,3 +430,20 @@ def test_jobs_without_headings_have_todays_columns(instance: Instance) -> None:
     assert "JOBID" not in bare.stdout
     assert bare.stdout.count("true") >= 1
     assert bare.stdout == instance.run("jobs", "-a", "--suppress-header", "-o", "today").stdout
+
+
+def test_events_of_ones_own(instance: Instance) -> None:
+    jobid = flux(instance, "submit", "sleep", "inf").stdout.strip()
+    done = flux(instance, "post-job-event", jobid, "note", "a=b", "c=1", "d=x=y")
+    assert (done.stdout, done.stderr) == ("", "")
+    log = flux(instance, "job", "eventlog", jobid).stdout.splitlines()
+    assert log[-1].partition(" ")[2] == 'note a="b" c=1 d="x=y"'
+    for words, reason in (
+        ((jobid, "note", "a"), "Missing required value for key a"),
+        ((jobid, "finish", "status=0"), "the event finish is the job manager's own"),
+        (("xyz", "note"), "xyz is not a valid Flux jobid"),
+        (("1234", "note"), "No such job 1234"),
+    ):
+        done = flux(instance, "post-job-event", *words, code=1)
+        assert done.stderr == f"flux-post-job-event: ERROR: {reason}\n"
+    assert flux(instance, "cancel", jobid).returncode == 0

@@ -33,6 +33,7 @@ UNLISTED = {
     "jobtap",
     "lptest",
     "multi-prog",
+    "post-job-event",
     "python",
     "relay",
     "shell",

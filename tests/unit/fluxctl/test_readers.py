@@ -43,7 +43,7 @@ NO_JSON: dict[str, str] = {
             *("mini submit", "module load", "module reload", "module remove", "module unload"),
             *("overlay disconnect", "queue disable", "queue enable", "queue start", "queue stop"),
             *("resource reload", "resource undrain", "restore", "setattr", "sproc kill"),
-            *("config set", "config unset", "housekeeping kill"),
+            *("config set", "config unset", "housekeeping kill", "post-job-event"),
             *("modprobe load", "modprobe rc1", "modprobe rc3", "modprobe remove"),
             *("alloc", "batch", "bulksubmit", "cancel", "pkill", "run", "shutdown", "submit"),
             "update",
