@@ -87,7 +87,7 @@ def test_reload_and_get(tmp_path: pathlib.Path) -> None:
         assert get("mine.nosuch") == (1, "", "flux-config: mine.nosuch is not set")
         assert get("mine.nosuch", "--default=x") == (0, "x", "")
         assert get("mine.nosuch", "--quiet") == (1, "", "")
-        assert get("--type=nosuch")[2].startswith("flux-config: --type=nosuch: unknown type")
+        assert get("--type=nosuch")[2].startswith("flux-config: Unknown type: nosuch")
 
         file.write_text('[job-manager]\ninactive-age-limit = "3m"\n')
         assert instance.run("config", "reload").returncode == 0
