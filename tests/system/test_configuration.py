@@ -92,7 +92,7 @@ def test_reload_and_get(tmp_path: pathlib.Path) -> None:
         file.write_text('[job-manager]\ninactive-age-limit = "3m"\n')
         assert instance.run("config", "reload").returncode == 0
         assert get("job-manager") == (0, '{"inactive-age-limit":"3m"}', "")
-        assert get("job-manager.inactive-age-limit", "--type=fsd-real") == (0, "180.0", "")
+        assert get("job-manager.inactive-age-limit", "--type=fsd-real") == (0, "180.000000", "")
         assert get("job-manager.inactive-age-limit", "--type=fsd-integer") == (0, "180", "")
         other = instance.run("exec", "-r1", "flux", "config", "get", "mine.name")
         assert other.stdout == "a b\n", "each broker reads its own files"
