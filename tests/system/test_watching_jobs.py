@@ -117,6 +117,8 @@ def test_what_is_known_of_a_job(handle: flux.Flux) -> None:
 def test_an_instance_tells_of_itself(instance: Instance, handle: flux.Flux) -> None:
     from flux.job.info import InstanceInfo
 
+    # Jobs of before have given back what they had once they are clean.
+    assert instance.run("queue", "idle").returncode == 0
     told = InstanceInfo(instance.environment["FLUX_URI"])
     assert told.initialized
     assert told.utilization == 0.0
