@@ -9,7 +9,7 @@ import click
 from fluxctl.command import FluxCommand, echo
 from fluxctl.errors import CommandError
 
-PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+PRINTABLE: Final = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 _LENGTH: Final = 79
 _COUNT: Final = 200
 
