@@ -24,10 +24,15 @@ class Tail:
 
     def cut(self, data: bytes) -> bytes:
         """Return what is left of the next chunk of output."""
-        while self._skip and data:
-            self._skip -= 1
-            data = data.partition(b"\n")[2]
-        return data
+        if not self._skip:
+            return data
+        lines = count_lines(data)
+        if lines <= self._skip:
+            self._skip -= lines
+            return b""
+        left = data.split(b"\n", self._skip)[-1]
+        self._skip = 0
+        return left
 
 
 def _lines(event: EventLogEvent) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from flux.job.state_names import ALL_STATES
 from fluxctl import completions
 from fluxctl.errors import CommandError
 from fluxctl.option_types import COUNT
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from flux.job.info import JobInfo
     from fluxctl.option_groups import F
 
-ALL_STATES: Final = "pending,running,inactive"
 NOTHING_FOUND = 1
 WRONG_EXPRESSION = 2
 

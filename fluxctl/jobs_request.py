@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from flux.job.state_names import ALL_STATES
 from fluxctl.errors import CommandError
 from fluxctl.jobs_options import constraint_of, moment
 from fluxctl.suggestions import suggestion
@@ -39,7 +40,7 @@ def query_of(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
     user: str | int = wanted["user"] if wanted["user"] is not None else os.getuid()
     since = 0.0 if wanted["since"] is None else moment(wanted["since"], time.time())
     if wanted["all_jobs"] or wanted["all_users"] or (since and not wanted["filters"]):
-        filters = "pending,running,inactive"
+        filters = ALL_STATES
     if wanted["all_users"]:
         user = "all"
     names = [name for name in filters.split(",") if name]

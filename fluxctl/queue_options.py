@@ -9,23 +9,23 @@ import click
 from fluxctl import completions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fluxctl.option_groups import F
 
-queue_option = click.option(
-    "--queue",
-    "queue",
-    metavar="NAME",
-    help="Of the queue NAME only.",
-    shell_complete=completions.queues,
-)
-short_queue_option = click.option(
-    "-q",
-    "--queue",
-    "queue",
-    metavar="NAME",
-    help="Of the queue NAME only.",
-    shell_complete=completions.queues,
-)
+
+def _of_queue(*names: str) -> Callable[[F], F]:
+    return click.option(
+        *names,
+        "queue",
+        metavar="NAME",
+        help="Of the queue NAME only.",
+        shell_complete=completions.queues,
+    )
+
+
+queue_option = _of_queue("--queue")
+short_queue_option = _of_queue("-q", "--queue")
 brief_option = click.option(
     "-q",
     "brief",

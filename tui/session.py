@@ -44,7 +44,7 @@ class Session:
     def name(self) -> str:
         """What people call the instance."""
         instance = self.dashboard.instance
-        uri = instance.uri or getattr(self.feed, "uri", "")
+        uri = instance.uri or self.feed.uri
         return self._name or instance.hostname or _told_by(uri) or "flux"
 
     def start(self) -> None:

@@ -51,6 +51,9 @@ RESULT_FILTERS: Final[Mapping[str, int]] = {
 }
 """The names, lower case, that a filter may use for results."""
 
+ALL_STATES: Final = "pending,running,inactive"
+"""The filter that lets all jobs pass."""
+
 
 def state_name(state: int, short: bool = False) -> str:
     """Return the name of a single state, or its letter; ``(unknown)`` or ``?`` if it is not one."""

@@ -266,12 +266,9 @@ class Rlist(ResourceSetImplementation):
         """
         order = {host: place for place, host in enumerate(Hostlist(hosts))}
         here = [node.host for node in self._nodes.values()]
-        for few, many, word in (
-            (len(here), len(order), "many"),
-            (len(order), len(here), "few"),
-        ):
-            if few < many:
-                raise ValueError(f"Too {word} hosts specified (expected {len(here)})")
+        if len(order) != len(here):
+            word = "many" if len(order) > len(here) else "few"
+            raise ValueError(f"Too {word} hosts specified (expected {len(here)})")
         if set(here) != set(order):
             raise ValueError("failed to find one or more provided hosts in R")
         self._nodes = {order[node.host or ""]: node for node in self._nodes.values()}

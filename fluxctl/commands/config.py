@@ -42,6 +42,12 @@ def _kinds() -> list[str]:
     return list(KINDS)
 
 
+def _settable() -> list[str]:
+    from fluxctl.config_values import SETTABLE
+
+    return list(SETTABLE)
+
+
 @click.group("config", cls=ConfigGroup)
 def command() -> None:
     """Read the configuration of this broker, change or replace it, have it read its files again."""
@@ -162,7 +168,11 @@ def get(
     from fluxctl.config_values import KINDS, checked, value_at
 
     _check_kind(kind, KINDS)
-    tables = _live() if config_path is None else _in_path(config_path)
+    if config_path is None:
+        with handle() as h:
+            tables = _live(h)
+    else:
+        tables = _in_path(config_path)
     try:
         value = tables if key is None else value_at(tables, key)
     except ValueError as exc:
@@ -191,7 +201,7 @@ def get(
     metavar="TYPE",
     help="VALUE is of TYPE: string, integer, real, boolean, object, array, or fsd for a duration."
     " Without it the value has the type of the one that is set.",
-    shell_complete=words(_kinds),
+    shell_complete=words(_settable),
 )
 @click.argument("key", shell_complete=config_keys)
 @click.argument("value")
@@ -244,13 +254,10 @@ def _check_kind(kind: str | None, known: tuple[str, ...]) -> None:
         raise CommandError(f"Unknown type: {kind}", hint=suggestion(kind, known))
 
 
-def _live(h: Flux | None = None) -> JsonObject:
+def _live(h: Flux) -> JsonObject:
     """Return the configuration of the broker; raises CommandError."""
     try:
-        if h is not None:
-            return dict(h.rpc("config.get", {}).get())
-        with handle() as opened:
-            return dict(opened.rpc("config.get", {}).get())
+        return dict(h.rpc("config.get", {}).get())
     except OSError as exc:
         raise CommandError(f"Error fetching config object: {exc.strerror}") from None
 

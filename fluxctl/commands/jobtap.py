@@ -73,15 +73,12 @@ def load(remove: str | None, plugin: str, conf: tuple[str, ...]) -> None:
 
 
 def _setting(text: str) -> tuple[str, object]:
-    from flux.wire import json
+    from flux.job.options.values import parse_value
 
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise CommandError(f"ERROR: {text}: expected KEY=VAL")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
+    return key, parse_value(value)
 
 
 @command.command("query", cls=PythonCommand)

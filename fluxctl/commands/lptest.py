@@ -23,9 +23,12 @@ def command(length: str, count: str) -> None:
     """
     width, lines = _number(length, "length"), _number(count, "count")
     size = len(PRINTABLE)
-    text = PRINTABLE * (width // size + 2)
-    for start in range(lines):
-        echo(text[start % size : start % size + width])
+    for number in range(lines):
+        start = number % size
+        text = PRINTABLE[start:] + PRINTABLE[:start]
+        for _ in range(width // size):
+            echo(text, nl=False)
+        echo(text[: width % size])
 
 
 def _number(text: str, what: str) -> int:

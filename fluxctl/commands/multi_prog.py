@@ -33,7 +33,8 @@ class Program:
         """Return the words for one task: ``%t`` in them is its rank in the job, ``%o`` its place
         among the tasks of the line, from 0; 0 for each of the rest.
         """
-        place = 0 if self.tasks is None else sum(1 for other in self.tasks if other < task)
+        ranges = () if self.tasks is None else self.tasks.ranges()
+        place = sum(min(last + 1, task) - first for first, last in ranges if first < task)
         return [word.replace("%t", str(task)).replace("%o", str(place)) for word in self.words]
 
 

@@ -217,8 +217,7 @@ def _marked(h: Flux, targets: tuple[str, ...], hosts: list[str]) -> frozenset[in
         found.update(rank for rank, host in enumerate(hosts) if host in names)
     for rank in tuple(found):
         above = rank
-        while above:
-            above = _parent(h, above)
+        while above and (above := _parent(h, above)) not in found:
             found.add(above)
     return frozenset(found)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flux.job.JobID import JobID
-from flux.wire import json
+from flux.job.options.values import parse_value
 from fluxctl import completions
 from fluxctl.command import handle, python_failure
 from fluxctl.errors import CommandError
@@ -37,12 +37,9 @@ def command(jobid: str, name: str, context: tuple[str, ...]) -> None:
         raise CommandError(f"ERROR: {exc}") from None
     if context:
         payload["context"] = dict(map(_item, context))
+    h = handle(python_failure)
     try:
-        found = handle()
-    except OSError as exc:
-        raise python_failure(exc) from None
-    try:
-        found.rpc("job-manager.post-event.post", payload).get()
+        h.rpc("job-manager.post-event.post", payload).get()
     except OSError as exc:
         gone = exc.errno == errno.ENOENT
         reason = f"No such job {jobid}" if gone else exc.strerror or str(exc)
@@ -53,10 +50,7 @@ def _item(word: str) -> tuple[str, object]:
     key, given, value = word.partition("=")
     if not given or not key:
         raise CommandError(f"ERROR: Missing required value for key {key}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
+    return key, parse_value(value)
 
 
 EXAMPLES = """

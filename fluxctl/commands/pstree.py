@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
+from flux.job.state_names import ALL_STATES
 from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
@@ -115,7 +116,7 @@ def command(
     if jobids and (shape["every"] or filters or count != DEFAULT_COUNT):
         echo("flux-pstree: WARNING: filtering options ignored with jobid list", err=True)
     skip = (shape["skip_root"] or ("yes" if jobids or header is not None else "no")) == "yes"
-    names = "pending,running,inactive" if shape["every"] else filters or "running"
+    names = ALL_STATES if shape["every"] else filters or "running"
     selection = JobChoice([name for name in names.split(",") if name], max(count, 0), attrs, level)
     tree = InstanceTree(selection, layout)
     h = handle(python_failure)

@@ -315,7 +315,8 @@ def _within(queue: str | None, query: str) -> str:
     """Return the query of the jobs of ``queue``, if one is given, that ``query`` finds."""
     if queue is None:
         return query
-    _check(chosen := f'queue:"{queue}"' if re.search(r"[^\w.-]", queue) else f"queue:{queue}", "")
+    chosen = f'queue:"{queue}"' if re.search(r"[^\w.-]", queue) else f"queue:{queue}"
+    _check(chosen, "")
     return f"{chosen} ({query})" if query.strip() else chosen
 
 

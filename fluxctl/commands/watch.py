@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 import click
 
+from flux.job.state_names import ALL_STATES
 from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from flux.job.JobID import JobID
     from flux.progress import ProgressBar
 
-ALL_STATES: Final = "pending,running,inactive"
 DEFAULT_COUNT: Final = 1000
 WRONG_TIME: Final = 2
 """The exit code for a ``--since`` that makes no sense."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.job.options.values import parse_value
 from fluxctl.command import handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
@@ -63,15 +64,5 @@ def memo_of(settings: Iterable[str]) -> JsonObject:
             place = inner
         if not all((*path, name)):
             raise CommandError(f"memo: a key is empty: {word}")
-        place[name] = _value(read_text("the value") if text == "-" else text)
+        place[name] = parse_value(read_text("the value") if text == "-" else text)
     return found
-
-
-def _value(text: str) -> object:
-    from flux.wire import json
-
-    try:
-        value: object = json.loads(text)
-    except ValueError:
-        return text
-    return value

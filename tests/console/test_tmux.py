@@ -7,13 +7,14 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from flux import Flux
 from flux.job import JobspecV1, submit
 from flux.testing.instance import Instance, running_instance
 from tests.console.tmux import MISSING, ORDINARY, PROGRAM, Tmux, terminal
-from tests.system.watching import broker_pid, kill_instance, until_equal
+from tests.system.watching import broker_pid, has_ended, kill_instance, until, until_equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,8 +149,8 @@ def test_a_terminal_that_goes_takes_the_dashboard_along(instance: Instance) -> N
     with terminal(instance.environment) as shell:
         shell.run("flux top")
         shell.until("JOBID")
-        pid = shell.child()
-    until_equal(lambda: os.path.exists(f"/proc/{pid}"), False)
+        process = psutil.Process(shell.child())
+    until(lambda: has_ended(process))
 
 
 def test_it_is_put_into_the_background_and_comes_back(shell: Tmux, instance: Instance) -> None:

@@ -186,12 +186,10 @@ def read_until(terminal: int, text: bytes, seconds: float = PATIENCE) -> bytes:
     return shown
 
 
-@pytest.mark.parametrize("key", [b"q", b"\x03"], ids=["q", "ctrl-c"])
-def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes) -> None:
-    terminal, theirs = pty.openpty()
-    environment = instance.environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+def on_terminal(theirs: int, environment: dict[str, str], *options: str) -> subprocess.Popen[bytes]:
+    """A dashboard on the terminal whose end it is given, which is its alone from now on."""
     process = subprocess.Popen(
-        [FLUX, "top"],
+        [FLUX, "top", *options],
         env=environment,
         stdin=theirs,
         stdout=theirs,
@@ -199,7 +197,14 @@ def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes
         start_new_session=True,
     )
     os.close(theirs)
-    with ending(process) as top:
+    return process
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03"], ids=["q", "ctrl-c"])
+def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes) -> None:
+    terminal, theirs = pty.openpty()
+    environment = instance.environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    with ending(on_terminal(theirs, environment)) as top:
         shown = read_until(terminal, b"JOBID")
         if b"broker" not in shown:  # the name of the program that runs inside it
             read_until(terminal, b"broker")
@@ -217,16 +222,7 @@ def test_color_that_is_asked_for(instance: Instance, when: str, colored: bool) -
     environment.pop("NO_COLOR", None)
     if colored:
         environment["NO_COLOR"] = "1"
-    process = subprocess.Popen(
-        [FLUX, "top", f"--color={when}"],
-        env=environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    with ending(process) as top:
+    with ending(on_terminal(theirs, environment, f"--color={when}")) as top:
         shown = read_until(terminal, b"JOBID")
         os.write(terminal, b"q")
         shown += read_until(terminal, b"\x1b[?1049l")

@@ -9,7 +9,7 @@ import sys
 
 import psutil
 
-from tests.system.watching import until
+from tests.system.watching import has_ended, until
 
 PROGRAM = """
 from flux.testing.instance import running_instance
@@ -32,4 +32,4 @@ def test_it_ends_when_whoever_started_it_is_killed() -> None:
     assert len(brokers) >= 2
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    until(lambda: not any(one.is_running() for one in [started, *brokers]))
+    until(lambda: all(map(has_ended, [started, *brokers])))

@@ -45,6 +45,16 @@ def until_equal(read: Callable[[], object], expected: object, seconds: float = P
     assert found == expected
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process runs no more. One whose parent has gone too may wait a while until the
+    system's first process takes note of its end.
+    """
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 @contextlib.contextmanager
 def ending(process: subprocess.Popen[AnyStr]) -> Iterator[subprocess.Popen[AnyStr]]:
     """Let a process live as long as a block: what still runs at its end is killed and waited for,

@@ -23,8 +23,10 @@ JobItem = Entries | Failed
 
 class Feed(Protocol):
     """A source of one instance's data, and the actions on its jobs. Everything raises OSError when
-    the instance refuses.
+    the instance refuses. ``uri`` is where it is asked, empty if nobody is.
     """
+
+    uri: str
 
     async def run(self, dashboard: Dashboard) -> None:
         """Keep ``dashboard`` up to date until cancelled; connection loss is its own business and
@@ -94,6 +96,7 @@ class Playback:
     paused: bool
     turned_back: int
     """How often it has gone back in time."""
+    uri = ""
 
     @property
     def started(self) -> float:

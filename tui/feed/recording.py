@@ -29,6 +29,7 @@ class RecordedFeed:
 
     def __init__(self, inner: Feed, recorder: Recorder) -> None:
         self.inner, self.recorder = inner, recorder
+        self.uri = inner.uri
 
     async def run(self, dashboard: Dashboard) -> None:
         """Keep the dashboard up to date: it records by itself."""

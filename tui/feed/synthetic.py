@@ -68,6 +68,7 @@ class SyntheticFeed:
         streams: Mapping[str, Sequence[JsonObject]] | None = None,
         seed: int = 1,
     ) -> None:
+        self.uri = ""
         self.jobs = list(jobs)
         self.rate, self.batch = rate, batch
         self.instance, self.cores = instance, cores

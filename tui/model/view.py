@@ -234,11 +234,9 @@ class JobView:
         """Return the statuses of all rows, as they are counted."""
         table = self.table
         found = bytearray(table.status)
-        priority, urgency = table.priority, table.urgency
-        if FLUX_JOB_PRIORITY_MIN in priority or Urgency.HOLD in urgency:
+        if FLUX_JOB_PRIORITY_MIN in table.priority or Urgency.HOLD in table.urgency:
             for row in table.active:
-                if priority[row] == FLUX_JOB_PRIORITY_MIN or urgency[row] == Urgency.HOLD:
-                    found[row] = self._status(row)
+                found[row] = self._status(row)
         return found
 
     def _status(self, row: int) -> int:

@@ -75,3 +75,9 @@ def test_quiet_leaves_away_what_the_shell_logs() -> None:
     log = EventLogEvent({"timestamp": 1.0, "name": "log", "context": {"message": "so", "rank": 0}})
     assert AttachView(AttachOptions()).output_event(log)
     assert AttachView(AttachOptions(quiet=True)).output_event(log) == []
+
+
+def test_a_chunk_of_many_lines_is_cut_at_once() -> None:
+    many = "line\n" * 500_000
+    tail = Tail(2, [data(many)])
+    assert tail.cut(many.encode()) == b"line\nline\n"

@@ -53,6 +53,13 @@ def test_the_command_of_a_task(task: int, words: list[str]) -> None:
     assert command_of(read(CONFIG.splitlines(keepends=True)), task) == words
 
 
+def test_a_hundred_thousand_tasks_take_no_time_for_each_other() -> None:
+    (program,) = read(["0,10-99999,200000 run %o"])
+    found = [program.command(task)[1] for task in range(10, 100_000)]
+    assert found == [str(place) for place in range(1, 99_991)]
+    assert program.command(200_000) == ["run", "99991"]
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -124,6 +131,7 @@ def test_lines_of_regular_text() -> None:
     assert lines[93][0] == "~"
     assert lines[94] == lines[0]
     assert run("lptest", "200", "1").output == (PRINTABLE * 3)[:200] + "\n"
+    assert run("lptest", "94", "2").output == f"{PRINTABLE}\n{PRINTABLE[1:]}!\n"
     assert run("lptest", "0", "2").output == "\n\n"
     assert run("lptest", "3", "-1").output == ""
     assert run("lptest", "x").errors == "flux-lptest: error parsing length\n"
