@@ -228,7 +228,7 @@ def fuzz(settings: Settings) -> Outcome:
                 fuzzer.finish()
         left -= BURSTS_PER_INSTANCE
         sizes.reverse()
-    requests = outcome.figures["requests as owner"] + outcome.figures.get("requests as guest", 0)
+    requests = sum(outcome.figures.get(f"requests as {who}", 0) for who in ("owner", "guest"))
     outcome.set("requests a second", requests / max(0.001, outcome.figures["seconds in bursts"]))
     return outcome
 

@@ -18,6 +18,7 @@ CONNECTION_TOPICS = ("local.sub", "local.unsub", "event.subscribe", "event.unsub
 ENDING = {
     "state-machine.shutdown": "ends the instance",
     "state-machine.lost": "takes ranks out of service",
+    "overlay.disconnect-subtree": "ends brokers",
     "broker.rmmod": "unloads a module",
     "content.unregister-backing": "takes the store away",
     "content.register-backing": "makes the sender the store",

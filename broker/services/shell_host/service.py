@@ -132,13 +132,13 @@ class ShellHostService(Service):
         jobid = req.get("id", int)
         if jobid in self.links:
             raise OSError(errno.EEXIST, f"job {jobid} already has a shell on rank {self.ctx.rank}")
-        userid = req.get("userid", int)
+        userid, jobspec, _ = req.get("userid", int), req.get("jobspec", dict), req.get("R", dict)
         link = ShellLink(jobid, userid, req, self._said, self._gone)
         # The job goes as it came: it may be long, and only the shell looks into it.
         job = (req.raw or b"{}").rstrip(b"\0")
         head = self._head()
         link.send(b'{"t":"job","head":' + dumps(head) + b',"job":' + job + b"}")
-        link.may_share = not self._brings_code(head) and may_share(req.payload.get("jobspec", {}))
+        link.may_share = not self._brings_code(head) and may_share(jobspec)
         self._give_a_shell(link)
         self.links[jobid] = link
         if req.payload.get("leader") == self.ctx.rank:

@@ -98,6 +98,20 @@ def start(harness: Harness) -> list[Any]:
     )
 
 
+@pytest.mark.parametrize("absent", ["id", "userid", "jobspec", "R"])
+async def test_a_start_that_lacks_a_part_of_the_job_starts_no_shell(
+    harness: Harness, absent: str
+) -> None:
+    await harness.start()
+    asked = {"id": 7, "userid": 0, "leader": 0, "jobspec": {}, "R": {}}
+    del asked[absent]
+    with pytest.raises(OSError) as caught:
+        await harness.request("shell-host.start", asked)
+    assert caught.value.errno == errno.EPROTO
+    assert not harness.service.links
+    assert not fake(harness).ends
+
+
 def last(replies: list[Any]) -> Any:
     assert replies[-1].errnum == errno.ENODATA
     return json.loads(replies[-1].text())
