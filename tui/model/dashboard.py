@@ -138,7 +138,8 @@ class Dashboard:
         self._tell(NoteKind.PURGED, {"gone": sorted(gone)})
         if self.chronicle is not None:
             self.chronicle.complete()
-        self.settle()  # what is known of them counts
+        # What is known of them counts; what changed is told to who asks next.
+        changed = [self.table.ids[row] for row in self.settle()]
         kept = {name: getattr(self, name) for name in _OUTLIVES_JOBS}
         sets = self.sets
         self.chronicle = None  # it has not to begin anew
@@ -150,6 +151,7 @@ class Dashboard:
         self.variety.table = self.table
         self.marks -= set(gone)
         self.settle()
+        self.table.changed.update(self.table.rows(changed))
         carry_over(sets, self.sets)
         self.revision += 1
 

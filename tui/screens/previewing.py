@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from flux.job.why import Remedy
+    from tui.model.table import JobTable
 
 WIDE: Final = 140
 """Columns from which there is room for a preview."""
@@ -55,7 +56,7 @@ class PreviewingScreen(MarkingScreen):
 
     _wanted = True
     _share = 1 / 3
-    _example: tuple[tuple[int, int], int, str] | None = None
+    _example: tuple[tuple[JobTable, int, int], int, str] | None = None
 
     def make_preview(self) -> Iterator[Widget]:
         """Make the preview, and the line at its left."""
@@ -97,22 +98,26 @@ class PreviewingScreen(MarkingScreen):
         pane = self.preview
         if pane is None or not self.composed:
             return
-        row, note = self._at_cursor()
-        pane.show(None if row is None else self.dashboard.table.ids[row], note)
+        pane.show(*self._at_cursor())
 
     def _at_cursor(self) -> tuple[int | None, str]:
-        """Return the row of the job under the cursor; of a set one that is worth a look, and what
+        """Return the id of the job under the cursor; of a set one that is worth a look, and what
         to say of the others.
         """
-        line = self.table.cursor_line
+        line, table = self.table.cursor_line, self.dashboard.table
         if not isinstance(line, SetLine):
             self._example = None
-            return self.table.cursor_row, ""
-        # A set may hold 100,000 jobs: they are looked through once a second.
-        key = line.number, int(self.dashboard.clock())
+            row = self.table.cursor_row
+            return None if row is None else table.ids[row], ""
+        # A set may hold 100,000 jobs: they are looked through once a second, and when jobs were
+        # dropped, which numbers sets and rows anew.
+        key = table, line.number, int(self.dashboard.clock())
         if self._example is None or self._example[0] != key:
             rows = self.table.cursor_rows
-            self._example = (key, *example(self.dashboard.table, rows)) if rows else None
+            self._example = None
+            if rows:
+                row, note = example(table, rows)
+                self._example = key, table.ids[row], note
         return self._example[1:] if self._example is not None else (None, "")
 
     def on_job_table_view_moved(self) -> None:

@@ -99,6 +99,16 @@ def a_dashboard(count: int = 60) -> Dashboard:
     return dashboard
 
 
+def test_what_changed_just_before_jobs_were_dropped_is_still_told() -> None:
+    dashboard = a_dashboard()
+    dashboard.apply(
+        [{"id": 41, "entry": {"timestamp": NOW, "name": "alloc"}}, {"id": 3, "entry": {}}]
+    )
+    dashboard.forget({1, 2, 3})
+    assert {dashboard.table.ids[row] for row in dashboard.settle()} == {41}
+    assert not dashboard.settle()
+
+
 def test_a_dashboard_forgets_jobs_and_keeps_what_was_seen_of_them() -> None:
     dashboard = a_dashboard()
     dashboard.marks = {2, 50}
