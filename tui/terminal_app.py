@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -96,6 +97,20 @@ class TerminalApp(App[None]):
 
         chosen = super().get_driver_class()
         return RestingDriver if chosen is LinuxDriver else chosen
+
+    def _fatal_error(self) -> None:
+        """End with a sentence instead of pages with the values of all variables, which Textual
+        shows; called where the exception is being handled.
+        """
+        from rich.text import Text
+
+        from tui.fault_report import tell_fault
+
+        error = sys.exc_info()[1]
+        if error is None:
+            super()._fatal_error()
+        else:
+            self.panic(Text(tell_fault(error)))
 
     @property
     def keys_wait(self) -> bool:
