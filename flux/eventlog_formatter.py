@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from flux.job.event import EventLogEvent
 from flux.terminal_text import terminal_line
+from flux.time_text import ISO, time_text
 from flux.wire import json
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class EventLogFormatter:
         if self._start is not None and timestamp - self._start < _NEAR:
             return self._paint("time", f"[{timestamp - self._start:+11.6f}]")
         self._start = timestamp
-        return self._paint("timebreak", time.strftime("[%b%d %H:%M]", time.localtime(timestamp)))
+        return self._paint("timebreak", time_text(timestamp, "[%b%d %H:%M]"))
 
 
 def _encode(value: object) -> str:
@@ -116,8 +116,5 @@ def _encode(value: object) -> str:
 
 
 def _iso(timestamp: float) -> str:
-    local = time.localtime(timestamp)
-    zone = time.strftime("%z", local)
-    date = time.strftime("%Y-%m-%dT%H:%M:%S", local)
     fraction = int((timestamp - int(timestamp)) * 1e6)
-    return f"{date}.{fraction:06d}{'Z' if zone == '+0000' else zone}"
+    return time_text(timestamp, f"{ISO}.{fraction:06d}%z").replace("+0000", "Z")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import string
-import time
 from typing import TYPE_CHECKING, Any
 
 from flux.duration import fsd
 from flux.output_prefixes import cut, split_date_spec
+from flux.time_text import ISO, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class UtilDatetime:
         how, shape = split_date_spec(spec)
         if shape and not self.timestamp:
             return format_value("", shape)
-        text = time.strftime(how or "%Y-%m-%dT%H:%M:%S", time.localtime(self.timestamp))
+        text = time_text(self.timestamp, how or ISO)
         return format_value(text, shape) if shape else text
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ def _seconds(value: Number | None) -> float:
 
 def _date(value: Number | None) -> str:
     seconds = _seconds(value)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds)) if seconds else ""
+    return time_text(seconds) if seconds else ""
 
 
 def _hms(value: Number | None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
+
+from flux.time_text import time_text
 
 _MINUTE: Final = 60
 
@@ -23,7 +24,7 @@ class HumanTimes:
         minute = int(timestamp // _MINUTE)
         if minute != self._minute:
             self._minute, self._base = minute, timestamp
-            return time.strftime("[%b%d %H:%M]", time.localtime(timestamp))
+            return time_text(timestamp, "[%b%d %H:%M]")
         since = timestamp - self._base
         if self._delta:
             self._base = timestamp

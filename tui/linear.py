@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import TYPE_CHECKING, Final
 
+from flux.time_text import time_text
 from tui.model import format as fmt
 from tui.model import reasons
 from tui.model.jobid import f58
@@ -96,7 +96,7 @@ class LinePrinter:
         return f"{self._stamp(self.dashboard.clock())} # {text}"
 
     def _stamp(self, timestamp: float) -> str:
-        return time.strftime("%H:%M:%S", time.localtime(timestamp))
+        return time_text(timestamp, "%H:%M:%S")
 
     def _when(self, row: int) -> float:
         table = self.dashboard.table

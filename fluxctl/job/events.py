@@ -11,6 +11,7 @@ import click
 from flux.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE
 from flux.job.follow import EXEC, INPUT, MAIN, OUTPUT
 from flux.terminal_text import terminal_line
+from flux.time_text import ISO, time_text
 from fluxctl.color import Paint, color_option
 from fluxctl.command import echo, handle
 from fluxctl.completions import words
@@ -116,11 +117,8 @@ class EntryFormatter:
         if self.time_format == "offset":
             return f"{timestamp - (self._start or 0.0):.6f}"
         if self.time_format == "iso":
-            import time
-
-            seconds = int(timestamp)
-            date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-            return f"{date}.{int((timestamp - seconds) * 1e6):06d}Z"
+            fraction = int((timestamp - int(timestamp)) * 1e6)
+            return time_text(timestamp, f"{ISO}.{fraction:06d}Z", utc=True)
         if self.time_format in ("human", "reltime"):
             return self._human.text(timestamp)
         return f"{timestamp:.6f}"

@@ -343,11 +343,14 @@ class OldBroker:
         self._journal.put_nowait({"events": [{"id": jobid, "eventlog_seq": 0, "entry": entry}]})
 
     async def attr_get(self, name: str) -> str:
-        return (
-            {"version": "0.29.0", "security.owner": str(os.getuid())}[name]
-            if name != "hostname"
-            else "h"
-        )
+        if name == "broker.starttime":
+            raise OSError(2, "No such file or directory")
+        known = {"version": "0.29.0", "security.owner": str(os.getuid()), "hostname": "h"}
+        return known[name]
+
+    def send(self, *events: dict[str, Any]) -> None:
+        """Send journal events as they are."""
+        self._journal.put_nowait({"events": events})
 
     async def rpc(self, topic: str, payload: Any = None, **_: Any) -> dict[str, Any]:
         if topic == "job-list.list-id":
@@ -399,13 +402,6 @@ async def test_an_environment_that_is_not_in_the_jobspec_is_what_was_signed(
 async def test_jobs_known_from_events_alone_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     broker, feed, dashboard = OldBroker(), LiveFeed("local:///nowhere"), Dashboard(time.time)
 
-    async def attr_get(name: str) -> str:
-        if name == "broker.starttime":
-            raise OSError(2, "No such file or directory")
-        return await OldBroker.attr_get(broker, name)
-
-    monkeypatch.setattr(broker, "attr_get", attr_get)
-
     async def connect() -> None:
         monkeypatch.setattr(feed, "_handle", broker)
 
@@ -423,6 +419,40 @@ async def test_jobs_known_from_events_alone_are_looked_up(monkeypatch: pytest.Mo
     assert (dashboard.table.name[row], dashboard.table.ntasks[row]) == ("looked-up", 4)
     assert broker.lookups == [9]
     assert dashboard.table.undescribed == set()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("jobid", "entry"),
+    [
+        (-5, {"timestamp": 5.0, "name": "submit", "context": {}}),
+        ("five", {"timestamp": 5.0, "name": "submit", "context": {}}),
+        (5, {"timestamp": "soon", "name": "submit", "context": {}}),
+        (5, {"timestamp": 5.0, "name": "submit", "context": {"userid": 1 << 63}}),
+        (5, {"timestamp": 5.0, "name": ["submit"], "context": {}}),
+        (1, {"timestamp": 5.0, "name": "priority", "context": [1]}),
+    ],
+)
+async def test_what_makes_no_sense_costs_a_connection_and_not_the_dashboard(
+    monkeypatch: pytest.MonkeyPatch, jobid: object, entry: object
+) -> None:
+    feed, dashboard = LiveFeed("local:///nowhere"), Dashboard(time.time)
+    brokers: list[OldBroker] = []
+
+    async def connect() -> None:
+        brokers.append(OldBroker())
+        monkeypatch.setattr(feed, "_handle", brokers[-1])
+
+    monkeypatch.setattr(feed, "_connect", connect)
+    task = asyncio.create_task(feed.run(dashboard))
+    await eventually(lambda: dashboard.link.up)
+    brokers[0].send({"id": jobid, "eventlog_seq": 0, "entry": entry})
+    await eventually(lambda: not dashboard.link.up or task.done())
+    assert not task.done()
+    assert "the broker sent something unexpected" in dashboard.link.text
+    await eventually(lambda: dashboard.link.up)
+    assert len(brokers) == 2
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

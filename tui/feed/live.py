@@ -34,6 +34,7 @@ from tui.feed.requests import (
     roundtrip,
 )
 from tui.model.facts import InstanceInfo
+from tui.model.unexpected import UNEXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -80,7 +81,7 @@ class LiveFeed(PollingFeed):
                 await self._session(dashboard)
             except* OSError as group:
                 reason = reason_of(group)
-            except* (ValueError, KeyError, TypeError, AttributeError) as malformed:
+            except* UNEXPECTED as malformed:
                 reason = f"the broker sent something unexpected: {malformed.exceptions[0]!r}"
             if dashboard.link.up:
                 attempts = 0

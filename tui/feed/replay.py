@@ -22,6 +22,7 @@ from tui.model.event_ring import EventRing
 from tui.model.notes import NoteKind
 from tui.model.recorded import RecordingIndex, question
 from tui.model.tape import play
+from tui.model.unexpected import UNEXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -365,7 +366,7 @@ def _events(line: bytes, jobid: int) -> list[EventLogEvent]:
         note = json.loads(line)
         told = [one["entry"] for one in note["events"] if one["id"] == jobid]
         return [EventLogEvent(entry) for entry in told if isinstance(entry, dict)]
-    except (ValueError, KeyError, TypeError):
+    except UNEXPECTED:
         return []
 
 

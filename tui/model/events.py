@@ -7,12 +7,12 @@ is no second one for the screen that lists them.
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flux.job.lifecycle import is_fatal
 from flux.job.query.fields import NAMES
+from flux.time_text import time_text
 from flux.wire import json
 from tui.model import format as fmt
 from tui.model.jobid import f58
@@ -56,7 +56,7 @@ class Event:
     @property
     def when(self) -> str:
         """The time of day, with milliseconds."""
-        clock = time.strftime("%H:%M:%S", time.localtime(self.time))
+        clock = time_text(self.time, "%H:%M:%S")
         return f"{clock}.{int(self.time % 1 * 1000):03d}"
 
     @property

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Final
 
 from flux.terminal_text import terminal_line
+from flux.time_text import time_text
 from flux.wire import json
 
 _SEQUENCE: Final = re.compile(
@@ -57,21 +57,16 @@ def clock(timestamp: float, now: float) -> str:
     """Return a wall-clock time: hours for today, the date for anything older."""
     if not timestamp:
         return "-"
-    local = time.localtime(timestamp)
-    if now - timestamp < 43200 or local[:3] == time.localtime(now)[:3]:
-        return time.strftime("%H:%M:%S", local)
-    return time.strftime("%b%d %H:%M", local)
+    if now - timestamp < 43200 or time_text(timestamp, "%x") == time_text(now, "%x"):
+        return time_text(timestamp, "%H:%M:%S")
+    return time_text(timestamp, "%b%d %H:%M")
 
 
 def moment(timestamp: float, now: float) -> str:
     """Return a wall-clock time to the minute: ``17:43``, with the date if it is more than half a
     day away.
     """
-    try:
-        local = time.localtime(timestamp)
-    except (OverflowError, OSError, ValueError):
-        return str(timestamp)
-    return time.strftime("%H:%M" if abs(timestamp - now) < 43200 else "%b%d %H:%M", local)
+    return time_text(timestamp, "%H:%M" if abs(timestamp - now) < 43200 else "%b%d %H:%M")
 
 
 def rate(per_second: float) -> str:

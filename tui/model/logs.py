@@ -4,13 +4,13 @@ colours it.
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.job import io
 from flux.job.why import ending
 from flux.logline import parse
+from flux.time_text import time_text
 from tui.model import format as fmt
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ class Gap(NamedTuple):
 
     def line(self) -> Line:
         """Return the line that stands where it was."""
-        since, until = (
-            time.strftime("%H:%M:%S", time.localtime(moment)) for moment in (self.since, self.until)
-        )
+        since, until = (time_text(moment, "%H:%M:%S") for moment in (self.since, self.until))
         return Line("notice", "", f"--- connection lost {since} to {until} ---", self.since)
 
 

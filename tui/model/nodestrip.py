@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.idset import IDset
+from tui.model.unexpected import UNEXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -42,7 +43,7 @@ def _cores(resources: object) -> dict[int, int]:
     for entry in lite if isinstance(lite, list) else ():
         try:
             ranks, cores = IDset(entry["rank"]), len(IDset(entry["children"]["core"]))
-        except (ValueError, TypeError, KeyError):
+        except UNEXPECTED:
             continue
         for rank in ranks:
             if rank >= MOST:

@@ -22,6 +22,7 @@ from tui.model.notes import NoteKind
 from tui.model.states import Status
 from tui.model.tape import check_header, play, size_of
 from tui.model.trends import Trends
+from tui.model.unexpected import UNEXPECTED
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
@@ -198,7 +199,7 @@ class RecordingIndex:
             play(self._scout, note)
             self._count_failures()
             self._find(line, note)
-        except (ValueError, KeyError, TypeError):
+        except UNEXPECTED:
             self.unreadable += 1
             return
         self._work += size_of(note)

@@ -14,6 +14,7 @@ from tui.model.facts import InstanceInfo, StateCounts
 from tui.model.nodestrip import NodeUse
 from tui.model.notes import NoteKind, waits_facts
 from tui.model.stats import ResourceCounts
+from tui.model.unexpected import UNEXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +151,7 @@ def play(dashboard: Dashboard, note: JsonMapping) -> None:
         return
     try:
         handler(dashboard, note)
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+    except UNEXPECTED as error:
         raise ValueError(f"a note of kind {note['k']} makes no sense: {error!r}") from None
 
 

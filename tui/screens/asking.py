@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.model.question import SMALLEST
+from tui.model.unexpected import UNEXPECTED
 from tui.screens.intent import IntentScreen
-from tui.screens.reading import UNEXPECTED, ReadingScreen
+from tui.screens.reading import ReadingScreen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

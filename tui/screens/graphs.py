@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from flux.time_text import time_text
 from tui.model import format as fmt
 from tui.screens.zooming import ZoomingScreen
 from tui.widgets.footing import KeysFooter, MessageLine
@@ -37,7 +37,7 @@ class ReadingLine(Painted):
         if self.pointed is None:
             text = Text.assemble((" newest", f"bold {BRIGHT}"))
         else:
-            stamp = time.strftime("%H:%M:%S", time.localtime(self.pointed))
+            stamp = time_text(self.pointed, "%H:%M:%S")
             ago = fmt.duration(max(0.0, now - self.pointed))
             text = Text.assemble((f" {stamp}", f"bold {BRIGHT}"), (f"  {ago} ago", SOFT))
         text.append(f"{dot}{span_name(dashboard)}", SOFT)

@@ -17,9 +17,9 @@ from tui.model import format as fmt
 from tui.model.intent import Intent, many
 from tui.model.kvs import DIRECTORY, LINK, ROOT, KvsRow, KvsTree, kvs_listing, parent
 from tui.model.kvs_value import compared, value_lines
+from tui.model.unexpected import UNEXPECTED
 from tui.screens.listing import ListingScreen, Part
 from tui.screens.prompt import MenuScreen
-from tui.screens.reading import UNEXPECTED
 from tui.widgets import palette
 from tui.widgets.listing import Painter, Piece
 from tui.widgets.palette import LINE_COLOUR

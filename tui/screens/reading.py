@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from tui.model import format as fmt
+from tui.model.unexpected import UNEXPECTED
 from tui.screens.live import LiveScreen
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ SHARE: Final = 4
 """How many times as long as reading takes is the least pause before it is done again."""
 PERIOD: Final = 2.0
 """Seconds between two times that a view is read."""
-UNEXPECTED: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
-"""What reading a malformed answer raises."""
 
 
 class ReadingScreen(LiveScreen):

@@ -4,11 +4,11 @@ they end, how busy the cores are.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from flux.time_text import time_text
 from tui.model import format as fmt
 from tui.model.states import Status
 from tui.widgets import palette
@@ -93,7 +93,7 @@ class Banner(Painted):
 
 
 def _wall_clock(timestamp: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(timestamp))
+    return time_text(timestamp, "%H:%M:%S")
 
 
 def _count(glyphs: Glyphs, number: int, word: str, colour: str, told: bool) -> Text:

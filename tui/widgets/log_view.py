@@ -7,7 +7,6 @@ ten.
 
 from __future__ import annotations
 
-import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from flux.time_text import time_text
 from tui.model import format as fmt
 from tui.model.highlight import spans
 from tui.widgets import palette
@@ -189,7 +189,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
             digits = 3 if since < 1e5 else 0
             return f"{since:{width - 3}.{digits}f}s".ljust(width)
         form = "%b%d %H:%M:%S" if self.stamps is Stamps.DATE else "%H:%M:%S"
-        clock = time.strftime(form, time.localtime(line.time))
+        clock = time_text(line.time, form)
         return f"{clock}.{int(line.time % 1 * 1000):03d}".ljust(width)
 
     # Following and searching

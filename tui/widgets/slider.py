@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 from textual.message import Message
 
+from flux.time_text import time_text
 from tui.model import format as fmt
 from tui.widgets.painted import Painted
 from tui.widgets.palette import ACCENT, AMBER, BRIGHT, LINE, RED, SOFT, Glyphs
@@ -53,7 +53,7 @@ class Slider(Painted):
         """Return the line; what there is to say goes before the figures do."""
         playback = self.playback
         sign = self.glyphs.paused if playback.paused else self.glyphs.playing
-        stamp = time.strftime("%b%d %H:%M:%S", time.localtime(playback.position))
+        stamp = time_text(playback.position, "%b%d %H:%M:%S")
         left = Text.assemble(
             (f" {sign} ", f"bold {AMBER if playback.paused else ACCENT}"),
             (f"{playback.speed:g}x ", SOFT),
