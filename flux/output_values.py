@@ -61,11 +61,21 @@ def _date(value: Number | None) -> str:
 
 
 def _hms(value: Number | None) -> str:
-    minutes, seconds = divmod(round(_seconds(value)), 60)
+    given = _seconds(value)
+    # What took some time took a second, as flux-core says it.
+    minutes, seconds = divmod(1 if 0 < given < 1 else round(given), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     text = f"{hours}:{minutes:02}:{seconds:02}"
     return text if not days else f"{days} day{'' if days == 1 else 's'}, {text}"
+
+
+def _percent(value: Any) -> str:
+    """Return a share in percent, small ones with two digits behind the point."""
+    if value == "":
+        return ""
+    percent = value * 100
+    return f"{percent:.2f}%" if 0 < percent < 1 else f"{percent:.3g}%"
 
 
 CONVERSIONS: dict[str, Callable[[Any], object]] = {
@@ -76,7 +86,7 @@ CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "s": str,
     "r": repr,
     "a": ascii,
-    "P": lambda value: "" if value == "" else f"{value * 100:.3g}%",
+    "P": _percent,
 }
 
 

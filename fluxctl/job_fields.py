@@ -32,14 +32,19 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
     "result_abbrev": ("result",),
     "returncode": ("waitstatus", "result"),
     "runtime": _RUNTIME,
+    "nnodes": ("nnodes", "state", "t_run"),
+    "node_count": ("nnodes",),
     "phase": ("state", "result"),
     "phase_abbrev": ("state", "result"),
     "status_emoji": ("state", "result"),
     "state_emoji": ("state",),
     "result_emoji": ("result",),
-    "contextual_info": ("nodelist", "urgency", *_REASON),
+    "contextual_info": (
+        *("annotations", "dependencies", "nodelist"),
+        *("priority", "state", "urgency"),
+    ),
     "contextual_time": ("state", "duration", *_RUNTIME),
-    "inactive_reason": ("exception_occurred", *_REASON),
+    "inactive_reason": ("exception_severity", *_REASON),
     "reason": _REASON,
     "where": ("nodelist", *_REASON),
     "t_remaining": ("state", "expiration"),
@@ -54,7 +59,7 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
 }
 
 
-REASON_FIELDS: Final = frozenset(("reason", "where", "contextual_info"))
+REASON_FIELDS: Final = frozenset(("reason", "where"))
 """Fields that say why jobs wait, which is asked for."""
 
 

@@ -14,7 +14,7 @@ from fluxctl.json_output import print_json_lines
 from fluxctl.standard_input import announce
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from flux.job.info import JobInfo, JobInfoFormat
     from flux.wire.json import JsonObject
@@ -30,6 +30,32 @@ def job_facts(job: JobInfo) -> JsonObject:
     from flux.job.JobID import id_encode
 
     return {**job.raw(), "f58": id_encode(job.id, "f58"), "status": job.status}
+
+
+class JsonJobs:
+    """Jobs as today's flux-core prints them as JSON: one object whose ``jobs`` are all of them, or,
+    if ``alone``, the only one by itself. They are printed as they come.
+    """
+
+    def __init__(self, alone: bool) -> None:
+        self._alone = alone
+        self._begun = False
+
+    def show(self, jobs: Iterable[JsonObject]) -> None:
+        """Print jobs."""
+        from json import dumps
+
+        for job in jobs:
+            sys.stdout.write("" if self._alone else ", " if self._begun else '{"jobs": [')
+            sys.stdout.write(dumps(job))
+            self._begun = True
+
+    def end(self) -> None:
+        """Print what closes them; nothing where the only one is not there."""
+        if self._alone:
+            sys.stdout.write("\n" if self._begun else "")
+        else:
+            sys.stdout.write("]}\n" if self._begun else '{"jobs": []}\n')
 
 
 def role_of(job: JobInfo) -> Role:
@@ -57,6 +83,8 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool, width: int |
             for job in jobs[start : start + _ROWS_AT_ONCE]:
                 paint = begin(role_of(job)) if color else ""
                 line = cut(format_row(job), width)
+                if not line.strip():
+                    continue  # as today's flux-core has it: what is not there makes no line
                 lines.append(f"{paint}{line}\n{RESET}" if paint else f"{line}\n")
         except ValueError as exc:
             write("".join(lines))
@@ -68,7 +96,8 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool, width: int |
 class Table:
     """The output: a header, if any, before the first rows, then rows as they come, or when all have
     come if the format depends on all of them; ``shown`` is their number. Lines are cut after
-    ``width`` characters, unless that is None.
+    ``width`` characters, unless that is None. As JSON, jobs are lines unless ``json_jobs`` takes
+    them.
     """
 
     def __init__(
@@ -78,8 +107,10 @@ class Table:
         color: bool,
         header: str | None,
         width: int | None = None,
+        json_jobs: JsonJobs | None = None,
     ) -> None:
         self._layout = layout
+        self._json_jobs = json_jobs
         self._width = width
         self._kept: list[JobInfo] | None = [] if layout.needs_all and not as_json else None
         self.as_json = as_json
@@ -100,10 +131,19 @@ class Table:
             self._kept += jobs
             return
         self._begin()
-        if self.as_json:
+        if self._json_jobs is not None:
+            self.show_json(job.to_dict() for job in jobs)
+        elif self.as_json:
             print_json_lines(map(job_facts, jobs))
         else:
             _print(jobs, self._layout, self.color, self._width)
+
+    def show_json(self, jobs: Iterable[JsonObject]) -> None:
+        """Print jobs as JSON that is made already."""
+        if self._json_jobs is None:
+            print_json_lines(jobs)
+        else:
+            self._json_jobs.show(jobs)
 
     def show_group(self, jobs: list[JobInfo]) -> None:
         """Print rows that are all that belong together; raises CommandError for a spec that does
@@ -132,6 +172,8 @@ class Table:
             jobs, self._kept = self._kept, []
             self._print_settled(jobs)
         self._begin()
+        if self._json_jobs is not None:
+            self._json_jobs.end()
         sys.stdout.flush()
 
 

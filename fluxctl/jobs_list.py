@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 from fluxctl.command import echo
 from fluxctl.errors import CommandError
 from fluxctl.job_fields import REASON_FIELDS, attributes_of
-from fluxctl.job_rows import job_facts
 from fluxctl.jobs_request import query_of
-from fluxctl.json_output import print_json_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -149,7 +147,7 @@ class NestedJobs:
             sys.stdout.flush()
         self._descend(top, 0, table.as_json)
         if table.as_json:
-            print_json_lines(_facts(top))
+            table.show_json(_facts(top))
             table.shown += len(top.jobs)
         for inner in top.inner.values():
             self._show(inner, table)
@@ -213,10 +211,8 @@ class NestedJobs:
 
 
 def _facts(found: InnerJobs) -> Iterator[JsonObject]:
-    """Yield the attributes of jobs, with the URI and the jobs of those that are instances."""
+    """Yield what is known of jobs, with the jobs of those that are instances."""
     for place, job in enumerate(found.jobs):
-        facts = job_facts(job)
+        facts = job.to_dict()
         inner = found.inner.get(place)
-        if inner is not None:
-            facts |= {"uri": str(job.uri), "jobs": list(_facts(inner))}
-        yield facts
+        yield facts if inner is None else {**facts, "jobs": list(_facts(inner))}

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 def check(wanted: Selection) -> None:
     """Raise CommandError for a time, hosts or ranks that are none."""
-    if wanted["since"] is not None:
+    if wanted["since"]:
         moment(wanted["since"], time.time())
-    if wanted["include"] is not None:
+    if wanted["include"]:
         constraint_of(wanted["include"])
 
 
 def is_filtered(wanted: Selection) -> bool:
     """Tell whether options say more of jobs than their ids."""
-    conditions = wanted["queues"], wanted["since"], wanted["name"], wanted["include"]
+    conditions = wanted["queues"], wanted["since"], wanted["name"]
     filters = wanted["all_jobs"], wanted["all_users"], wanted["filters"], wanted["user"]
     return any((*filters, *conditions))
 
@@ -36,16 +36,16 @@ def query_of(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
     """Return the query for the jobs that are wanted, not sent yet; raises CommandError."""
     from flux.job.list import JobList
 
-    filters = wanted["filters"] or "pending,running"
+    filters = "pending,running" if wanted["filters"] is None else wanted["filters"]
     user: str | int = wanted["user"] if wanted["user"] is not None else os.getuid()
-    since = 0.0 if wanted["since"] is None else moment(wanted["since"], time.time())
+    since = moment(wanted["since"], time.time()) if wanted["since"] else 0.0
     if wanted["all_jobs"] or wanted["all_users"] or (since and not wanted["filters"]):
         filters = ALL_STATES
     if wanted["all_users"]:
         user = "all"
-    names = [name for name in filters.split(",") if name]
+    names = filters.split(",")
     queues = None if wanted["queues"] is None else wanted["queues"].split(",")
-    placed = None if wanted["include"] is None else constraint_of(wanted["include"])
+    placed = constraint_of(wanted["include"]) if wanted["include"] else None
     try:
         return JobList(
             flux,

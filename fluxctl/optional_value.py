@@ -37,7 +37,9 @@ class OptionalValue(click.Option):
         match_long, match_short = parser._match_long_opt, parser._match_short_opt  # noqa: SLF001
 
         def long(name: str, value: str | None, state: _ParsingState) -> None:
-            if value is None and any(mine.startswith(name) for mine in self.opts):
+            # A short option is looked for here first, and must not lose its word yet.
+            named = name.startswith("--") and any(mine.startswith(name) for mine in self.opts)
+            if value is None and named:
                 value = self._next(state.rargs)
             match_long(name, value, state)
 

@@ -47,7 +47,7 @@ class SavedFormats:
         Raises CommandError, which begins with ``refusal``, for a name that there is not, and for
         files that are malformed.
         """
-        text = text or DEFAULT
+        text = DEFAULT if text is None else text
         if "{" in text:
             return text
         if text == DEFAULT and not os.environ.get(self._variable):
@@ -104,7 +104,7 @@ TODAY: Final = "today"
 """The name of the format that today's flux-core shows jobs in."""
 _JOB: Final = "{id.f58:>12} ?:{queue:<8.8} "
 _WHOSE: Final = f"{_JOB}+:{{username:<8}} {{name:<10.10+}} "
-_TASKS: Final = " {ntasks:>6} {nnodes:>6h} "
+_TASKS: Final = " {ntasks:>6} {node_count:>6h} "
 _PROGRESS: Final = "{contextual_time!F:>8h} {contextual_info}"
 _JOB_FORMATS: Final = {
     TODAY: (

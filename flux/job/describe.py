@@ -86,6 +86,13 @@ def slot_count(jobspec: object) -> int | None:
     return resource_totals(jobspec).get("slot")
 
 
+def whole_nodes(jobspec: object) -> bool:
+    """Tell whether a jobspec asks for resources that nobody else has a part of, whose cores are not
+    known before the job has them.
+    """
+    return _exclusive(_items(_member(jobspec, "resources")), _DEEPEST)
+
+
 def resource_totals(jobspec: object) -> dict[str, int]:
     """Return how many resources of each type a jobspec asks for: the product of the counts from the
     root down, summed up.
@@ -188,6 +195,14 @@ def _vertices(resources: Iterable[object], times: int, depth: int) -> Iterator[t
         if isinstance(kind, str) and number is not None:
             yield kind, times * number
             yield from _vertices(_items(_member(vertex, "with")), times * number, depth - 1)
+
+
+def _exclusive(resources: Iterable[object], depth: int) -> bool:
+    return depth > 0 and any(
+        _member(vertex, "exclusive") is True
+        or _exclusive(_items(_member(vertex, "with")), depth - 1)
+        for vertex in resources
+    )
 
 
 def _whole(value: object) -> int | None:

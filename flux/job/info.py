@@ -5,7 +5,7 @@ from __future__ import annotations
 import pwd
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from flux import constants
 from flux.duration import fsd
@@ -20,6 +20,7 @@ from flux.job.info_format import JobInfoFormat
 from flux.job.info_storage import KeptInfo, attributes_of
 from flux.job.JobID import JobID
 from flux.job.state_names import phase_name, result_name, state_name, status_name
+from flux.job.todays_words import DependencyList, InfoList, ending_words, waiting_words
 from flux.job.why import Waiting, why_pending, why_unsuccessful
 from flux.memoized_property import memoized_property
 from flux.waitstatus import return_code_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnnotationsInfo",
+    "DependencyList",
     "ExceptionInfo",
     "InfoList",
     "JobInfo",
@@ -68,21 +70,11 @@ def __getattr__(name: str) -> object:
     return found
 
 
-_CANCELED_BEFORE_RUN = -128
-_TOLD = (
-    "t_submit",
-    "state",
-    "status",
-    "userid",
-    "username",
-    "urgency",
-    "name",
-    "ntasks",
-    "runtime",
-    "t_remaining",
-    "returncode",
-)
-"""What `JobInfo.facts` tells beside those attributes that have a default."""
+_BEFORE_IT_RAN: Final = {
+    constants.FLUX_JOB_RESULT_CANCELED: -128,
+    constants.FLUX_JOB_RESULT_FAILED: 1,
+}
+"""Return codes of jobs without tasks by their results."""
 
 
 def statetostr(stateid: int, singlechar: bool = False, fmt: str = "L") -> str:
@@ -127,13 +119,6 @@ def get_username(userid: int) -> str:
         return str(userid)
 
 
-class InfoList(list[object]):
-    """A list that shows as its items joined by commas."""
-
-    def __str__(self) -> str:
-        return ",".join(map(str, self))
-
-
 class ExceptionInfo:
     """The exception of a job: ``occurred``, ``severity``, ``type`` and ``note``; empty strings
     where unknown.
@@ -164,22 +149,22 @@ class JobInfo(KeptInfo):
         "t_run": 0.0,
         "t_cleanup": 0.0,
         "t_inactive": 0.0,
-        "expiration": 0.0,
         "duration": 0.0,
+        "expiration": 0.0,
+        "name": "",
         "cwd": "",
+        "queue": "",
         "project": "",
         "bank": "",
-        "ncores": "",
-        "name": "",
         "ntasks": "",
+        "ncores": "",
         "nnodes": "",
+        "priority": "",
         "ranks": "",
         "nodelist": "",
-        "queue": "",
         "success": "",
         "result": "",
         "waitstatus": "",
-        "priority": "",
     }
     """Values of the attributes that job-list leaves out."""
 
@@ -304,9 +289,9 @@ class JobInfo(KeptInfo):
         return self.annotations.user
 
     @property
-    def dependencies(self) -> InfoList:
-        """Outstanding dependencies."""
-        return InfoList(self._info.get("dependencies") or ())
+    def dependencies(self) -> DependencyList:
+        """Outstanding dependencies; a begin-time is ``begin@TIME``."""
+        return DependencyList(self._info.get("dependencies") or ())
 
     @memoized_property
     def exception(self) -> ExceptionInfo:
@@ -321,18 +306,14 @@ class JobInfo(KeptInfo):
 
     @property
     def returncode(self) -> int | str:
-        """Exit code, negative signal number, -128 if cancelled before it ran; empty while the job
-        is active.
+        """Exit code, negative signal number, -128 if cancelled before it ran, 1 if it failed
+        before; empty while the job is active.
         """
         status = self._info.get("waitstatus", "")
         if status != "":
             return return_code_of(int(status))
-        if self.result_id in (
-            constants.FLUX_JOB_RESULT_CANCELED,
-            constants.FLUX_JOB_RESULT_TIMEOUT,
-        ):
-            return _CANCELED_BEFORE_RUN
-        return ""
+        known = self._known_result
+        return "" if known is None else _BEFORE_IT_RAN.get(known, "")
 
     @property
     def reason(self) -> str:
@@ -369,26 +350,22 @@ class JobInfo(KeptInfo):
         )
 
     @property
+    def node_count(self) -> int | str:
+        """How many nodes the job has or had, or asks for; empty if it asks for none by number."""
+        count: int | str = self.nnodes
+        return count
+
+    @property
     def where(self) -> str:
         """Where the job runs or ran, or in parentheses why it has not."""
         nodelist, reason = str(self.nodelist), self.reason
         return nodelist if nodelist or not reason else f"({reason})"
 
     def facts(self) -> JsonObject:
-        """Return all that is known of the job by name, as its attributes say it: state and result
-        as words, and what follows from the rest, such as ``runtime``.
-        """
-        exception = self.exception
-        return {
-            **{name: getattr(self, name, "") for name in (*self.defaults, *_TOLD)},
-            "id": self.id,
-            "jobid": self.id.f58,
-            "dependencies": list(self.dependencies),
-            "annotations": dict(self.annotations.annotationsDict),
-            "exception": {
-                name: getattr(exception, name) for name in ("occurred", "severity", "type", "note")
-            },
-        }
+        """Return all that is known of the job by name; see `flux.job.info_dict.facts_of`."""
+        from flux.job.info_dict import facts_of
+
+        return facts_of(self)
 
     @property
     def state_emoji(self) -> str:
@@ -407,9 +384,12 @@ class JobInfo(KeptInfo):
 
     @property
     def contextual_info(self) -> str:
-        """Where the job runs or ran, or why it waits."""
-        pending = self.state_id & constants.FLUX_JOB_STATE_PENDING
-        return self.reason if pending else str(self.nodelist)
+        """Where the job runs or ran, or in the words of today's flux-core why it waits: ``held``,
+        ``depends:NAME``, empty for resources. `reason` says more.
+        """
+        if self.state_id & constants.FLUX_JOB_STATE_PENDING:
+            return waiting_words(self._info, self.state_id)
+        return str(self.nodelist)
 
     @property
     def contextual_time(self) -> float:
@@ -419,19 +399,12 @@ class JobInfo(KeptInfo):
 
     @property
     def inactive_reason(self) -> str:
-        """How the job ended, empty for others: ``Exit 0``, ``Timeout``, ``Canceled: why``, or what
-        kept it from running.
+        """How the job ended in the words of today's flux-core, empty for others: ``Exit 0``,
+        ``Killed``, ``Timeout``, ``Canceled: NOTE``. `reason` says more.
         """
         if self.state_id != constants.FLUX_JOB_STATE_INACTIVE:
             return ""
-        note = self._info.get("exception_note") or ""
-        if self.result_id == constants.FLUX_JOB_RESULT_CANCELED:
-            return f"Canceled: {note}" if note else "Canceled"
-        if self.result_id == constants.FLUX_JOB_RESULT_TIMEOUT:
-            return "Timeout"
-        if self._info.get("exception_occurred") and self.reason:
-            return self.reason
-        return f"Exit {self.returncode}"
+        return ending_words(self._info, self._known_result or 0, self.returncode)
 
     @property
     def uri(self) -> JobURI | None:
@@ -470,16 +443,11 @@ class JobInfo(KeptInfo):
         """Return what is known of the job by name, see `facts`; ``filtered`` leaves out what is
         empty, and times of what has not happened.
         """
-        found = self.facts()
         if not filtered:
-            return found
-        found["exception"] = {k: v for k, v in found["exception"].items() if v != ""}
-        found["exception"]["occurred"] = bool(found["exception"].get("occurred"))
-        return {
-            name: value
-            for name, value in found.items()
-            if value != "" and (value != 0 or not name.startswith(("t_", "expiration")))
-        }
+            return self.facts()
+        from flux.job.info_dict import without_the_empty
+
+        return without_the_empty(self.facts())
 
     def __repr__(self) -> str:
         return f"JobInfo({json.dumps(self._info).decode('utf-8')})"

@@ -30,6 +30,7 @@ _DERIVED: Final[Mapping[str, frozenset[str]]] = {
     "phase_abbrev": frozenset(("result", "state")),
     "status_emoji": frozenset(("result", "state")),
     "runtime": frozenset(("t_cleanup", "t_run")),
+    "node_count": frozenset(("nnodes",)),
     "t_remaining": frozenset(("expiration", "result", "state")),
     "returncode": frozenset(("result", "waitstatus")),
     "exception": frozenset(name for name in _ENDED if name.startswith("exception")),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_PENDING
 from flux.output_format import OutputFormat
 from flux.output_values import UtilFormatter, heading_spec
 
@@ -21,6 +22,16 @@ _PARTS: Final = {"all": "", "up": "UP", "down": "DOWN", "allocated": "USED", "fr
 """Parts of an instance's resources, and the heading of each."""
 
 
+def _nodes_it_has(job: Any) -> int | str:
+    """Return the number of nodes of a job that runs or ran, empty for others: in 0.29 the field
+    ``nnodes`` does not tell of nodes that are asked for (flux-jobs(1)).
+    """
+    waits = job.state_id & FLUX_JOB_STATE_PENDING
+    never_ran = job.state_id == FLUX_JOB_STATE_INACTIVE and not job.t_run
+    found: int | str = "" if waits or never_ran else job.nnodes
+    return found
+
+
 class _Headings(dict[str, str]):
     """Headings of the job fields; any path into the annotations has one too."""
 
@@ -30,7 +41,7 @@ class _Headings(dict[str, str]):
         )
 
     def __missing__(self, name: str) -> str:
-        return name.upper()
+        return name.removeprefix("annotations.").upper()
 
 
 class JobInfoFormat(OutputFormat):
@@ -93,6 +104,7 @@ class JobInfoFormat(OutputFormat):
             "t_sched": "T_SCHED",
             "ntasks": "NTASKS",
             "nnodes": "NNODES",
+            "node_count": "NNODES",
             "expiration": "EXPIRATION",
             "t_remaining": "T_REMAINING",
             "ranks": "RANKS",
@@ -155,6 +167,8 @@ class JobInfoFormat(OutputFormat):
 
     def getter(self, name: str) -> Callable[[Any], Any]:
         """Return what gets the field of a name from a `flux.job.info.JobInfo`."""
+        if name == "nnodes":
+            return _nodes_it_has
         shown = _URIS.get(name)
         if shown is None:
             return super().getter(name)

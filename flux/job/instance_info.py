@@ -28,6 +28,8 @@ class EmptyObject:
     def __str__(self) -> str:
         return ""
 
+    __repr__ = __str__
+
     def __format__(self, spec: str) -> str:
         return format("", spec.rstrip("fdeg%") if "." not in spec else "")
 

@@ -14,7 +14,7 @@ from fluxctl.color import color_option, uses_color
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.job_fields import REASON_FIELDS, attributes_of, parse_format
-from fluxctl.job_rows import Table, jobs_of_stdin, line_width
+from fluxctl.job_rows import JsonJobs, Table, jobs_of_stdin, line_width
 from fluxctl.jobs_list import (
     Listing,
     add_reasons,
@@ -160,7 +160,10 @@ def _check_ids(jobids: Iterable[str]) -> None:
 @click.option(
     "--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active."
 )
-@json_option("Print each job as one line of JSON.")
+@json_option(
+    "Print one JSON object, whose jobs are the list; with one JOBID, that job. With --watch, a line"
+    " for each."
+)
 @click.option("--from-stdin", is_flag=True, hidden=True, help="Read jobs as JSON, one a line.")
 @click.option(
     "--watch",
@@ -203,6 +206,7 @@ def command(
     )
     if watch:
         _check_watch(stats_only or from_stdin, shape, wanted)
+    _check_json(as_json, stats or stats_only)
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
     own = TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT
@@ -214,17 +218,20 @@ def command(
     # Before there is a connection: a typing error is reported without an instance, too.
     _check_ids(wanted["jobids"])
     check(wanted)
-    by_fields = None if shape["order"] is None else Order(shape["order"], rows.headings)
+    by_fields = Order(shape["order"], rows.headings) if shape["order"] else None
     _warn_of_ignored(wanted)
     silent = suppress_header or no_header or as_json
     header = None if silent else rows.header()
-    table = Table(rows, as_json, uses_color(color), header, line_width(shape["width"]))
+    # What comes one after the other is a line each.
+    whole = JsonJobs(len(wanted["jobids"]) == 1) if as_json and not watch else None
+    table = Table(rows, as_json, uses_color(color), header, line_width(shape["width"]), whole)
     if from_stdin:
         return _show_given(table)
     sought = None if sought_text is None else _sought(sought_text, wanted["count"])
-    listing = Listing(wanted, rows.fields, sought, by_fields, stats)
+    keys = [key.removeprefix("-") for key in rows.sort_keys]
+    listing = Listing(wanted, [*rows.fields, *keys], sought, by_fields, stats)
     flux = handle(python_failure)
-    if stats and not as_json:
+    if stats:
         _print_stats(flux)
     try:
         if watch:
@@ -234,11 +241,11 @@ def command(
         if isinstance(exc, ReaderGone):
             raise
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
-    table.end()
+    code = _end(table, wanted)
     for text in query.errors:
         echo(text, err=True)
     _warn(flux, table.shown, sought, wanted)
-    return 0
+    return code
 
 
 def _check_watch(other: bool, shape: Arrangement, wanted: Selection) -> None:
@@ -248,6 +255,21 @@ def _check_watch(other: bool, shape: Arrangement, wanted: Selection) -> None:
     whole = shape["order"], shape["width"], wanted["since"], wanted["include"]
     if shape["recursive"] or shape["recurse_all"] or any(one is not None for one in whole):
         raise _failure("--watch has no --recursive, --sort, --width, --since and --include")
+
+
+def _check_json(as_json: bool, summarized: bool) -> None:
+    if as_json and summarized:
+        raise _failure("--json incompatible with --stats or --stats-only")
+
+
+def _end(table: Table, wanted: Selection) -> int:
+    """Print what is left of a list, and return the exit code: 1 with ``--json`` if none of the jobs
+    that are named is there, of which nothing is printed then.
+    """
+    if table.as_json and wanted["jobids"] and not table.shown:
+        return 1
+    table.end()
+    return 0
 
 
 def _show_given(table: Table) -> int:

@@ -24,20 +24,22 @@ JOBS = {
     "run": ["sleep", "600"],
 }
 """Jobs of the instance by their names; ``dep`` waits for ``held``. ``canceled`` was canceled."""
+WAITING = {"held", "dep", "run", "nodes", "whole", "begin"}
+"""Those that do not end."""
 
 
 class Session:
     """An instance with jobs in every state, and what its commands say."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, jobs: Mapping[str, list[str]] = JOBS) -> None:
         self._instance = instance
         self.ids: dict[str, str] = {}
-        for name, words in JOBS.items():
+        for name, words in jobs.items():
             after = [f"--dependency=afterany:{self.ids['held']}"] if name == "dep" else []
             self.ids[name] = self.told("submit", f"--job-name={name}", *after, *words)[0].strip()
         self.ids["canceled"] = self.told("submit", "--job-name=canceled", "sleep", "600")[0].strip()
         self.told("cancel", "-m", "why not", self.ids["canceled"])
-        for name in ("ok", "fails", "timed", "shown", "canceled"):
+        for name in self.ids.keys() - WAITING:
             self.told("job", "wait-event", self.ids[name], "clean")
 
     def told(

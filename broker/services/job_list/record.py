@@ -17,6 +17,7 @@ from flux.job.describe import (
     requested,
     system_text,
     time_limit,
+    whole_nodes,
 )
 from flux.job.lifecycle import JobHistory
 from flux.job.updates import (
@@ -88,7 +89,7 @@ class ListedJob(JobHistory):
     def set_jobspec(self, jobspec: JsonMapping) -> None:
         """Learn what a jobspec (RFC 14) holds; what it does not hold stays unknown.
 
-        Its cores are known in advance unless whole nodes are asked for.
+        Its nodes are known in advance if it asks for some, its cores unless it gets nodes whole.
         """
         asked = requested(jobspec)
         self.name = _shared_text(asked.name)
@@ -98,13 +99,14 @@ class ListedJob(JobHistory):
         self.bank = _shared_text(system_text(jobspec, "bank"))
         self.duration = _shared_number(time_limit(jobspec))
         self.ntasks = asked.ntasks
-        self.ncores = asked.ncores if asked.nnodes is None else None
+        self.nnodes = asked.nnodes
+        self.ncores = None if whole_nodes(jobspec) else asked.ncores
 
     def set_resources(self, resources: JsonMapping) -> None:
         """Learn ranks, nodes and expiration from an R (RFC 20)."""
         found = allocation(resources)
         self.ncores = found.ncores
-        self.ranks, self.nnodes = intern(found.ranks), found.nnodes
+        self.ranks, self.nnodes = intern(_bracketed(found.ranks)), found.nnodes
         self.nodelist, self.expiration = intern(found.nodelist), found.expiration
 
     def _update_jobspec(self, entry: JsonMapping) -> None:
@@ -150,6 +152,11 @@ class ListedJob(JobHistory):
         if len(_shared_annotations) >= _SHARED_LIMIT:
             _shared_annotations.clear()
         return _shared_annotations.setdefault(json.dumps(annotations), annotations)
+
+
+def _bracketed(ids: str) -> str:
+    """Return an idset in brackets if it has more than one member, as flux-core lists ranks."""
+    return f"[{ids}]" if "-" in ids or "," in ids else ids
 
 
 def _shared_text(text: str | None) -> str | None:

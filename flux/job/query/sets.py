@@ -13,7 +13,7 @@ from flux.idset import IDset
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_RANKS: Final = re.compile(r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*").fullmatch
+_RANKS: Final = re.compile(r"\[?\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*\]?").fullmatch
 
 
 def in_set(field: str, value: str, found: Callable[[str], object]) -> Callable[[str], bool] | None:

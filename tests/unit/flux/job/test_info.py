@@ -77,7 +77,8 @@ def test_nested_fields() -> None:
     ) == [
         "DEPENDENCIES|ANNOTATIONS|RESOURCES|USER.K.X|EXCEPTION-OCCURRED| RC",
         "||||" + "|   ",
-        'after-success=ƒAdV8TD9,begin-time=1|{"sched": {"resource_summary": "rank0/core0"}}|'
+        "after-success=ƒAdV8TD9,begin@Jan01-00:00:01|"
+        '{"sched": {"resource_summary": "rank0/core0"}}|'
         "rank0/core0||False|  0",
     ]
 

@@ -110,15 +110,19 @@ def test_all_attributes_may_be_asked_for_at_once() -> None:
     assert getters(["all"]) == getters(ATTRIBUTES)
 
 
-def test_cores_of_a_pending_job_are_those_it_asks_for_unless_it_asks_for_nodes() -> None:
+def test_cores_of_a_pending_job_are_those_it_asks_for_unless_it_gets_nodes_whole() -> None:
     index = JobIndex()
     _submit(index, 7)
     node = {"type": "node", "count": 2, "with": JOBSPEC["resources"]}
     submitted = _entry(1.0, "submit", userid=0, urgency=16)
     index.update(8, submitted, seq=0, jobspec={**JOBSPEC, "resources": [node]})
-    wanted = getters(["ncores", "duration"])
-    jobs = [describe(job, wanted) for job in index.select()]
-    assert jobs == [{"id": 7, "ncores": 4, "duration": 0.0}, {"id": 8, "duration": 0.0}]
+    whole = {**node, "exclusive": True}
+    index.update(9, submitted, seq=0, jobspec={**JOBSPEC, "resources": [whole]})
+    wanted = getters(["ncores", "nnodes"])
+    jobs = {job.id: describe(job, wanted) for job in index.select()}
+    assert jobs[7] == {"id": 7, "ncores": 4}
+    assert jobs[8] == {"id": 8, "ncores": 8, "nnodes": 2}
+    assert jobs[9] == {"id": 9, "nnodes": 2}
 
 
 def test_ids_of_a_user_are_the_newest_first() -> None:
