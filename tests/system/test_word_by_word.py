@@ -208,6 +208,38 @@ def test_a_note_that_begins_with_what_could_be_an_id(session: Session) -> None:
     assert "fatigue 5 times" in session.told("job", "eventlog", "@run")[0]
 
 
+QUEUES = ("--conf=queues.batch.policy.limits.duration=1h", "--conf=queues.debug={}")
+LIMIT = "requested duration (2h) exceeds policy limit of 1h for queue batch"
+UNKNOWN = "[Errno 1] Invalid queue 'nosuch' specified\n"
+REFUSED = [
+    ("submit true", "[Errno 1] no queue specified\n"),
+    ("submit -q nosuch true", UNKNOWN),
+    ("submit -q batch -t 2h true", f"[Errno 22] {LIMIT}\n"),
+    ("submit --cc=1 true", "cc=1: [Errno 1] no queue specified\n"),
+    (
+        "submit --bcc=3,5 -q batch -t 2h true",
+        f"cc=3: [Errno 22] {LIMIT}\ncc=5: [Errno 22] {LIMIT}\n",
+    ),
+    ("bulksubmit {} ::: true", "[Errno 1] no queue specified\n"),
+    ("bulksubmit --cc=2 {} ::: true", "cc=2: [Errno 1] no queue specified\n"),
+    ("run true", "flux-run: ERROR: no queue specified\n"),
+    ("run -q batch -t 2h true", f"flux-run: ERROR: {LIMIT}\n"),
+    ("batch -n1 --wrap true", "flux-batch: ERROR: no queue specified\n"),
+    ("alloc -n1 -q nosuch true", "flux-alloc: ERROR: Invalid queue 'nosuch' specified\n"),
+    ("mini run -q batch -t 2h true", f"flux-mini: ERROR: [Errno 22] {LIMIT}\n"),
+    ("submit -q debug true", "[Errno 22] job submission to debug is disabled: closed today\n"),
+]
+"""Submissions that queues refuse, and what is said."""
+
+
+def test_what_queues_refuse() -> None:
+    with running_instance(1, *QUEUES) as instance:
+        instance.run("queue", "disable", "-q", "debug", "-m", "closed today")
+        for line, err in REFUSED:
+            done = instance.run(*line.split())
+            assert (done.stdout, done.stderr, done.returncode) == ("", err, 1), line
+
+
 COUNTERS = "0 alloc requests queued\n0 alloc requests pending to scheduler\n0 running jobs\n"
 OFF = "Job submission is disabled"
 ADMIN = "disabled by administrator"
