@@ -105,11 +105,23 @@ def decode(text: str) -> Nodes:
     Raises OSError(EINVAL) if it is neither, if a task is missing or stands twice, or if there are
     more than `MOST_TASKS`.
     """
-    nodes = _decode_raw(text) if text[:1] not in "[{" else _decode_blocks(text)
-    tasks = sorted(chain.from_iterable(nodes))
-    if not tasks or tasks != list(range(len(tasks))):
-        raise OSError(errno.EINVAL, "invalid taskmap: not every task is there once")
+    nodes = _decode_blocks(text) if text.startswith(("[", "{")) else _decode_raw(text)
+    _check_complete(list(chain.from_iterable(nodes)))
     return nodes
+
+
+def _check_complete(tasks: Sequence[int]) -> None:
+    """Raise OSError unless each task up to the last is there once."""
+    if not tasks:
+        raise OSError(errno.EINVAL, "empty taskmap")
+    there: set[int] = set()
+    for task in tasks:
+        if task in there:
+            raise OSError(errno.EINVAL, f"duplicate taskid specified: {task}")
+        there.add(task)
+    if max(there) >= len(there):
+        missing = IDset(f"0-{max(there)}").difference(IDset(sorted(there)))
+        raise OSError(errno.EINVAL, f"missing taskids: {missing}")
 
 
 def _decode_raw(text: str) -> Nodes:
@@ -119,28 +131,40 @@ def _decode_raw(text: str) -> Nodes:
         try:
             ids = IDset(part)
         except ValueError:
-            raise OSError(errno.EINVAL, f"invalid taskmap: {text[:100]}") from None
+            raise OSError(errno.EINVAL, f"error parsing range '{wrong_range(part)}'") from None
         count += ids.count()
         if count > MOST_TASKS:
-            raise OSError(errno.EINVAL, "invalid taskmap: too many tasks")
+            raise OSError(errno.EINVAL, "too many tasks")
         nodes.append(ids.expand())
     return nodes
+
+
+def wrong_range(text: str) -> str:
+    """Return the first part of an idset that is no range, or all of it; cut at 100 characters."""
+    return next((part for part in text.split(",") if not _is_range(part)), text)[:100]
+
+
+def _is_range(text: str) -> bool:
+    try:
+        return bool(IDset(text))
+    except ValueError:
+        return False
 
 
 def _decode_blocks(text: str) -> Nodes:
     try:
         value = json.loads(text)
     except ValueError:
-        raise OSError(errno.EINVAL, f"invalid taskmap: {text[:100]}") from None
+        raise OSError(errno.EINVAL, f"invalid JSON: {text[:100]}") from None
     if isinstance(value, dict):
         if value.get("version") != VERSION:
-            raise OSError(errno.EINVAL, "invalid taskmap: unknown version")
+            raise OSError(errno.EINVAL, f"version of the taskmap is not {VERSION}")
         value = value.get("map")
     nodes: Nodes = []
     task = 0
     for node, nnodes, ppn, repeat in map(_block, value if isinstance(value, list) else [None]):
         if task + nnodes * ppn * repeat > MOST_TASKS or node + nnodes > MOST_TASKS:
-            raise OSError(errno.EINVAL, "invalid taskmap: too many tasks")
+            raise OSError(errno.EINVAL, "too many tasks")
         nodes += [[] for _ in range(node + nnodes - len(nodes))]
         for _ in range(repeat):
             for index in range(node, node + nnodes):
@@ -159,7 +183,7 @@ def _block(value: object) -> Block:
     ):
         node, nnodes, ppn, repeat = value
         return node, nnodes, ppn, repeat
-    raise OSError(errno.EINVAL, "invalid taskmap: not a block [nodeid, nnodes, ppn, repeat]")
+    raise OSError(errno.EINVAL, f"invalid entry {json.dumps_str(value)[:100]}")
 
 
 def raw(nodes: Sequence[Sequence[int]]) -> str:
@@ -190,5 +214,5 @@ def decode_pmi(text: str) -> Nodes:
     inner = text.replace(" ", "").removeprefix("(vector,").removesuffix(")") + ")"
     found = [[int(number) for number in match] + [1] for match in _PMI.findall(inner)]
     if not found or vector(block[:3] for block in found) != text.replace(" ", ""):
-        raise OSError(errno.EINVAL, f"invalid taskmap: {text[:100]}")
+        raise OSError(errno.EINVAL, f"unable to parse block: {text[:100]}")
     return decode(json.dumps_str(found))

@@ -40,13 +40,13 @@ _OPENING = frozenset((view.WatchOutput, view.CountOutput))
 AttachOptions = view.AttachOptions
 
 
-def attach(handle: Flux, jobid: int, options: AttachOptions | None = None) -> int:
+def attach(handle: Flux, jobid: int, options: AttachOptions | None = None, name: str = "") -> int:
     """Show a job until it ends and return its exit code, or 1 if the user detached.
 
-    The reactor of ``handle`` is run for that time; ``options`` say what is shown. Raises
-    CommandError if there is no such job, or it is somebody else's.
+    The reactor of ``handle`` is run for that time; ``options`` say what is shown, ``name`` how the
+    id was typed. Raises CommandError if there is no such job, or it is somebody else's.
     """
-    return Attachment(handle, jobid, options or AttachOptions()).run()
+    return Attachment(handle, jobid, options or AttachOptions(), name).run()
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -63,9 +63,10 @@ def _write(fd: int, data: bytes) -> None:
 class Attachment:
     """One attachment; see attach()."""
 
-    def __init__(self, handle: Flux, jobid: int, options: AttachOptions) -> None:
+    def __init__(self, handle: Flux, jobid: int, options: AttachOptions, name: str = "") -> None:
         self._handle = handle
         self._jobid = JobID(jobid)
+        self._name = name or self._jobid.orig
         self._status = self._status_of(options)
         self._view = view.AttachView(options, 0.0 if options.own else time.time(), self._status)
         # Nothing is opened by itself: the view decides, for a pseudo terminal takes the place of
@@ -137,7 +138,7 @@ class Attachment:
             )
             return
         reason = "No such job" if error.errno == errno.ENOENT else error.strerror
-        text = f"Failed to attach to {self._jobid.orig}: {reason}"
+        text = f"Failed to attach to {self._name}: {reason}"
         if error.errno == errno.EPERM:
             text = f"flux_job_event_watch_get: {reason}"
         self._error = CommandError(f"{PROGRAM}: {text}", 1, bare=True)

@@ -49,9 +49,14 @@ def full_name(ctx: click.Context, word: str) -> str:
     return found[0] if found else word
 
 
+def usage_name(ctx: click.Context) -> str:
+    """Return how usage errors name the running command: ``flux-kvs get`` for ``flux kvs get``."""
+    return ctx.command_path.replace("flux ", "flux-", 1)
+
+
 def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
     """Turn click's usage error into the message that users of flux-core know."""
-    name = ctx.command_path.replace("flux ", "flux-", 1)
+    name = usage_name(ctx)
     if isinstance(exc, click.exceptions.NoArgsIsHelpError):
         raise CommandError(ctx.get_help(), 1, bare=True) from None
     if isinstance(exc, NoSuchOption):

@@ -94,7 +94,7 @@ def attach(
         wait_event=wait_event,
         stdin_tasks=_checked(stdin_ranks),
     )
-    code = run(handle(), parse_id(args[0]), options)
+    code = run(handle(), parse_id(args[0]), options, args[0])
     if code:
         raise CommandError("", code)
 

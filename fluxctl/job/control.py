@@ -122,7 +122,8 @@ def _each(ctx: click.Context, command: str, ids: Sequence[str], ask: Callable[[i
     """Ask something for each of several jobs; tells of those that it is refused for, and fails
     then.
     """
-    asked = [(text, ask(jobid)) for text, jobid in [(text, parse_id(text)) for text in ids]]
+    parsed = [(text, parse_id(text, "invalid jobid: {}")) for text in ids]
+    asked = [(text, ask(jobid)) for text, jobid in parsed]
     failed = False
     for text, future in asked:
         try:
@@ -317,6 +318,8 @@ def killall(
     cls=JobCommand,
     synopsis="[OPTIONS] id urgency",
     help="Set job urgency (0-31, HOLD, EXPEDITE, DEFAULT)",
+    # A negative number is no option, and refused for what it is.
+    context_settings={"allow_interspersed_args": False},
 )
 @click.option("-v", "--verbose", is_flag=True, help="Output old urgency value on success")
 @click.argument("args", nargs=-1, cls=JobIdArguments, further=urgencies)

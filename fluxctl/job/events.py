@@ -17,9 +17,9 @@ from fluxctl.command import echo, handle
 from fluxctl.completions import words
 from fluxctl.errors import CommandError
 from fluxctl.human_times import HumanTimes
-from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_duration, parse_id, usage
 from fluxctl.json_output import json_option, print_json
-from fluxctl.option_types import COUNT, duration
+from fluxctl.option_types import COUNT
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def wait_event(
     jobid, name, log = parse_id(args[0]), args[1], SHORT_PATHS.get(path, path)
     formatter = _formatter(form, time_format, human=human, as_json=as_json, color=color)
     wanted = _match(match)
-    seconds = _seconds(timeout)
+    seconds = None if timeout is None else parse_duration(ctx, "timeout", timeout)
     if count < 1:
         raise CommandError("count must be > 0")
     flags = FLUX_JOB_EVENT_WATCH_WAITCREATE if waitcreate else 0
@@ -292,12 +292,6 @@ def _entries(
         if line is None:
             return
         yield line, json.loads(line)
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    return duration(text, f"Invalid argument for option timeout: {text}")
 
 
 def _match(text: str | None) -> tuple[str, object] | None:

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import errno
-import time
 from typing import TYPE_CHECKING
 
 import click
 
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.job.awaited_event import Patience, await_event
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_duration, parse_id, usage
 from fluxctl.job.taskmap import placed_tasks
 from fluxctl.json_output import LINES, json_option, print_json_lines
-from fluxctl.option_types import duration
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.idset import IDset
-
-
-class _Patience:
-    """How long to wait: so many seconds from now on, or as long as it takes for None."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self._end = None if seconds is None else time.monotonic() + seconds
-
-    @property
-    def left(self) -> float | None:
-        """The seconds that are left, None for no end."""
-        return None if self._end is None else max(self._end - time.monotonic(), 0.0)
 
 
 @click.command(
@@ -57,14 +44,14 @@ def hostpids(
     if len(args) != 1:
         usage(ctx)
     wanted = None if ranks is None else _idset(ranks)
-    seconds = None
-    if timeout is not None:
-        seconds = duration(timeout, f"Invalid argument for option timeout: {timeout}")
+    seconds = None if timeout is None else parse_duration(ctx, "timeout", timeout)
     name, jobid, h = args[0], parse_id(args[0]), handle()
     try:
-        pids = _pids(h, jobid, name, _Patience(seconds))
+        pids = _pids(h, jobid, name, Patience(seconds))
         placed = placed_tasks(h, jobid)
     except OSError as exc:
+        if exc.errno == errno.ETIMEDOUT:
+            raise CommandError("hostpids: timeout waiting for shell.start event") from None
         unknown = exc.errno == errno.ENOENT
         raise CommandError(f"{name}: {'No such job' if unknown else exc.strerror}") from None
     nodes = zip(placed.hosts, placed.nodes, strict=False)
@@ -83,25 +70,30 @@ def hostpids(
 
 def _idset(text: str) -> IDset:
     from flux.idset import IDset
+    from flux.taskmap import wrong_range
 
+    if not text:
+        raise CommandError("--ranks=: cannot create an empty idset: Invalid argument")
     try:
         return IDset(text)
     except ValueError:
-        raise CommandError(f"error parsing --ranks={text}") from None
+        wrong = wrong_range(text)
+        reason = f"error parsing range '{wrong}': Invalid argument"
+        raise CommandError(f"--ranks={text}: {reason}") from None
 
 
-def _pids(h: Flux, jobid: int, name: str, patience: _Patience) -> dict[int, int]:
+def _pids(h: Flux, jobid: int, name: str, patience: Patience) -> dict[int, int]:
     """Return the process of each task once all are there.
 
-    Raises CommandError if the job has ended or does not start in time, OSError(ENOENT) if there is
-    no such job.
+    Raises CommandError if the job has ended, OSError: ENOENT if there is no such job, ETIMEDOUT if
+    it does not start in time.
     """
     from flux.job.follow import EXEC, MAIN
 
-    if _await(h, jobid, MAIN, "start", patience) is None or _has_ended(h, jobid):
+    if await_event(h, jobid, MAIN, "start", patience) is None or _has_ended(h, jobid):
         raise CommandError(f"hostpids: job {name} is inactive")
-    init = _await(h, jobid, EXEC, "shell.init", patience)
-    started = None if init is None else _await(h, jobid, EXEC, "shell.start", patience)
+    init = await_event(h, jobid, EXEC, "shell.init", patience)
+    started = None if init is None else await_event(h, jobid, EXEC, "shell.start", patience)
     if init is None or started is None:
         raise CommandError(f"hostpids: job {name} is inactive")
     topic = f"{init['service']}.proctable"
@@ -112,13 +104,9 @@ def _pids(h: Flux, jobid: int, name: str, patience: _Patience) -> dict[int, int]
         found = rpc.get()["pids"]
     except OSError as exc:
         if exc.errno == errno.ETIMEDOUT:
-            raise _too_late() from None
+            raise
         raise CommandError(f"hostpids: job {name} is inactive") from None
     return {int(task): int(pid) for task, pid in found.items()}
-
-
-def _too_late() -> CommandError:
-    return CommandError("hostpids: timeout waiting for the tasks to start")
 
 
 def _has_ended(h: Flux, jobid: int) -> bool:
@@ -131,28 +119,3 @@ def _has_ended(h: Flux, jobid: int) -> bool:
         if error.errno != errno.ENOENT:
             raise
         return False
-
-
-def _await(
-    h: Flux, jobid: int, path: str, event: str, patience: _Patience
-) -> dict[str, object] | None:
-    """Return the context of an event of an eventlog, None if that ends without it."""
-    from flux.job.event import event_watch_async
-    from flux.job.follow import entries_of
-
-    watch = event_watch_async(h, jobid, path)
-    while True:
-        try:
-            if patience.left is not None:
-                watch.wait_for(patience.left)
-            line = watch.get_line()
-        except OSError as exc:
-            if exc.errno == errno.ETIMEDOUT:
-                raise _too_late() from None
-            raise
-        if line is None:
-            return None
-        for entry in entries_of(line):
-            if entry.name == event:
-                watch.cancel()
-                return dict(entry.context)

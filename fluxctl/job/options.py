@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from fluxctl.command import FluxCommand, echo, examples_text, program_name
+from fluxctl.command import FluxCommand, echo, examples_text, program_name, usage_name
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
+from fluxctl.option_types import NOT_AN_INTEGER, duration
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ class JobCommand(FluxCommand):
         first = f"Usage: {program_name(ctx)} {ctx.info_name} {self.synopsis}".rstrip()
         return "\n".join([first, self.help or "", *option_lines(rows)])
 
+    def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
+        """Raise the CommandError for a usage error; of numbers as flux-core's C commands do."""
+        param = exc.param if isinstance(exc, click.BadParameter) else None
+        if isinstance(param, click.Option) and NOT_AN_INTEGER in exc.message:
+            raise option_error(
+                ctx, f"Option '{_long(param)}' requires an integer argument"
+            ) from exc
+        super().report(ctx, exc)
+
 
 class JobIdArguments(click.Argument):
     """Arguments of which the first, or each, is a job id, which is completed; ``further``
@@ -84,6 +94,22 @@ class JobIdArguments(click.Argument):
         return job_ids(ctx, self, incomplete)
 
 
+def _long(option: click.Option) -> str:
+    """Return the long name of an option, without hyphens."""
+    return max(option.opts, key=len).lstrip("-")
+
+
+def option_error(ctx: click.Context, text: str) -> CommandError:
+    """Return the failure for the value of an option, in the form of flux-core's C commands."""
+    return CommandError(f"{usage_name(ctx)}: {ctx.info_name}: {text}", 1, bare=True)
+
+
+def parse_duration(ctx: click.Context, option: str, text: str) -> float:
+    """Return the seconds of an option's Flux standard duration."""
+    refusal = option_error(ctx, f"Invalid argument for option '{option}': '{text}'")
+    return duration(text, refusal.message, bare=True)
+
+
 def _label(option: click.Option) -> str:
     names = sorted(option.opts, key=len)
     short = f"{names[0]}, " if len(names) > 1 else "    "
@@ -101,14 +127,16 @@ def usage(ctx: click.Context) -> NoReturn:
     raise CommandError("", 1)
 
 
-def parse_id(text: str) -> int:
-    """Return the job id that a command line argument names."""
+def parse_id(text: str, refusal: str = 'error parsing jobid: "{}"') -> int:
+    """Return the job id that a command line argument names. ``refusal`` is the sentence of the
+    CommandError for what is none, with the argument for ``{}``.
+    """
     from flux.job.JobID import id_parse
 
     try:
         return int(id_parse(text))
     except (ValueError, OSError, OverflowError):
-        raise CommandError(f'error parsing jobid: "{text}"') from None
+        raise CommandError(refusal.format(text)) from None
 
 
 def parse_userid(text: str | None) -> int:

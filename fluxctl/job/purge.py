@@ -6,12 +6,13 @@ import math
 
 import click
 
-from fluxctl.command import handle, talk
+from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, JobIdArguments, parse_id
-from fluxctl.option_types import Integer, duration
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_duration, parse_id
+from fluxctl.option_types import INTEGER, Integer
 
 BATCH_DEFAULT = 50
+BATCH_MAX = 1000
 
 
 @click.command(
@@ -32,7 +33,7 @@ BATCH_DEFAULT = 50
 @click.option("-f", "--force", is_flag=True, help="Perform the irreversible purge.")
 @click.option(
     "--batch",
-    type=Integer(1, 1000),
+    type=INTEGER,
     default=BATCH_DEFAULT,
     metavar="COUNT",
     help="Limit number of jobs per request (default 50).",
@@ -47,30 +48,31 @@ def purge(
     batch: int,
     args: tuple[str, ...],
 ) -> None:
-    if args and (age_limit is not None or num_limit is not None):
+    if not 1 <= batch <= BATCH_MAX:
+        raise CommandError(f"purge: batch must be >= 1 and <= {BATCH_MAX}")
+    age = None if age_limit is None else _seconds(ctx, age_limit)
+    if args and (age is not None or num_limit is not None):
         raise CommandError("purge: job ids and limits exclude one another")
-    count = _purge_ids(args, force) if args else _purge_oldest(age_limit, num_limit, batch, force)
+    count = _purge_ids(args, force) if args else _purge_oldest(age, num_limit, batch, force)
     left = int(handle().rpc("job-manager.stats.get").get().get("inactive_jobs", 0))
     if force:
-        talk(ctx, f"purged {count} inactive jobs, {left} remaining")
+        echo(f"purged {count} inactive jobs, {left} remaining")
     else:
-        talk(ctx, f"use --force to purge {count} of {left} inactive jobs")
+        echo(f"use --force to purge {count} of {left} inactive jobs")
 
 
-def _purge_oldest(age_limit: str | None, num_limit: int | None, batch: int, force: bool) -> int:
+def _purge_oldest(age: float | None, num_limit: int | None, batch: int, force: bool) -> int:
     from flux.job.purge import UNLIMITED, purge
 
-    age = UNLIMITED if age_limit is None else _seconds(age_limit)
+    limits = [UNLIMITED if limit is None else limit for limit in (age, num_limit)]
     try:
-        return purge(
-            handle(), age, UNLIMITED if num_limit is None else num_limit, batch=batch, force=force
-        )
+        return purge(handle(), limits[0], int(limits[1]), batch=batch, force=force)
     except OSError as exc:
         raise CommandError(f"purge: {exc.strerror}") from None
 
 
-def _seconds(text: str) -> float:
-    seconds = duration(text, f"purge: {text}: invalid Flux standard duration")
+def _seconds(ctx: click.Context, text: str) -> float:
+    seconds = parse_duration(ctx, "age-limit", text)
     if math.isinf(seconds):
         raise CommandError("purge: an infinite age limit purges nothing")
     return seconds
@@ -90,7 +92,8 @@ def _purge_ids(ids: tuple[str, ...], force: bool) -> int:
             purge_id(handle(), parse_id(text), force=force)
             count += 1
         except OSError as exc:
-            first = first or CommandError(f"purge: {text}: {exc.strerror}")
+            which = f"{text}: " if len(ids) > 1 else ""
+            first = first or CommandError(f"purge: {which}{exc.strerror}")
     if first is not None:
         raise first
     return count

@@ -82,7 +82,7 @@ def timeleft(ctx: click.Context, human: bool, as_json: bool, args: tuple[str, ..
 
     if len(args) > 1:
         usage(ctx)
-    jobid = JobID(parse_id(args[0])) if args else None
+    jobid = JobID(parse_id(args[0], "failed to parse jobid {}")) if args else None
     try:
         h = handle()
         seconds = left(h, jobid)
@@ -90,7 +90,7 @@ def timeleft(ctx: click.Context, human: bool, as_json: bool, args: tuple[str, ..
             raise CommandError(f"job {args[0]} has not started")
     except OSError as exc:
         unknown = exc.errno == errno.ENOENT and args
-        reason = "No such job" if unknown else exc.strerror
+        reason = "no such jobid" if unknown else exc.strerror
         raise CommandError(f"{args[0]}: {reason}" if args else str(reason)) from None
     if as_json:
         print_json({"seconds": None if math.isinf(seconds) else seconds})

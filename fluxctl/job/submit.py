@@ -44,6 +44,8 @@ def submit(ctx: click.Context, urgency: str, flags: str, args: tuple[str, ...]) 
 
     options = dict.fromkeys(_flags(flags), True)
     text = _read(args[0] if args else "-")
+    if not text:
+        raise CommandError("required jobspec is empty")
     future = submit_async(handle(), text, _urgency(urgency), **options)
     try:
         jobid = future.get_id()
@@ -85,4 +87,4 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as exc:
-        raise CommandError(f"error opening {path}: {exc.strerror}") from None
+        raise CommandError(f"{path}: {exc.strerror}") from None

@@ -10,6 +10,7 @@ import click
 
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.job.awaited_event import Patience, await_event
 from fluxctl.job.options import JobCommand, JobIdArguments, usage
 from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import Integer
@@ -42,8 +43,8 @@ class Placed:
 def placed_tasks(h: Flux, jobid: int) -> Placed:
     """Return where the tasks of a job run, or ran.
 
-    Raises OSError: ENOENT for an unknown job, EINVAL for one that has no resources (yet), or whose
-    jobspec makes no sense.
+    Raises OSError: ENOENT for an unknown job, ENODATA for one that has no resources (yet), EINVAL
+    for one whose jobspec makes no sense.
     """
     from flux.job.kvslookup import job_kvs_lookup
     from flux.job.slots import parse_slots, ranks_of, task_counts
@@ -52,7 +53,7 @@ def placed_tasks(h: Flux, jobid: int) -> Placed:
 
     found = job_kvs_lookup(h, jobid, keys=["jobspec", "R"])
     if not found or not found.get("R"):
-        raise OSError(errno.EINVAL, "the job has no resources (yet)")
+        raise OSError(errno.ENODATA, "the job has no resources (yet)")
     jobspec, resources = found["jobspec"], found["R"]
     hosts = list(ResourceSet(resources).nodelist)
     told = _told(h, jobid)
@@ -86,6 +87,7 @@ def _told(h: Flux, jobid: int) -> list[list[int]] | None:
 
 def _read(text: str) -> Placed:
     """Return what an argument says: a job id, or a map in any of its forms."""
+    from flux.job.follow import EXEC, MAIN
     from flux.job.JobID import id_parse
     from flux.taskmap import decode, decode_pmi
 
@@ -96,11 +98,18 @@ def _read(text: str) -> Placed:
             return Placed(decode_pmi(text) if text.startswith("(") else decode(text))
         except OSError as exc:
             raise CommandError(f"error decoding taskmap: {exc.strerror}") from None
+    h = handle()
     try:
-        return placed_tasks(handle(), jobid)
+        # A pending job has no map yet, and where its shells tell it, it is there when they start.
+        if await_event(h, jobid, MAIN, "start", Patience()) is not None:
+            await_event(h, jobid, EXEC, "shell.start", Patience())
+        return placed_tasks(h, jobid)
     except OSError as exc:
-        reason = "No such job" if exc.errno == errno.ENOENT else exc.strerror
-        raise CommandError(f"{text}: {reason}") from None
+        if exc.errno == errno.ENOENT:
+            raise CommandError("Unable to get job taskmap: no such job") from None
+        if exc.errno == errno.ENODATA:
+            raise CommandError("No taskmap found for job") from None
+        raise CommandError(f"{text}: {exc.strerror}") from None
 
 
 def _line(placed: Placed, form: str | None) -> str:

@@ -59,6 +59,8 @@ def _dry_run_or(
     except OSError as error:
         lines, reason = message_and_reason(error)
         sys.stderr.write(told(lines, refused=True))
+        if options.todays:  # as 0.88 says it, without the number
+            raise failure(reason.strerror) from None
         raise reason from None
     sys.stderr.write(told(message_of(answer).splitlines()))
     return submitted(flux, int(answer["id"]))

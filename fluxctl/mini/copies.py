@@ -22,6 +22,7 @@ class Copy(NamedTuple):
     jobspec: JobspecV1
     options: MiniOptions
     command: Sequence[str]
+    cc: str = ""
 
 
 def ids_of_copies(options: MiniOptions) -> IDset | None:
@@ -57,7 +58,7 @@ def copies(
         jobspec = builder.tasks(mine, words)
         if options.cc:
             jobspec.environment = {**(jobspec.environment or {}), "FLUX_JOB_CC": cc}
-        yield Copy(jobspec, mine, words)
+        yield Copy(jobspec, mine, words, cc)
 
 
 def bulk_copies(
@@ -90,7 +91,7 @@ def jobs(found: Iterable[Copy | None]) -> Iterator[JobToSubmit | None]:
         if copy is None:
             yield None
             continue
-        jobspec, options, command = copy
+        jobspec, options, command, cc = copy
         description = describe(options, command) if options.verbose else ""
         request = make_request(jobspec, options)
-        yield JobToSubmit(request, options.log, options.log_stderr, description)
+        yield JobToSubmit(request, options.log, options.log_stderr, description, cc)

@@ -15,13 +15,15 @@ class JobToSubmit:
 
     ``request`` is what to submit, None once it has been sent, for many jobs may wait to be watched.
     ``log`` and ``log_stderr`` are the files for stdout and stderr, None for the terminal;
-    ``description`` is the job in one line, shown with ``--verbose``.
+    ``description`` is the job in one line, shown with ``--verbose``; ``cc`` is which copy of its
+    command line it is, empty if there is one alone.
     """
 
     request: JobRequest | None
     log: str | None = None
     log_stderr: str | None = None
     description: str = ""
+    cc: str = ""
 
 
 @dataclass(slots=True)

@@ -174,7 +174,8 @@ class Submitter:
                 raise
             self.tally.refuse()
             lines, reason = message_and_reason(error)
-            text = f"{told(lines, refused=True)}{reason}\n"
+            which = f"cc={job.cc}: " if job.cc else ""
+            text = f"{told(lines, refused=True)}{which}{reason}\n"
             self._console.err(text.encode("utf-8", "replace"), job.log_stderr or job.log)
         else:
             self.tally.accept()

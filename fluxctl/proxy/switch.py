@@ -4,12 +4,16 @@ A request gets the client's identity on its route stack, as a broker does it, an
 back with that identity on top. Subscriptions are made once for all clients; services that clients
 register, and what must be told when a client goes, are remembered as the broker remembers them for
 its own clients.
+
+Where a broker that was lost may come back, requests without an answer are remembered, too: their
+clients are told of the loss. Until the broker is back, what clients ask is held; then it is told
+of subscriptions and services first.
 """
 
 from __future__ import annotations
 
 import errno
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -34,6 +38,9 @@ Send: TypeAlias = Callable[[Message], None]
 
 _ADD, _REMOVE = "service.add", "service.remove"
 _GONE = "the client that served this has gone"
+_LOST = "the connection to the broker was lost"
+HELD_MAX = 10_000
+"""Requests that are held while there is no broker; further ones fail."""
 
 
 class ProxyClient:
@@ -48,13 +55,22 @@ class ProxyClient:
         self.owed: dict[tuple[str, ...], Message] = {}
         # Requests whose success changes what is known here, by match tag.
         self.changes: dict[int, tuple[str, str]] = {}
+        # Requests without their last answer, by match tag and route.
+        self.asked: dict[tuple[int, tuple[str, ...]], Message] = {}
 
 
 class Switch:
-    """The clients of a proxy; ``up`` sends a message to the broker."""
+    """The clients of a proxy; ``up`` sends a message to the broker, which may come back after it
+    was lost if ``recovers``.
+    """
 
-    def __init__(self, up: Send) -> None:
-        self._up = up
+    def __init__(self, up: Send, *, recovers: bool = False) -> None:
+        self._send_up = up
+        self._recovers = recovers
+        self._down = False
+        self._held: deque[tuple[ProxyClient, Message]] = deque()
+        # With which of the topics for it a prefix was subscribed to.
+        self._topics: dict[str, str] = {}
         self._clients: dict[str, ProxyClient] = {}
         self._subscribed: Counter[str] = Counter()
         self._services: dict[str, ProxyClient] = {}
@@ -67,6 +83,7 @@ class Switch:
     def detach(self, client: ProxyClient) -> None:
         """Forget a client that went away, and tell the broker what that means."""
         self._clients.pop(client.identity, None)
+        self._held = deque((who, msg) for who, msg in self._held if who is not client)
         for asked in client.owed.values():
             self._up(response(asked, _GONE, errnum=errno.EHOSTUNREACH))
         for name in client.services:
@@ -84,6 +101,56 @@ class Switch:
             )
             self._up(msg)
 
+    # The broker goes and comes back
+
+    def _up(self, msg: Message) -> None:
+        """Send what only a broker that knows of it can use."""
+        if not self._down:
+            self._send_up(msg)
+
+    def lost(self) -> None:
+        """The broker is gone: nobody gets an answer from it."""
+        self._down = True
+        for client in tuple(self._clients.values()):
+            asked, client.asked = client.asked, {}
+            client.changes.clear()
+            client.used.clear()
+            client.owed.clear()
+            for msg in asked.values():
+                self._refuse(client, msg)
+
+    def found(self) -> None:
+        """There is a broker again, which knows nothing of the clients."""
+        self._down = False
+        for prefix, count in self._subscribed.items():
+            if count:
+                topic = self._topics.get(prefix, SUBSCRIBE[0])
+                self._up(request(topic, {"topic": prefix}, flags=NORESPONSE))
+        for name in self._services:
+            self._up(request(_ADD, {"service": name}, flags=NORESPONSE))
+        while self._held:
+            self._ask(*self._held.popleft())
+
+    def _ask(self, client: ProxyClient, msg: Message) -> None:
+        """Send a client's request, or hold it until there is a broker."""
+        if self._down:
+            if len(self._held) < HELD_MAX:
+                self._held.append((client, msg))
+            elif not msg.flags & NORESPONSE:
+                self._refuse(client, msg)
+            return
+        if self._recovers and not msg.flags & NORESPONSE:
+            client.asked[msg.aux2, tuple(msg.routes)] = msg
+        topic = msg.topic or ""
+        client.used.add((topic.rpartition(".")[0] or topic, msg.aux1, msg.flags & UPSTREAM))
+        self._up(msg)
+
+    @staticmethod
+    def _refuse(client: ProxyClient, msg: Message) -> None:
+        answer = response(msg, _LOST, errnum=errno.ECONNRESET)
+        answer.routes = answer.routes[1:]
+        client.send(answer)
+
     # From a client
 
     def from_client(self, client: ProxyClient, msg: Message) -> None:
@@ -99,7 +166,8 @@ class Switch:
                 return
             msg.flags |= ROUTE
             msg.routes = [client.identity, *msg.routes]
-            client.used.add((topic.rpartition(".")[0] or topic, msg.aux1, msg.flags & UPSTREAM))
+            self._ask(client, msg)
+            return
         self._up(msg)
 
     def _answered(self, client: ProxyClient, msg: Message) -> bool:
@@ -139,8 +207,11 @@ class Switch:
     def from_broker(self, msg: Message) -> None:
         """Give a message from the broker to the client, or clients, that it is for."""
         if msg.type == RESPONSE:
-            client = self._clients.get(msg.routes.pop(0)) if msg.routes else None
+            client = self._clients.get(msg.routes[0]) if msg.routes else None
             if client is not None:
+                if client.asked and (msg.aux1 or not msg.streaming):
+                    client.asked.pop((msg.aux2, tuple(msg.routes)), None)
+                del msg.routes[0]
                 self._changed(client, msg)
                 client.send(msg)
         elif msg.type == EVENT:
@@ -156,6 +227,7 @@ class Switch:
         if not topic or msg.aux1 or msg.topic != topic:
             return
         if topic in SUBSCRIBE:
+            self._topics[name] = topic
             self._subscribe(client, name)
         elif topic in UNSUBSCRIBE and client.prefixes[name]:
             self._subscribed[name] -= 1

@@ -87,6 +87,7 @@ ACTING = {
     "has the dashboard work beside the screen": ("tui.background",),
     "waits on the reactor of a handle": (
         "flux.core.awaiting",
+        "fluxctl.job.awaited_event",
         "fluxctl.mini.following",
         "fluxctl.overlay_tree",
         "flux.event_future",

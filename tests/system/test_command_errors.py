@@ -145,7 +145,7 @@ SENTENCES: list[tuple[list[str], int, str]] = [
     (
         ["job", "wait-event", "-t", "nan", "1", "x"],
         1,
-        "flux-job: Invalid argument for option timeout: nan",
+        "flux-job wait-event: wait-event: Invalid argument for option 'timeout': 'nan'",
     ),
     (["job", "list-inactive", "-s", "nan"], 1, "flux-job: since must be a timestamp"),
 ]

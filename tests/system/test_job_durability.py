@@ -132,7 +132,7 @@ def test_an_instance_that_was_killed_in_a_purge_has_whole_jobs(tmp_path: pathlib
                 for key in ("eventlog", "jobspec", "R", "J"):
                     assert has(handle, jobid, key) == (jobid in left), (jobid, key)
         done = instance.run("job", "purge", "--num-limit=0", "--force")
-        assert f"purged {len(left)} inactive jobs, 0 remaining" in done.stderr
+        assert f"purged {len(left)} inactive jobs, 0 remaining" in done.stdout
         assert instance.run("jobs", "-a", "-n").stdout == ""
         assert instance.run("mini", "run", "true").returncode == 0
 
@@ -282,22 +282,19 @@ def test_the_purge_command() -> None:
 
         def purge(*options: str) -> tuple[int, str]:
             done = instance.run("job", "purge", *options)
-            assert done.stdout == ""
-            return done.returncode, done.stderr.strip()
+            assert not (done.stdout and done.stderr)
+            return done.returncode, (done.stdout or done.stderr).strip()
 
-        assert purge() == (0, "flux-job: use --force to purge 0 of 2 inactive jobs")
-        assert purge("--num-limit=1") == (0, "flux-job: use --force to purge 1 of 2 inactive jobs")
-        assert purge("--age-limit=1h", "-f") == (0, "flux-job: purged 0 inactive jobs, 2 remaining")
-        text = f"flux-job: purge: {active}: job is active: only inactive jobs can be purged"
-        assert purge("-f", active) == (1, text)
-        assert purge(second) == (0, "flux-job: use --force to purge 1 of 2 inactive jobs")
-        assert purge("-f", second) == (0, "flux-job: purged 1 inactive jobs, 1 remaining")
-        assert purge("-f", second) == (1, f"flux-job: purge: {second}: unknown job id")
+        assert purge() == (0, "use --force to purge 0 of 2 inactive jobs")
+        assert purge("--num-limit=1") == (0, "use --force to purge 1 of 2 inactive jobs")
+        assert purge("--age-limit=1h", "-f") == (0, "purged 0 inactive jobs, 2 remaining")
+        assert purge("-f", active) == (1, "flux-job: purge: cannot purge active job")
+        assert purge(second, "f1") == (1, "flux-job: purge: f1: id not found")
+        assert purge(second) == (0, "use --force to purge 1 of 2 inactive jobs")
+        assert purge("-f", second) == (0, "purged 1 inactive jobs, 1 remaining")
+        assert purge("-f", second) == (1, "flux-job: purge: id not found")
         assert instance.run("jobs", "-a", "-n", "-o", "{id}").stdout.split() == [active, first]
-        assert purge("--num-limit=0", "--force") == (
-            0,
-            "flux-job: purged 1 inactive jobs, 0 remaining",
-        )
+        assert purge("--num-limit=0", "--force") == (0, "purged 1 inactive jobs, 0 remaining")
         for wrong in (
             ["--age-limit=x"],
             ["--num-limit=-1"],

@@ -10,6 +10,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -268,6 +270,63 @@ def test_signals_reach_the_command(instance: Instance) -> None:
         assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
+STEPS = "echo begun; read line; flux getattr rank; read line; flux getattr rank; exit 5"
+
+
+@contextlib.contextmanager
+def below_proxy(uri: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a script below a proxy that goes on with each line that it is given."""
+    flux_command = pathlib.Path(sys.executable).parent / "flux"
+    process = subprocess.Popen(
+        [flux_command, "proxy", *options, uri, "sh", "-c", STEPS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with ending(process):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        yield process
+
+
+def step(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def test_a_proxy_goes_on_when_its_instance_does() -> None:
+    path = pathlib.Path(tempfile.mkdtemp(prefix="px-", dir="/tmp")) / "local"
+    uri, options = f"local://{path}", ("-S", f"local-uri=local://{path}")
+    try:
+        with contextlib.ExitStack() as stack:
+            with running_instance(1, *options):
+                process = stack.enter_context(below_proxy(uri, "--reconnect"))
+                step(process)
+                assert process.stdout is not None
+                assert process.stdout.readline() == "0\n"
+            assert process.stdout.readline() == "flux-proxy: broker: Connection reset by peer\n"
+            assert process.stdout.readline() == "flux-proxy: reconnecting\n"
+            step(process)  # asks before there is a broker
+            with running_instance(1, *options):
+                said = process.communicate(timeout=PATIENCE)[0].splitlines()
+            assert (said, process.returncode) == (["flux-proxy: reconnected", "0"], 5)
+    finally:
+        shutil.rmtree(path.parent)
+
+
+def test_a_command_below_a_proxy_goes_on_without_an_instance() -> None:
+    with contextlib.ExitStack() as stack:
+        with running_instance(1) as other:
+            process = stack.enter_context(below_proxy(other.uri, "-n"))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "flux-proxy: Lost connection to Flux\n"
+        said = process.communicate("\n\n", timeout=PATIENCE)[0].splitlines()
+    assert said == ["flux: flux_open: No such file or directory"] * 2
+    assert process.returncode == 5
+
+
 def test_the_loss_of_the_instance_ends_a_proxy() -> None:
     with contextlib.ExitStack() as stack:
         with running_instance(1) as other:
@@ -276,7 +335,7 @@ def test_the_loss_of_the_instance_ends_a_proxy() -> None:
             )
             until_sleeping(mark(6402))
         _, shown = process.communicate(timeout=PATIENCE)
-        assert "lost the connection" in shown
+        assert "Lost connection to Flux" in shown
         assert process.returncode == 128 + signal.SIGHUP
 
 

@@ -377,7 +377,7 @@ def test_purged_jobs_are_read_from_the_archive(tmp_path: pathlib.Path) -> None:
 
         until(lambda: archived() == 3)
         purged = instance.run("job", "purge", "--force", "--num-limit=1")
-        assert "purged 2" in purged.stderr, purged
+        assert "purged 2" in purged.stdout, purged
         assert past(instance, "-t", "0") == lines
         assert len(past(instance, "-t", "0", "-o", "archive=")) == 3
         done = instance.run("seg", "-t", "0", "--no-follow", "-o", "archive=/dev/null")

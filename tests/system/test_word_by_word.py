@@ -23,7 +23,9 @@ JOBS = {
     "dep": ["true"],
     "run": ["sleep", "600"],
 }
-"""Jobs of the instance by their names; ``dep`` waits for ``held``. ``canceled`` was canceled."""
+"""Jobs of the instance by their names; ``dep`` waits for ``held``. ``canceled`` was canceled, and
+so was ``never``, which had not begun.
+"""
 WAITING = {"held", "dep", "run", "nodes", "whole", "begin"}
 """Those that do not end."""
 
@@ -39,6 +41,8 @@ class Session:
             self.ids[name] = self.told("submit", f"--job-name={name}", *after, *words)[0].strip()
         self.ids["canceled"] = self.told("submit", "--job-name=canceled", "sleep", "600")[0].strip()
         self.told("cancel", "-m", "why not", self.ids["canceled"])
+        self.ids["never"] = self.told("submit", "--urgency=hold", "true")[0].strip()
+        self.told("cancel", self.ids["never"])
         for name in self.ids.keys() - WAITING:
             self.told("job", "wait-event", self.ids[name], "clean")
 
@@ -64,6 +68,8 @@ def session() -> Iterator[Session]:
 
 INACTIVE = "[Errno 2] job is inactive"
 ERROR = "flux-pstree: ERROR:"
+RANKS = "flux-job: --ranks="
+INVALID = "Invalid argument"
 IGNORED = "filtering options ignored with jobid list"
 TOLD = [
     # pgrep
@@ -114,6 +120,30 @@ TOLD = [
     ),
     # job
     ("job timeleft @held", "", "flux-job: job @held has not started", 1),
+    ("job timeleft f1234", "", "flux-job: f1234: no such jobid", 1),
+    ("job timeleft xyz", "", "flux-job: failed to parse jobid xyz", 1),
+    ("job hostpids -r x @run", "", f"{RANKS}x: error parsing range 'x': {INVALID}", 1),
+    ("job hostpids -r 0-1,2- @run", "", f"{RANKS}0-1,2-: error parsing range '2-': {INVALID}", 1),
+    ("job hostpids -r  @run", "", f"{RANKS}: cannot create an empty idset: {INVALID}", 1),
+    (
+        "job hostpids -t 0.2s @held",
+        "",
+        "flux-job: hostpids: timeout waiting for shell.start event",
+        1,
+    ),
+    ("job wait @run", "", "flux-job: job was not submitted with FLUX_JOB_WAITABLE", 1),
+    ("job attach f1234", "", "flux-job: Failed to attach to f1234: No such job", 1),
+    ("job kill @run xyz", "", "flux-job: invalid jobid: xyz", 1),
+    ("job urgency @ok 16", "", "flux-job: @ok: job is inactive", 1),
+    ("job urgency @held -1", "", "flux-job: @held: urgency value is out of range", 1),
+    ("job taskmap f1234", "", "flux-job: Unable to get job taskmap: no such job", 1),
+    ("job taskmap @never", "", "flux-job: No taskmap found for job", 1),
+    ("job purge f1234", "", "flux-job: purge: id not found", 1),
+    ("job purge @held", "", "flux-job: purge: cannot purge active job", 1),
+    ("job purge @ok", "use --force to purge 1 of 6 inactive jobs", "", 0),
+    ("job submit", "", "flux-job: required jobspec is empty", 1),
+    ("job submit --urgency=99", "", "flux-job: required jobspec is empty", 1),
+    ("job submit /nosuch", "", "flux-job: /nosuch: No such file or directory", 1),
     ("job raise -s7 -t foo -m note @run @held", "", "", 0),
     ("job raise -s7 -t foo @run @ok why", "", "flux-job: raise @ok: unknown job id", 1),
     (
@@ -129,7 +159,8 @@ TOLD = [
     ("job memo @run a", "", "flux-job: memo: no value for key=a", 1),
     ("job memo @run =1", "", "flux-job: memo: a key is empty: =1", 1),
     ("job memo @run a=1 a.b=2", "", "flux-job: memo: a of a.b has a value already", 1),
-    ("job memo @ok a=1", "", "flux-job: memo: unknown job id", 1),
+    ("job memo @ok a=1", "", "flux-job: memo: job is inactive", 1),
+    ("job memo f1234 a=1", "", "flux-job: memo: unknown job id", 1),
     ("job memo xyz a=1", "", 'flux-job: error parsing jobid: "xyz"', 1),
     # watch
     ("watch -l @shown", "@shown: 0: out", "@shown: 0: err", 3),
@@ -163,6 +194,11 @@ def test_what_commands_say(session: Session, line: str, out: str, err: str, code
     assert (said[0], said[1].strip(), told[2]) == (out, err.strip(), code)
 
 
+def test_the_map_of_a_job_that_has_to_wait(session: Session) -> None:
+    jobid = session.told("submit", "--begin-time=+1s", "-n1", "true")[0].strip()
+    assert session.told("job", "taskmap", jobid) == ("[[0,1,1,1]]\n", "", 0)
+
+
 def test_named_formats_of_pgrep(session: Session) -> None:
     full = session.told("pgrep", "-a", "-o", "full", "^ok$")
     assert full == session.told("jobs", "-o", "today", "@ok")
@@ -172,6 +208,38 @@ def test_named_formats_of_pgrep(session: Session) -> None:
 def test_a_note_that_begins_with_what_could_be_an_id(session: Session) -> None:
     session.told("job", "raise", "-s7", "-t", "bar", "@run", "fatigue", "5", "times")
     assert "fatigue 5 times" in session.told("job", "eventlog", "@run")[0]
+
+
+QUEUES = ("--conf=queues.batch.policy.limits.duration=1h", "--conf=queues.debug={}")
+LIMIT = "requested duration (2h) exceeds policy limit of 1h for queue batch"
+UNKNOWN = "[Errno 1] Invalid queue 'nosuch' specified\n"
+REFUSED = [
+    ("submit true", "[Errno 1] no queue specified\n"),
+    ("submit -q nosuch true", UNKNOWN),
+    ("submit -q batch -t 2h true", f"[Errno 22] {LIMIT}\n"),
+    ("submit --cc=1 true", "cc=1: [Errno 1] no queue specified\n"),
+    (
+        "submit --bcc=3,5 -q batch -t 2h true",
+        f"cc=3: [Errno 22] {LIMIT}\ncc=5: [Errno 22] {LIMIT}\n",
+    ),
+    ("bulksubmit {} ::: true", "[Errno 1] no queue specified\n"),
+    ("bulksubmit --cc=2 {} ::: true", "cc=2: [Errno 1] no queue specified\n"),
+    ("run true", "flux-run: ERROR: no queue specified\n"),
+    ("run -q batch -t 2h true", f"flux-run: ERROR: {LIMIT}\n"),
+    ("batch -n1 --wrap true", "flux-batch: ERROR: no queue specified\n"),
+    ("alloc -n1 -q nosuch true", "flux-alloc: ERROR: Invalid queue 'nosuch' specified\n"),
+    ("mini run -q batch -t 2h true", f"flux-mini: ERROR: [Errno 22] {LIMIT}\n"),
+    ("submit -q debug true", "[Errno 22] job submission to debug is disabled: closed today\n"),
+]
+"""Submissions that queues refuse, and what is said."""
+
+
+def test_what_queues_refuse() -> None:
+    with running_instance(1, *QUEUES) as instance:
+        instance.run("queue", "disable", "-q", "debug", "-m", "closed today")
+        for line, err in REFUSED:
+            done = instance.run(*line.split())
+            assert (done.stdout, done.stderr, done.returncode) == ("", err, 1), line
 
 
 COUNTERS = "0 alloc requests queued\n0 alloc requests pending to scheduler\n0 running jobs\n"

@@ -117,7 +117,7 @@ class JobControl:
         urgency = req.get("urgency", int)
         if not 0 <= urgency <= FLUX_JOB_URGENCY_MAX:
             raise OSError(errno.EINVAL, "urgency value is out of range")
-        job = self._core.active_job(req.get("id", int), errno.EINVAL, "unknown job")
+        job = self._core.unended_job(req.get("id", int), errno.EINVAL, "unknown job")
         check_owner(req, job, "reprioritize")
         if not req.is_owner and urgency > max(URGENCY_GUEST_MAX, job.urgency):
             raise OSError(errno.EPERM, f"guests can only adjust urgency <= {URGENCY_GUEST_MAX}")
@@ -153,7 +153,7 @@ class JobControl:
         memo = req.get("memo", dict)
         if len(req.raw or b"") > MAX_ANNOTATIONS:
             raise OSError(errno.EINVAL, f"a memo takes at most {MAX_ANNOTATIONS} bytes")
-        job = self._core.active_job(req.get("id", int))
+        job = self._core.unended_job(req.get("id", int))
         check_owner(req, job, "annotate")
         self._core.journal.check_room()
         if req.get("volatile", bool, False):
@@ -170,7 +170,7 @@ class JobControl:
             id = ANY_JOB
         active = self._core.machine.jobs.get(id)
         if active is not None and not active.is_waitable:
-            raise OSError(errno.ECHILD, "job is not waitable")
+            raise OSError(errno.ECHILD, "job was not submitted with FLUX_JOB_WAITABLE")
         result = self._core.waits.wait(id, req)
         return NO_REPLY if result is None else result
 

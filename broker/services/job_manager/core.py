@@ -39,6 +39,7 @@ from broker.services.job_manager.quiet import QuietWaiters
 from broker.services.job_manager.scheduling import Scheduling
 from broker.services.job_manager.waits import WaitTable, result_of
 from flux.constants import FLUX_JOB_STATE_PENDING
+from flux.job.lifecycle import INACTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -289,6 +290,19 @@ class ManagerCore:
         if job is None:
             raise OSError(errnum, text)
         return job
+
+    def unended_job(self, id: int, errnum: int = errno.ENOENT, text: str = "unknown job id") -> Job:
+        """Return an active job as ``active_job`` does, but of one that has ended say that it has:
+        OSError(EINVAL). ``raise`` and ``kill`` do not tell, as recorded on flux-core 0.29.
+        """
+        if id not in self.machine.jobs and (id in self.inactive or self._has_just_ended(id)):
+            raise OSError(errno.EINVAL, "job is inactive")
+        return self.active_job(id, errnum, text)
+
+    def _has_just_ended(self, id: int) -> bool:
+        """Whether the end of a job is about to be stored."""
+        unstored = self.journal.unpublished()
+        return any(event.job.id == id and event.job.state == INACTIVE for event in unstored)
 
 
 def check_owner(req: Request, job: Job, action: str, verb: str = "can") -> None:

@@ -5,6 +5,7 @@ Pure, but that users and groups are looked up where access is restricted.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
@@ -66,7 +67,8 @@ class JobPolicy:
         """Return the queue that a job is for, the default one unless it names one; empty for the
         queue without a name.
 
-        Raises Rejected if it names none and there is no default, or its name is no string.
+        Raises OSError(EPERM) if it names none and there is no default, or names one that there is
+        not, Rejected if its name is no string, or there are no queues with names.
         """
         name = _system(jobspec).get("queue")
         if name is None:
@@ -74,10 +76,13 @@ class JobPolicy:
                 return self.default
             if "" in self.queues:
                 return ""
-            choice = ", ".join(self.queues)
-            raise Rejected(f"no queue specified, and none is the default: there are {choice}")
+            raise OSError(errno.EPERM, "no queue specified")
         if not isinstance(name, str) or not name:
             raise Rejected("attributes.system.queue must be the name of a queue")
+        if "" in self.queues:
+            raise Rejected(f"'{name}' is not a valid queue")
+        if name not in self.queues:
+            raise OSError(errno.EPERM, f"Invalid queue '{name}' specified")
         return name
 
     def apply(self, name: str, jobspec: JsonObject, userid: int) -> bool:

@@ -110,13 +110,13 @@ class JobPurge:
         """
         id, force = req.get("id", int), req.get("force", bool, False)
         if id in self._core.machine.jobs:
-            raise OSError(errno.EINVAL, "job is active: only inactive jobs can be purged")
+            raise OSError(errno.EINVAL, "cannot purge active job")
         if id in self._core.waits.zombies:
             raise OSError(errno.EBUSY, "job is waitable and has not been waited for")
         await self._history.know_inactive()
         async with self._purging:
             if not 0 <= id < 1 << 64 or id not in self._core.inactive:
-                raise OSError(errno.ENOENT, "unknown job id")
+                raise OSError(errno.ENOENT, "id not found")
             if force:
                 await self._remove([id])
         return {"count": 1}

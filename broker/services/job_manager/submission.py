@@ -13,7 +13,6 @@ from broker.jobtap.dependency_after import targets_of
 from broker.jobtap.host import dependencies_of
 from broker.service import NO_REPLY, request
 from broker.services.job_manager.policy import JobPolicy
-from broker.services.job_manager.queues import unknown_queue
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job
 from flux.security import wrapped
@@ -233,12 +232,10 @@ class Submissions:
 
     def _assign_queue(self, job: Job) -> bool:
         """Put a job into its queue, by that queue's rules; returns whether they changed its
-        jobspec. Raises Rejected.
+        jobspec. Raises Rejected, OSError.
         """
         queues, jobspec = self._core.machine.queues, job.jobspec or {}
         name = self.policy.choose(jobspec)
-        if name not in self.policy.queues:
-            raise Rejected(unknown_queue(name, self.policy.queues))
         queue = queues.of(name)
         if not queue.submission.on:
             raise Rejected(queue.why_disabled())

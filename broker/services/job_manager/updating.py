@@ -18,7 +18,7 @@ from broker.services.job_manager.update_rules import (
     verdict_of,
 )
 from flux.constants import FLUX_JOB_URGENCY_MAX
-from flux.job.lifecycle import IMMUTABLE, INACTIVE
+from flux.job.lifecycle import IMMUTABLE
 from flux.job.updates import DURATION, expiration_after, updated_jobspec
 
 if TYPE_CHECKING:
@@ -74,17 +74,9 @@ class JobUpdates:
 
     def _job(self, req: Request, id: int) -> Job:
         """Return the job to change; raises OSError if there is none, or not for the sender."""
-        core = self._core
-        if id not in core.machine.jobs and (id in core.inactive or self._has_just_ended(id)):
-            raise OSError(errno.EINVAL, "job is inactive")
-        job = core.active_job(id)
+        job = self._core.unended_job(id)
         check_owner(req, job, "update")
         return job
-
-    def _has_just_ended(self, id: int) -> bool:
-        """Whether the end of a job is about to be stored."""
-        unstored = self._core.journal.unpublished()
-        return any(event.job.id == id and event.job.state == INACTIVE for event in unstored)
 
     async def _agreed(self, req: Request, id: int, changes: JobChanges) -> Ruling:
         """Return what all agree to; raises OSError if somebody does not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -45,30 +46,34 @@ def test_vectors(raw: str, blocks: list[list[int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "reason"),
     [
-        "",
-        "x",
-        "0;0",
-        "1;2",
-        "0-9999999999",
-        "[]",
-        "[[0,1,1]]",
-        "[[0,1,1,0]]",
-        "[[-1,1,1,1]]",
-        "[[0,1,1,true]]",
-        "[[0,1000000,1000000,1]]",
-        "[[99999999999,1,1,1]]",
-        "[0",
-        '{"version":2,"map":[[0,1,1,1]]}',
-        '{"version":1}',
-        "{}",
+        ("", "empty taskmap"),
+        ("x", "error parsing range 'x'"),
+        ("0-1,2-", "error parsing range '2-'"),
+        ("0;0", "duplicate taskid specified: 0"),
+        ("1;2", "missing taskids: 0"),
+        ("0;3;5", "missing taskids: 1-2,4"),
+        ("0-9999999999", "error parsing range '0-9999999999'"),
+        ("0-9999999", "too many tasks"),
+        ("0;9999999999", "error parsing range '9999999999'"),
+        ("[]", "empty taskmap"),
+        ("[[0,1,1]]", "invalid entry [0,1,1]"),
+        ("[[0,1,1,0]]", "invalid entry [0,1,1,0]"),
+        ("[[-1,1,1,1]]", "invalid entry [-1,1,1,1]"),
+        ("[[0,1,1,true]]", "invalid entry [0,1,1,true]"),
+        ("[[0,1000000,1000000,1]]", "too many tasks"),
+        ("[[99999999999,1,1,1]]", "too many tasks"),
+        ("[0", "invalid JSON: [0"),
+        ('{"version":2,"map":[[0,1,1,1]]}', "version of the taskmap is not 1"),
+        ('{"version":1}', "invalid entry null"),
+        ("{}", "version of the taskmap is not 1"),
     ],
 )
-def test_what_is_no_map_is_refused(text: str) -> None:
-    with pytest.raises(OSError, match="invalid taskmap") as refused:
+def test_what_is_no_map_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(OSError, match=re.escape(reason)) as refused:
         taskmap.decode(text)
-    assert refused.value.errno == errno.EINVAL
+    assert refused.value.args == (errno.EINVAL, reason)
 
 
 def test_cyclic_maps_give_each_node_its_number() -> None:

@@ -150,7 +150,6 @@ def test_requests(
         (["wait-event", "12345", "submit"], "job 12345 not found"),
         (["wait-event", "-p", "foobar", "12345", "x"], "eventlog path foobar not found"),
         (["info", F58, "nosuch"], f"job {ID} id or key not found"),
-        (["wait-event", "-t", "x", F58, "start"], "Invalid argument for option timeout: x"),
         (["wait-event", "-c", "0", F58, "start"], "count must be > 0"),
         (["wait-event", "-m", "x", F58, "start"], "must specify a context test as key=value"),
         (["wait-event", "-c", "2", F58, "start"], "event 'start' never received"),
@@ -172,12 +171,36 @@ def test_requests(
         (["status", "99"], "99: No such job"),
         (["wait", "--all", F58], "jobid not supported with --all"),
         (["submit", "--flags=x"], "unknown flag: x"),
-        (["submit", "--urgency=99"], "invalid urgency"),
-        (["submit", "/nosuch/file"], "error opening /nosuch/file: No such file or directory"),
+        (["submit", "--urgency=99"], "required jobspec is empty"),
+        (["submit", "--urgency=99", __file__], "invalid urgency"),
+        (["submit", "/nosuch/file"], "/nosuch/file: No such file or directory"),
+        (["timeleft", "xyz."], "failed to parse jobid xyz."),
+        (["kill", "xyz."], "invalid jobid: xyz."),
+        (["purge", "--batch=1001"], "purge: batch must be >= 1 and <= 1000"),
+        (["taskmap", "x."], "error decoding taskmap: error parsing range 'x.'"),
+        (["taskmap", "0;0"], "error decoding taskmap: duplicate taskid specified: 0"),
+        (["taskmap", "0;3"], "error decoding taskmap: missing taskids: 1-2"),
+        (["taskmap", "[[0,0,1,1]]"], "error decoding taskmap: invalid entry [0,0,1,1]"),
+        (["taskmap", "(vector,(0"], "error decoding taskmap: unable to parse block: (vector,(0"),
     ],
 )
 def test_errors(run: Runner, args: list[str], error: str) -> None:
     assert run("job", *args) == (1, "", f"flux-job: {error}\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["wait-event", "-t", "x", F58, "start"], "Invalid argument for option 'timeout': 'x'"),
+        (["hostpids", "-t", "-1", F58], "Invalid argument for option 'timeout': '-1'"),
+        (["purge", "--age-limit=x"], "Invalid argument for option 'age-limit': 'x'"),
+        (["wait-event", "-c", "x", F58, "start"], "Option 'count' requires an integer argument"),
+        (["raise", "-sx", F58], "Option 'severity' requires an integer argument"),
+    ],
+)
+def test_values_of_options(run: Runner, args: list[str], error: str) -> None:
+    name = args[0]
+    assert run("job", *args) == (1, "", f"flux-job {name}: {name}: {error}\n")
 
 
 INCOMPLETE = """

@@ -79,7 +79,7 @@ REFUSED = [
     ("taskmap", "cyclic:x", "taskmap=cyclic:x is invalid: invalid stride x"),
     ("taskmap", "manual:[[0,1,6,1]]", "got 1 nodes, expected 3"),
     ("taskmap", "manual:0;1;2", "got 3 tasks, expected 6"),
-    ("taskmap", "manual:xx", "invalid taskmap: xx"),
+    ("taskmap", "manual:xx", "error parsing range 'xx'"),
     ("taskmap", "hostfile:/nosuch", "taskmap=hostfile:/nosuch is invalid: No such file"),
     ("taskmap", 7, "taskmap=7 is invalid: it is SCHEME[:VALUE]"),
 ]

@@ -40,6 +40,16 @@ def bench() -> Bench:
     return Bench()
 
 
+@pytest.fixture
+def recovering() -> Bench:
+    """One whose broker may come back."""
+    bench = Bench()
+    bench.switch = Switch(bench.up.append, recovers=True)
+    bench.a = bench.switch.attach("a", bench.got["a"].append)
+    bench.b = bench.switch.attach("b", bench.got["b"].append)
+    return bench
+
+
 def topics(messages: list[Message]) -> list[str | None]:
     return [msg.topic for msg in messages]
 
@@ -147,3 +157,51 @@ def test_who_waits_for_a_client_that_goes_is_told(bench: Bench) -> None:
     ]
     bench.switch.from_broker(request("thing.a", matchtag=9))
     assert bench.up[-1].errnum == errno.ENOSYS
+
+
+def test_who_waits_for_a_broker_that_is_lost_is_told(recovering: Bench) -> None:
+    bench = recovering
+    bench.ask(bench.a, "kvs.get", tag=1)
+    bench.answer(bench.ask(bench.a, "kvs.get", tag=2))
+    bench.switch.from_client(bench.b, request("job.watch", matchtag=3, flags=STREAMING))
+    bench.answer(bench.up[-1], {"part": 1})
+    bench.ask(bench.b, "log.append", tag=0)
+    bench.got["a"].clear()
+    bench.got["b"].clear()
+    bench.switch.lost()
+    (told,) = bench.got["a"]
+    assert (told.aux1, told.aux2, told.routes) == (errno.ECONNRESET, 1, [])
+    assert [msg.aux2 for msg in bench.got["b"] if msg.aux2] == [3]
+    bench.switch.lost()
+    assert len(bench.got["a"]) == 1
+
+
+def test_what_is_asked_without_a_broker_is_held(recovering: Bench) -> None:
+    bench = recovering
+    bench.subscribe(bench.a, "job")
+    added = bench.ask(bench.b, "service.add", {"service": "mine"})
+    bench.answer(added)
+    bench.switch.lost()
+    bench.up.clear()
+    third = bench.switch.attach("c", lambda msg: None)
+    bench.switch.from_client(bench.a, request("kvs.get", matchtag=5))
+    bench.switch.from_client(third, request("kvs.get", matchtag=6))
+    bench.switch.detach(third)
+    assert bench.up == []
+    bench.switch.found()
+    assert topics(bench.up) == ["event.subscribe", "service.add", "kvs.get"]
+    assert bench.up[0].flags & NORESPONSE
+    bench.answer(bench.up[-1], {"value": 1})
+    assert bench.got["a"][-1].json() == {"value": 1}
+
+
+def test_no_more_is_held_than_there_is_room_for(
+    recovering: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fluxctl.proxy.switch.HELD_MAX", 1)
+    bench = recovering
+    bench.switch.lost()
+    for tag in (1, 2):
+        bench.switch.from_client(bench.a, request("kvs.get", matchtag=tag))
+    (told,) = bench.got["a"]
+    assert (told.aux1, told.aux2) == (errno.ECONNRESET, 2)

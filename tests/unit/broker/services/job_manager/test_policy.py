@@ -46,8 +46,10 @@ def test_without_configuration_nothing_changes() -> None:
 def test_the_queue_of_a_job() -> None:
     rules = policy(queues=QUEUES)
     assert rules.choose(jobspec(queue="batch")) == "batch"
-    with pytest.raises(Rejected, match="no queue specified, and none is the default: there are"):
+    with pytest.raises(PermissionError, match=r"no queue specified$"):
         rules.choose(jobspec())
+    with pytest.raises(PermissionError, match=r"Invalid queue 'x' specified$"):
+        rules.choose(jobspec(queue="x"))
     with pytest.raises(Rejected, match="must be the name of a queue"):
         rules.choose(jobspec(queue=7))
     default = {"jobspec": {"defaults": {"system": {"queue": "batch"}}}}

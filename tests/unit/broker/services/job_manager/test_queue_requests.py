@@ -78,7 +78,7 @@ async def test_jobs_run_on_the_nodes_of_their_queue(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("system", "said"),
     [
-        ({"queue": "nosuch"}, "Invalid queue 'nosuch' specified: the queues are debug, batch"),
+        ({"queue": "nosuch"}, r"\[Errno 1\] Invalid queue 'nosuch' specified$"),
         ({"queue": "debug"}, r"requested duration \(unlimited\) exceeds policy limit of 30m"),
         ({"queue": ""}, "attributes.system.queue must be a name of a queue"),
         ({"constraints": {"x": []}}, "attributes.system.constraints: unknown constraint operator"),
@@ -92,7 +92,7 @@ async def test_refusals(cluster: Cluster, system: dict[str, Any], said: str) -> 
 
 async def test_a_queue_where_there_are_none() -> None:
     cluster = await made(Config())
-    with pytest.raises(OSError, match="Invalid queue 'x' specified: this instance has no named"):
+    with pytest.raises(OSError, match=r"\[Errno 22\] 'x' is not a valid queue$"):
         await cluster.submit(jobspec(queue="x"))
     await cluster.stop()
 

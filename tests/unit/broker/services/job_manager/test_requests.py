@@ -221,7 +221,10 @@ async def test_urgency(held: Cluster) -> None:
 
 async def test_wait(held: Cluster) -> None:
     plain = await running(held)
-    assert await refused(held, "wait", {"id": plain}) == (errno.ECHILD, "job is not waitable")
+    assert await refused(held, "wait", {"id": plain}) == (
+        errno.ECHILD,
+        "job was not submitted with FLUX_JOB_WAITABLE",
+    )
     id = await running(held, flags=4)
     tag = held.manager.submit("job-manager.wait", {"id": id})
     assert not held.manager.replies(tag)
