@@ -76,7 +76,7 @@ class OwnServices:
         self._add("content", ContentService)
         self._add("rexec", RexecService)
         self._add("rexec", TodaysRexecService)
-        self.shells = self._add("shell-host", ShellHostService)
+        self.shells = self._add("shell-host", lambda ctx: ShellHostService(ctx, TodaysRexecService))
         # The last one: clients find the others mounted.
         self._add(CONNECTOR, lambda ctx: ConnectorLocalService(ctx, router))
 

@@ -139,6 +139,8 @@ class Service:
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
+        self.prefix = self.name
+        """What the topics of its requests begin with, before the dot."""
         self.streams = StreamSet()
         self.debug_flags = 0
         self._added: dict[str, tuple[BoundHandler, Route]] = {}
@@ -158,7 +160,7 @@ class Service:
         """The handler of each topic, bound to the part that it is a method of."""
         found: dict[str, tuple[BoundHandler, Route]] = {}
         for part in (*self.parts(), self):
-            for topic, route, handler in _routes_of(type(part), self.name):
+            for topic, route, handler in _routes_of(type(part), self.prefix):
                 found[topic] = (getattr(part, handler.__name__), route)
         return found | self._added
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from flux.core.handle import Flux
-    from flux.idset import IDset
     from flux.rpc import RPC
 
 WAITABLE: Final = 16
@@ -44,12 +43,15 @@ def start(
     ranks: Iterable[int],
     cwd: str,
     *,
+    service: str,
     label: str | None,
     waitable: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Start a command on every rank, print the id of each process, and return the exit code."""
+    """Have ``service`` start a command on every rank, print the id of each process, and return the
+    exit code.
+    """
     command = {
         "cwd": cwd,
         "cmdline": list(argv),
@@ -62,11 +64,12 @@ def start(
         command["label"] = label
     payload = {"cmd": command, "flags": WAITABLE if waitable else 0, "local_flags": 0}
     code = 0
-    for rank, rpc in [(rank, h.rpc("rexec.exec", payload, nodeid=rank)) for rank in ranks]:
+    for rank, rpc in [(rank, h.rpc(f"{service}.exec", payload, nodeid=rank)) for rank in ranks]:
         try:
             pid = rpc.get()["pid"]
         except OSError as error:
-            code = max(code, _complain(rank, argv[0], error))
+            _complain(rank, argv[0], error)
+            code = 1
             continue
         if as_json:
             print_json({"rank": rank, "pid": pid, "label": label})
@@ -78,7 +81,9 @@ def start(
 class Attached:
     """Background processes, one on each rank, whose output is shown until they end."""
 
-    def __init__(self, h: Flux, target: str, ranks: Sequence[int], *, label_io: bool) -> None:
+    def __init__(
+        self, h: Flux, target: str, ranks: Sequence[int], *, service: str, label_io: bool
+    ) -> None:
         from flux.constants import FLUX_RPC_STREAMING
 
         self._handle = h
@@ -87,9 +92,8 @@ class Attached:
         self._left = len(ranks)
         self.code = 0
         for rank in ranks:
-            rpc = h.rpc(
-                "rexec.attach", {**named(target), "flags": OUTPUT}, rank, FLUX_RPC_STREAMING
-            )
+            payload = {**named(target), "flags": OUTPUT}
+            rpc = h.rpc(f"{service}.attach", payload, rank, FLUX_RPC_STREAMING)
             rpc.then(self._answered, rank)
 
     def run(self) -> int:
@@ -128,46 +132,13 @@ class Attached:
             self._handle.reactor_stop()
 
 
-def check(
-    words: Sequence[str], *, bg: bool, waitable: bool, label: str | None, attach: bool
-) -> None:
+def check(words: Sequence[str], *, bg: bool, waitable: bool, attach: bool) -> None:
     """Raise CommandError for options that do not go together."""
-    if attach and len(words) != 1:
+    if attach and (bg or waitable):
+        raise CommandError("--attach cannot be used with --bg or --waitable", 1)
+    if attach and not words:
+        raise CommandError("--attach requires a pid or label argument", 1)
+    if attach and len(words) > 1:
         raise CommandError("--attach takes a single pid or label argument", 1)
-    if attach and bg:
-        raise CommandError("--attach and --bg do not go together", 1)
-    for name, given in (("--waitable", waitable), ("--label", bool(label))):
-        if given and not bg:
-            raise CommandError(f"{name} can only be used with --bg", 1)
-
-
-def targets(h: Flux, text: str, exclude: str | None, size: int, jobid: str | None) -> IDset:
-    """Return the ranks that an IDSET argument means, of those that a job has if there is one."""
-    from flux.idset import IDset
-
-    try:
-        ranks = IDset(f"0-{size - 1}" if text == "all" else text)
-        if exclude:
-            ranks = ranks - IDset(exclude)
-    except ValueError:
-        raise CommandError("idset_decode: Invalid argument", 1) from None
-    return ranks if jobid is None else ranks & _ranks_of_job(h, jobid)
-
-
-def _ranks_of_job(h: Flux, text: str) -> IDset:
-    """Return the ranks on which a job runs; raises CommandError if it does not."""
-    from flux.constants import FLUX_JOB_STATE_RUN
-    from flux.idset import IDset
-    from flux.job.JobID import JobID
-
-    try:
-        job = h.rpc(
-            "job-list.list-id", {"id": JobID(text), "attrs": ["ranks", "state"]}, nodeid=0
-        ).get()["job"]
-    except ValueError:
-        raise CommandError(f"invalid job ID: '{text}'", 1) from None
-    except OSError as exc:
-        raise CommandError(f"job {text}: {exc.strerror or exc}", 1) from None
-    if job.get("state") != FLUX_JOB_STATE_RUN:
-        raise CommandError(f"job {text} is not currently running", 1)
-    return IDset(job["ranks"])
+    if waitable and not bg:
+        raise CommandError("--waitable can only be used with --bg", 1)

@@ -1,5 +1,6 @@
 """The requests of ``flux exec`` to the broker of each process, in the form of 0.29
 (``broker.rexec``) and in today's (``rexec.exec``, RFC 42), whose answers are told as those of 0.29.
+A job's shells take the second form only.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FAILED, RUNNING, EXITED = 1, 2, 3
 STDOUT, STDERR, WRITE_CREDIT = 1, 2, 8
+BROKER_SERVICE: Final = "rexec"
 COMPLETE: Final[JsonObject] = {"type": "complete"}
 
 
@@ -62,23 +64,33 @@ class Requests:
         """Send a signal to a process."""
         self._handle.rpc("broker.rexec.signal", {"pid": pid, "signum": number}, rank)
 
-    def todays(self) -> Requests | None:
-        """Return the form to ask in when a broker does not know this one, None if there is none."""
-        return TodaysRequests(self._handle, self._command, self._noinput)
+    def todays(self, service: str = BROKER_SERVICE, label: str | None = None) -> TodaysRequests:
+        """Return the form of today, for a process with a ``label`` if there is one."""
+        return TodaysRequests(self._handle, self._command, self._noinput, service, label)
 
 
 class TodaysRequests(Requests):
-    """Runs a command by requests to ``rexec``."""
+    """Runs a command by requests to ``service``, as a process with a ``label`` if there is one."""
 
-    def __init__(self, h: Flux, command: JsonObject, noinput: bool) -> None:
+    def __init__(
+        self,
+        h: Flux,
+        command: JsonObject,
+        noinput: bool,
+        service: str = BROKER_SERVICE,
+        label: str | None = None,
+    ) -> None:
         self._handle = h
+        self._service = service
         self._command = {**command, "opts": {}, "msgchan": []}
+        if label:
+            self._command["label"] = label
         self._flags = STDOUT | STDERR | (0 if noinput else WRITE_CREDIT)
 
     def start(self, rank: int) -> RPC:
         """Ask for the command on a rank."""
         payload = {"cmd": self._command, "flags": self._flags, "local_flags": 0}
-        return self._handle.rpc("rexec.exec", payload, rank, FLUX_RPC_STREAMING)
+        return self._handle.rpc(f"{self._service}.exec", payload, rank, FLUX_RPC_STREAMING)
 
     def answer(self, rpc: RPC) -> JsonObject:
         """Return an answer as ``broker.rexec`` gives it; raises OSError if that is an error."""
@@ -106,12 +118,9 @@ class TodaysRequests(Requests):
     def write(self, rank: int, rpc: RPC, pid: int, io: IoObject) -> None:
         """Send input to the process that ``rpc`` has started."""
         payload = {"matchtag": rpc.matchtag, "io": io}
-        self._handle.rpc("rexec.write", payload, rank, FLUX_RPC_NORESPONSE)
+        self._handle.rpc(f"{self._service}.write", payload, rank, FLUX_RPC_NORESPONSE)
 
     def signal(self, rank: int, pid: int, number: int) -> None:
         """Send a signal to a process."""
-        self._handle.rpc("rexec.kill", {"pid": pid, "label": "", "signum": number}, rank)
-
-    def todays(self) -> Requests | None:
-        """Return None: nothing is newer."""
-        return None
+        payload = {"pid": pid, "label": "", "signum": number}
+        self._handle.rpc(f"{self._service}.kill", payload, rank)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -25,16 +27,37 @@ def _read() -> list[Rlist]:
 
     text, found = read_text("R").strip(), []
     decoder = json.JSONDecoder()
-    try:
-        while text:
+    while text:
+        try:
             value, end = decoder.raw_decode(text)
+        except ValueError as exc:
+            raise CommandError(f"Failed to read an R object: {exc}") from None
+        try:
             found.append(Rlist(value))
-            text = text[end:].lstrip()
-    except ValueError as exc:
-        raise CommandError(f"stdin: {exc}") from None
+        except ValueError as exc:
+            raise CommandError(f"Failed to decode R on stdin: {exc}") from None
+        text = text[end:].lstrip()
     if not found:
-        raise CommandError("stdin: no R found")
+        text = "Failed to read an R object: '[' or '{' expected near end of file"
+        raise CommandError(text)
     return found
+
+
+def _read_several(what: str) -> list[Rlist]:
+    found = _read()
+    if len(found) < 2:
+        raise CommandError(f"{what} requires at least 2 resource sets")
+    return found
+
+
+def _read_joined() -> Rlist:
+    """Return the sets on stdin, which share no resource, in one."""
+    first, *others = _read()
+    for other in others:
+        if first.intersect(other).nnodes():
+            raise CommandError(f"R objects '{first.dumps()}' and '{other.dumps()}' overlap")
+        first.append(other)
+    return first
 
 
 def _write(resources: Rlist) -> None:
@@ -43,9 +66,9 @@ def _write(resources: Rlist) -> None:
     echo(json.dumps(resources.to_dict(), ensure_ascii=False))
 
 
-def _fold(operation: Callable[[Rlist, Rlist], Rlist]) -> None:
-    """Combine the sets on stdin from left to right and print the result."""
-    first, *others = _read()
+def _fold(sets: Iterable[Rlist], operation: Callable[[Rlist, Rlist], Rlist]) -> None:
+    """Combine sets from left to right and print the result."""
+    first, *others = sets
     for other in others:
         try:
             first = operation(first, other)
@@ -55,10 +78,23 @@ def _fold(operation: Callable[[Rlist, Rlist], Rlist]) -> None:
 
 
 def _set_properties(resources: Rlist, properties: Iterable[str]) -> None:
-    """Set properties ``NAME[:RANKS]``; raises ValueError."""
+    """Set properties ``NAME[:RANKS]``; raises CommandError."""
+    from flux.idset import IDset
+
     for text in properties:
-        name, colon, ranks = text.partition(":")
-        resources.set_property(name, ranks if colon else None)
+        name, colon, given = text.partition(":")
+        try:
+            ranks = IDset(given) if colon else resources.ranks()
+        except ValueError:
+            why = f"invalid idset '{given}' specified for property \"{name}\""
+            raise CommandError(f"failed to assign properties: {why}") from None
+        for rank in ranks - resources.ranks():
+            why = f"rank {rank} not found in target resource list"
+            raise CommandError(f"failed to assign properties: {why}")
+        try:
+            resources.set_property(name, ranks)
+        except ValueError as exc:
+            raise CommandError(f"failed to assign properties: {exc}") from None
 
 
 @click.group(cls=FluxGroup, name="R", short_help="Make, combine and show resource sets")
@@ -68,10 +104,13 @@ def command() -> None:
 
 @command.command("encode")
 @always_json
-@click.option("-r", "--ranks", metavar="IDS", default="0", help="Broker ranks (default 0).")
 @click.option(
-    "-c", "--cores", metavar="IDS", default="0", help="Core ids of each rank (default 0)."
+    "-r",
+    "--ranks",
+    metavar="IDS",
+    help="Broker ranks (default: as many as --hosts, or 0).",
 )
+@click.option("-c", "--cores", metavar="IDS", help="Core ids of each rank (default 0).")
 @click.option("-g", "--gpus", metavar="IDS", help="GPU ids of each rank.")
 @click.option(
     "-H", "--hosts", metavar="HOSTS", help="Host names, as many as ranks (default: this host)."
@@ -90,37 +129,69 @@ def command() -> None:
     is_flag=True,
     help="The resources of this machine instead of cores and GPUs given.",
 )
+@click.option(
+    "-f", "--xml", metavar="PATH", help="The same, of the machine that hwloc XML describes."
+)
 def encode(
-    ranks: str,
-    cores: str,
+    ranks: str | None,
+    cores: str | None,
     gpus: str | None,
     hosts: str | None,
     properties: tuple[str, ...],
     local: bool,
+    xml: str | None,
 ) -> None:
     """Print a resource set with the same cores and GPUs on every rank."""
     from flux.hostlist import Hostlist
     from flux.idset import IDset
     from flux.resource.Rlist import Rlist
 
-    if local:
-        from flux.resource.topology import discover
-
-        found = discover()
-        cores, gpus = IDset(range(len(found.cores))).encode(), IDset(range(found.gpus)).encode()
+    if (local or xml) and (cores is not None or gpus is not None):
+        raise CommandError("do not specify --cores or --gpus with --local or --xml")
+    if local or xml is not None:
+        cores, gpus = _found_on_machine(xml if not local else None)
     try:
-        ids, names = IDset(ranks), Hostlist(hosts or "")
-        if hosts is not None and len(names) != len(ids):
-            raise CommandError(f"{len(ids)} ranks, but {len(names)} hosts")
-        resources = Rlist()
+        names = Hostlist(hosts or "")
+    except ValueError:
+        raise CommandError(f"invalid hostlist '{hosts}'") from None
+    try:
+        ids = IDset(ranks) if ranks is not None else IDset(range(len(names) or 1))
+    except ValueError:
+        raise CommandError(f"Failed to decode ranks='{ranks}' as idset") from None
+    if hosts is not None and len(names) != len(ids):
+        raise CommandError(f"hostname count in '{hosts}' does not match nranks ({len(ids)})")
+    resources = Rlist()
+    try:
         for index, rank in enumerate(ids):
-            resources.add_rank(rank, names[index] if hosts is not None else None, cores)
+            host = names[index] if hosts is not None else None
+            resources.add_rank(rank, host, "0" if cores is None else cores)
             if gpus:
                 resources.add_child(rank, "gpu", gpus)
-        _set_properties(resources, properties)
     except ValueError as exc:
         raise CommandError(str(exc)) from None
+    _set_properties(resources, properties)
     _write(resources)
+
+
+def _found_on_machine(path: str | None) -> tuple[str, str]:
+    """Return the cores and GPUs of this machine, or of the one that hwloc XML in a file is about;
+    raises CommandError.
+    """
+    from flux.idset import IDset
+
+    if path is None:
+        from flux.resource.topology import discover
+
+        here = discover()
+        return IDset(range(len(here.cores))).encode(), IDset(range(here.gpus)).encode()
+    from flux.resource.hwloc_xml import described_machine
+
+    try:
+        with open(path, "rb") as file:
+            found = described_machine(file.read())
+    except OSError as exc:
+        raise CommandError(f"{path}: {exc.strerror}") from None
+    return IDset(range(found.cores)).encode(), IDset(range(found.gpus)).encode()
 
 
 @command.command("decode")
@@ -153,20 +224,7 @@ def decode(
     properties: str | None,
 ) -> None:
     """Print the resource sets on stdin, joined, as JSON or in another form."""
-    from flux.idset import IDset
-
-    first, *others = _read()
-    try:
-        for other in others:
-            first.append(other)
-        if include is not None:
-            first.remove_ranks(first.ranks().difference(IDset(include)))
-        if exclude is not None:
-            first.remove_ranks(IDset(exclude))
-        if properties is not None:
-            first = _having(first, properties.split(","))
-    except ValueError as exc:
-        raise CommandError(str(exc)) from None
+    first = _narrowed(_read_joined(), include, exclude, properties)
     if as_json and (nodelist or ranks or count is not None):
         facts = {
             "nodelist": first.nodelist().encode() if nodelist else None,
@@ -187,6 +245,31 @@ def decode(
         _write(first)
 
 
+def _narrowed(
+    resources: Rlist, include: str | None, exclude: str | None, properties: str | None
+) -> Rlist:
+    """Return the ranks of a set that options of ``decode`` leave; raises CommandError."""
+    from flux.idset import IDset
+
+    try:
+        if include is not None:
+            resources.remove_ranks(resources.ranks().difference(IDset(include)))
+    except ValueError:
+        raise CommandError(
+            f"Invalid ranks option: '{include}': {os.strerror(errno.EINVAL)}"
+        ) from None
+    try:
+        if exclude is not None:
+            resources.remove_ranks(IDset(exclude))
+    except ValueError:
+        text = f"Invalid idset in --exclude option: {exclude}: {os.strerror(errno.EINVAL)}"
+        raise CommandError(text) from None
+    try:
+        return resources if properties is None else _having(resources, properties.split(","))
+    except ValueError as exc:
+        raise CommandError(str(exc)) from None
+
+
 def _having(resources: Rlist, properties: list[str]) -> Rlist:
     from flux.queue import having
     from flux.resource.ResourceSet import ResourceSet
@@ -197,58 +280,68 @@ def _having(resources: Rlist, properties: list[str]) -> Rlist:
 
 @command.command("set-property")
 @always_json
-@click.argument("properties", metavar="NAME[:RANKS]...", nargs=-1, required=True)
+@click.argument("properties", metavar="NAME[:RANKS]...", nargs=-1)
 def set_property(properties: tuple[str, ...]) -> None:
     """Give RANKS of the set on stdin, by default all of them, the property NAME."""
-    first, *others = _read()
-    try:
-        for other in others:
-            first.append(other)
-        _set_properties(first, properties)
-    except ValueError as exc:
-        raise CommandError(str(exc)) from None
-    _write(first)
+    joined = _read_joined()
+    _set_properties(joined, properties)
+    _write(joined)
 
 
 @command.command("append")
 @always_json
 def append() -> None:
     """Join sets that share no resource."""
-    _fold(lambda left, right: left.append(right))
+    _write(_read_joined())
 
 
 @command.command("union")
 @always_json
 def union() -> None:
     """Print the resources of any of the sets."""
-    _fold(lambda left, right: left.union(right))
+    _fold(_read(), lambda left, right: left.union(right))
 
 
 @command.command("diff")
 @always_json
 def diff() -> None:
     """Print the resources of the first set that are in none of the others."""
-    _fold(lambda left, right: left.diff(right))
+    _fold(_read_several("diff"), lambda left, right: left.diff(right))
 
 
 @command.command("intersect")
 @always_json
 def intersect() -> None:
     """Print the resources that are in all sets."""
-    _fold(lambda left, right: left.intersect(right))
+    _fold(_read_several("intersect"), lambda left, right: left.intersect(right))
 
 
 @command.command("remap")
 @always_json
 def remap() -> None:
     """Number the ranks, and the resources of each rank, from 0."""
-    first, *others = _read()
+    _write(_read_joined().remap())
+
+
+@command.command("parse-config")
+@always_json
+@click.argument("path", metavar="PATH")
+def parse_config(path: str) -> None:
+    """Print the resources that resource.config describes in PATH, a file or a directory of them."""
+    from fluxctl.config_source import tables_in_files
+    from fluxctl.configured_resources import configured_resources
+
     try:
-        for other in others:
-            first.append(other)
+        tables = tables_in_files(path)
+    except OSError as exc:
+        raise CommandError(f"{path}: {exc.strerror}") from None
     except ValueError as exc:
         raise CommandError(str(exc)) from None
-    _write(first.remap())
+    try:
+        found = configured_resources(tables)
+    except ValueError as exc:
+        raise CommandError(f"Config file error: {exc}") from None
+    _write(found)
 
 
 @command.command("rerank")
@@ -308,6 +401,8 @@ flux job info $(flux mini submit true) R | flux R decode --count core
 flux R encode -r 0-1 -c 0-3 -H a,b | flux R rerank b,a
 # Does a node still have what it had?
 (flux R encode -c 0-3 -H a; flux R encode -c 0-5 -H a) | flux R verify
+# See what a configuration describes before an instance reads it
+flux R parse-config resource.toml
 # Tell what is left of four ranks without one of them
 (flux R encode -r 0-3 -c 0-1; flux R encode -r 2 -c 0-1) | flux R diff
 """

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
-import time
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from flux.terminal_text import terminal_text
-from flux.waitstatus import INTERRUPTED, NOT_EXECUTABLE, NOT_FOUND, exit_code_of, signal_of
-from fluxctl import background, completions
+from fluxctl import background, completions, exec_targets
 from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
-from fluxctl.exec_input import READ_SIZE, Input
-from fluxctl.exec_requests import EXITED, RUNNING, Requests
-from fluxctl.json_output import data_facts, json_option, print_json
+from fluxctl.exec_run import RemoteRun
+from fluxctl.json_output import json_option
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
-    from flux.idset import IDset
-    from flux.job.types import IoObject
-    from flux.rpc import RPC
-
-EX_NOHOST = 68
-INTERRUPT_WINDOW = 2.0
-MISSING_SHOWN = 16
 
 USAGE = """\
 Usage: flux-exec [OPTIONS]...
@@ -37,276 +25,18 @@ Usage: flux-exec [OPTIONS]...
   -x, --exclude=IDSET    Exclude ranks from target.
       --bg               Run process in background and exit
       --waitable         Process remains a zombie until exit status is collected
-      --attach           Attach to a running background process (pid or label)
+      --attach           Attach to a running background process (arg is pid or
+                         label)
       --label=LABEL      Set a remote process label.
-  -j, --jobid=JOBID      Set target ranks to nodes assigned to JOBID
   -d, --dir=PATH         Set the working directory to PATH
   -l, --label-io         Label lines of output with the source RANK
   -n, --noinput          Redirect stdin from /dev/null
   -v, --verbose          Run with more verbosity.
+  -q, --quiet            Suppress extraneous output.
+      --with-imp         Run args under 'flux-imp run'
+  -j, --jobid=JOBID      Set target ranks to nodes assigned to JOBID and
+                         service name to job shell exec service
 """
-
-
-class Remote:
-    """The command on one rank."""
-
-    def __init__(self, rank: int) -> None:
-        self.rank = rank
-        self.requests: Requests
-        self.rpc: RPC
-        self.pid = 0
-        self.state = 0
-        self.status: int | None = None
-        self.ended = False
-        self.room: int | None = None
-        """Bytes that the broker of the process still takes for it; None if it does not tell."""
-
-    @property
-    def running(self) -> bool:
-        """Whether the process can be fed and signalled."""
-        return self.state == RUNNING and not self.ended
-
-
-class RemoteRun:
-    """The command on all target ranks: sends the requests, relays input, output and signals,
-    collects the ends.
-    """
-
-    def __init__(
-        self,
-        h: Flux,
-        argv: list[str],
-        ranks: list[int],
-        label: bool,
-        noinput: bool,
-        verbose: bool,
-        as_json: bool = False,
-    ) -> None:
-        self._handle = h
-        self._argv = argv
-        self._remotes = {rank: Remote(rank) for rank in ranks}
-        self._label = label
-        self._json = as_json
-        self._noinput = noinput
-        self._verbose = verbose
-        self._began = time.monotonic()
-        self._interrupted = -INTERRUPT_WINDOW
-        self._signals: list[int] = []
-        self._reading = False
-        self._input = Input(h, self._room, self._write)
-        self.code = 0
-
-    def say(self, text: str) -> None:
-        """Report progress with the milliseconds since the start, if asked to."""
-        if self._verbose:
-            sys.stderr.write(f"{(time.monotonic() - self._began) * 1000:.6f}ms: {text}\n")
-
-    def run(self, cwd: str, ranks: str, missing: IDset) -> int:
-        """Run everything and return the exit code; ``missing`` are the ranks that the instance does
-        not have.
-        """
-        self.say(f"Starting {' '.join(self._argv)} on {ranks}")
-        requests = Requests(self._handle, self._argv, cwd, dict(os.environ), self._noinput)
-        for remote in self._remotes.values():
-            self._ask(remote, requests)
-        self.say("Sent all requests")
-        self._report_missing(missing)
-        watchers = [
-            self._handle.signal_watcher_create(n, self._signalled)
-            for n in (signal.SIGINT, signal.SIGTERM)
-        ]
-        for watcher in watchers:
-            watcher.start()
-        try:
-            if self._remotes:
-                self._handle.reactor_run()
-        finally:
-            for watcher in watchers:
-                watcher.stop()
-        self._summarize()
-        return self.code
-
-    def _ask(self, remote: Remote, requests: Requests) -> None:
-        remote.requests = requests
-        remote.rpc = requests.start(remote.rank)
-        remote.rpc.then(self._answered, remote)
-
-    def _answered(self, rpc: RPC, remote: Remote) -> None:
-        try:
-            answer = remote.requests.answer(rpc)
-        except OSError as error:
-            todays = remote.requests.todays() if error.errno == errno.ENOSYS else None
-            if todays is not None:
-                self._ask(remote, todays)
-            elif not remote.ended:
-                self._fail(remote, error.errno or errno.EIO)
-            return
-        kind = answer.get("type")
-        if kind == "output":
-            self._output(remote, answer["io"])
-        elif kind == "taken":
-            remote.room = (remote.room or 0) + answer["bytes"]
-            self._input.go_on()
-        elif kind == "complete":
-            self._end(rpc, remote)
-            return
-        elif kind == "state":
-            remote.state = answer["state"]
-            if remote.state == RUNNING:
-                remote.pid = answer["pid"]
-                remote.room = answer.get("stdin_room")
-                for number in self._signals:
-                    self._send_signal(remote, number)
-                self._started()
-            elif remote.state == EXITED:
-                remote.status = answer["status"]
-                self._ended(remote, remote.status or 0)
-                self._input.go_on()  # the others may have room
-            else:
-                rpc.cancel()
-                self._fail(remote, answer.get("errno", errno.EIO))
-                return
-        rpc.reset()
-
-    def _output(self, remote: Remote, io: IoObject) -> None:
-        from flux.job.io import decode, labelled
-
-        try:
-            chunk = decode(io)
-        except OSError as error:
-            self._complain(remote, error.strerror or "")
-            self.code = max(self.code, 1)
-            return
-        if self._json:
-            if chunk.data:
-                self._tell(remote, stream=chunk.stream, **data_facts(chunk.data))
-            return
-        data = labelled(remote.rank, chunk.data) if self._label else chunk.data
-        stream = sys.stdout if chunk.stream == "stdout" else sys.stderr
-        stream.flush()
-        stream.buffer.write(data)
-        stream.buffer.flush()
-
-    def _tell(self, remote: Remote, **facts: object) -> None:
-        """Print what happened on a rank as a line of JSON."""
-        print_json({"rank": remote.rank, **facts})
-        sys.stdout.flush()
-
-    def _complain(self, remote: Remote, text: str) -> None:
-        sys.stdout.flush()
-        sys.stderr.write(f"flux-exec: Error: rank {remote.rank}: {self._argv[0]}: {text}\n")
-
-    def _ended(self, remote: Remote, status: int) -> None:
-        if self._json:
-            signum = signal_of(status) or None
-            self._tell(remote, exitcode=exit_code_of(status), signal=signum)
-
-    def _fail(self, remote: Remote, number: int) -> None:
-        self._complain(remote, os.strerror(number))
-        codes = {
-            errno.EHOSTUNREACH: EX_NOHOST,
-            errno.ENOENT: NOT_FOUND,
-            errno.EACCES: NOT_EXECUTABLE,
-            errno.EPERM: NOT_EXECUTABLE,
-        }
-        self.code = max(self.code, codes.get(number, 1))
-        remote.ended = True
-        self._started()
-        self._input.go_on()
-        self._check_done()
-
-    def _report_missing(self, ranks: IDset) -> None:
-        """Report ranks that do not exist as unreachable: each, or all in one line when there are
-        many.
-        """
-        if not ranks:
-            return
-        names = (
-            [f"rank {rank}" for rank in ranks]
-            if len(ranks) <= MISSING_SHOWN
-            else [f"ranks {ranks}"]
-        )
-        for name in names:
-            sys.stderr.write(
-                f"flux-exec: Error: {name}: {self._argv[0]}: {os.strerror(errno.EHOSTUNREACH)}\n"
-            )
-        self.code = EX_NOHOST
-
-    def _end(self, rpc: RPC, remote: Remote) -> None:
-        rpc.cancel()
-        remote.ended = True
-        self._check_done()
-
-    def _check_done(self) -> None:
-        if all(remote.ended for remote in self._remotes.values()):
-            self._handle.reactor_stop()
-
-    # Input and signals
-
-    def _started(self) -> None:
-        """Begin to read stdin once every process runs or has failed."""
-        if self._reading or any(r.state == 0 and not r.ended for r in self._remotes.values()):
-            return
-        self._reading = True
-        if self._noinput or sys.stdin is None or sys.stdin.closed:
-            self._write(b"", True)
-            return
-        self._input.begin()
-
-    def _room(self) -> int:
-        """Return how much every process has room for: the slowest sets the pace, as in a pipe."""
-        rooms = [r.room for r in self._remotes.values() if r.running and r.room is not None]
-        return min(rooms, default=READ_SIZE)
-
-    def _write(self, data: bytes, eof: bool) -> None:
-        from flux.job.io import encode
-
-        io = encode("stdin", "0", data, eof)
-        for remote in self._remotes.values():
-            if remote.running:
-                if remote.room is not None:
-                    remote.room -= len(data)
-                remote.requests.write(remote.rank, remote.rpc, remote.pid, io)
-
-    def _signalled(self, handle: object, watcher: object, number: int, *_: object) -> None:
-        now = time.monotonic()
-        if number == signal.SIGINT and now - self._interrupted < INTERRUPT_WINDOW:
-            self.code = INTERRUPTED
-            self._handle.reactor_stop()
-            return
-        if number == signal.SIGINT:
-            self._interrupted = now
-        self._signals.append(number)  # for those whose start has not been told yet
-        for remote in self._remotes.values():
-            if remote.running:
-                self._send_signal(remote, number)
-
-    def _send_signal(self, remote: Remote, number: int) -> None:
-        remote.requests.signal(remote.rank, remote.pid, number)
-
-    # The end
-
-    def _summarize(self) -> None:
-        """Name the ranks that failed, by how, and compute the exit code."""
-        from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
-        from flux.idset import IDset
-
-        groups: dict[str, list[int]] = {}
-        ended = [remote for remote in self._remotes.values() if remote.status is not None]
-        for remote in ended:
-            status = remote.status or 0
-            code, signum = exit_code_of(status), signal_of(status)
-            self.code = max(self.code, code)
-            if signum:
-                name = signal.strsignal(signum) or f"Signal {signum}"
-                groups.setdefault(name, []).append(remote.rank)
-            elif code:
-                groups.setdefault(f"Exit {code}", []).append(remote.rank)
-        sys.stdout.flush()
-        for text, ranks in groups.items():
-            names = IDset(ranks).encode(IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS)
-            sys.stderr.write(f"{names}: {terminal_text(text)}\n")
-        self.say(f"{len(ended)} tasks complete with code {self.code}")
 
 
 @click.command(
@@ -334,18 +64,21 @@ class RemoteRun:
 @click.option("-l", "--label-io", is_flag=True, help="Label lines of output with the source RANK")
 @click.option("-n", "--noinput", is_flag=True, help="Redirect stdin from /dev/null")
 @click.option("-v", "--verbose", is_flag=True, help="Run with more verbosity.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not print the process ids of --bg.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Do not tell how processes ended; with --bg, nor their ids."
+)
 @click.option("--bg", is_flag=True, help="Leave the processes in the background (flux-sproc(1)).")
 @click.option("--waitable", is_flag=True, help="With --bg, keep their end for flux sproc wait.")
-@click.option("--label", metavar="LABEL", help="With --bg, a name for the processes.")
+@click.option("--label", metavar="LABEL", help="A name for the processes (flux-sproc(1)).")
 @click.option("--attach", is_flag=True, help="Follow processes of --bg: COMMAND is a pid or label.")
 @click.option(
     "-j",
     "--jobid",
     metavar="ID",
     shell_complete=completions.job_ids,
-    help="Run on the ranks of a running job.",
+    help="Run beside the tasks of a running job; --rank counts its ranks from 0.",
 )
+@click.option("--with-imp", is_flag=True, help="Run COMMAND by the IMP, as 'flux-imp run' does.")
 @json_option("Print each piece of output and each exit code as one line of JSON.")
 @click.argument("command_line", metavar="COMMAND...", nargs=-1, type=click.UNPROCESSED)
 def command(
@@ -361,35 +94,71 @@ def command(
     label: str | None,
     attach: bool,
     jobid: str | None,
+    with_imp: bool,
     as_json: bool,
     command_line: tuple[str, ...],
 ) -> NoReturn:
-    """Run COMMAND on broker ranks, as a child of each broker.
+    """Run COMMAND on broker ranks, as a child of each broker; with --jobid on those of a job, to
+    end with it at the latest.
 
     The exit status is the largest of the commands' exit codes, 128 plus the signal for a killed
     one, 68 for a rank that does not exist or was lost, 127 when there is no such program.
     """
     words = list(command_line)
-    background.check(words, bg=bg, waitable=waitable, label=label, attach=attach)
+    background.check(words, bg=bg, waitable=waitable, attach=attach)
     if not words:
         sys.stderr.write(USAGE)
         raise CommandError("", 1)
     h = handle()
-    size = int(h.rpc("attr.get", {"name": "size"}).get()["value"])
-    ranks = background.targets(h, rank, exclude, size, jobid)
-    if not ranks:
-        raise CommandError("No valid ranks specified", 1)
-    from flux.idset import IDset
-
-    present = ranks & IDset(f"0-{size - 1}")
+    if jobid is None:
+        targets = exec_targets.of_instance(h, rank, exclude)
+    else:
+        targets = exec_targets.of_job(h, jobid, rank, exclude)
+    if with_imp and not attach:
+        words = [_imp(h), "run", *words]
     cwd = directory or current_directory()
+    service = targets.service
     if bg:
-        options = {"waitable": waitable, "quiet": quiet, "as_json": as_json}
-        sys.exit(background.start(h, words, ranks, cwd, label=label, **options))
+        code = background.start(
+            h,
+            words,
+            targets.ranks,
+            cwd,
+            service=service,
+            label=label,
+            waitable=waitable,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        sys.exit(code)
     if attach:
-        sys.exit(background.Attached(h, words[0], ranks.expand(), label_io=label_io).run())
-    session = RemoteRun(h, words, present.expand(), label_io, noinput, verbose, as_json)
-    sys.exit(session.run(cwd, str(ranks), ranks - present))
+        places = targets.ranks.expand()
+        if words[0].isdecimal() and len(places) > 1:
+            text = "--attach by pid requires a single target rank (use --rank)"
+            raise CommandError(text, 1)
+        sys.exit(background.Attached(h, words[0], places, service=service, label_io=label_io).run())
+    session = RemoteRun(
+        h,
+        words,
+        targets,
+        label=label,
+        label_io=label_io,
+        noinput=noinput,
+        verbose=verbose,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    sys.exit(session.run(cwd))
+
+
+def _imp(h: Flux) -> str:
+    """Return the program that the instance starts other users' jobs with."""
+    path = (h.rpc("config.get").get().get("exec") or {}).get("imp")
+    if not isinstance(path, str):
+        raise CommandError(
+            f"--with-imp: exec.imp path not found in config: {os.strerror(errno.ENOENT)}", 1
+        )
+    return path
 
 
 EXAMPLES = """

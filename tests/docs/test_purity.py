@@ -73,6 +73,7 @@ ACTING = {
         "broker.ending",
         "fluxctl.attach_signals",
         "fluxctl.exec_requests",
+        "fluxctl.exec_targets",
         "broker.services.cron.runner",
         "broker.services.job_exec.execution",
         "broker.services.job_exec.guest",

@@ -35,6 +35,9 @@ def test_processes_in_the_background(pair: Instance, tmp_path: Path) -> None:
     again = pair.run("exec", "-r1", "--bg", "--label=it", "true")
     assert "command label is not unique" in again.stderr
     assert again.returncode == 1
+    missing = pair.run("exec", "--bg", "-r0", "/no/such")
+    assert missing.returncode == 1
+    assert "error launching process: No such file or directory" in missing.stderr
     (tmp_path / "go").touch()
     ended = pair.run("sproc", "wait", "-o", "-r1", "it")
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "out\n", "err\n")
@@ -64,10 +67,11 @@ def test_background_processes_are_killed_and_followed(pair: Instance, tmp_path: 
     ("words", "said"),
     [
         (["exec", "--waitable", "true"], "--waitable can only be used with --bg"),
-        (["exec", "--label=x", "true"], "--label can only be used with --bg"),
+        (["exec", "--attach", "--bg", "1"], "--attach cannot be used with --bg or --waitable"),
+        (["exec", "--attach"], "--attach requires a pid or label argument"),
         (["exec", "--attach", "1", "2"], "--attach takes a single pid or label argument"),
+        (["exec", "--attach", "1"], "--attach by pid requires a single target rank (use --rank)"),
         (["exec", "-r0", "--attach", "x"], "rank 0: label x: label x does not belong to any"),
-        (["exec", "-j", "f1", "true"], "job f1"),
         (["sproc", "wait", "1"], "wait: pid 1 does not belong to any subprocess"),
         (["sproc", "kill", "9", "x"], "kill: label x does not belong to any subprocess"),
         (["sproc", "ps", "-s", "nosuch"], "ps: No service matching nosuch.list"),
@@ -77,10 +81,3 @@ def test_what_is_refused_of_the_background(pair: Instance, words: list[str], sai
     done = pair.run(*words)
     assert said in done.stderr
     assert done.returncode != 0
-
-
-def test_a_command_runs_where_a_job_does(pair: Instance) -> None:
-    jobid = pair.run("submit", "-N1", "--requires=rank:1", "--wait-event=start", "sleep", "1000")
-    done = pair.run("exec", "-l", "-j", jobid.stdout.strip(), "echo", "hi")
-    pair.run("cancel", jobid.stdout.strip())
-    assert done.stdout == "1: hi\n"

@@ -46,6 +46,13 @@ def test_tasks_with_a_terminal(instance: Instance, options: list[str], terminals
     assert done.returncode == 0
 
 
+def test_a_terminal_has_a_size_before_a_client_gives_it_one(instance: Instance) -> None:
+    done = mini(instance, "-n2", "-l", "-o", "pty.capture", "stty", "size")
+    assert sorted(done.stdout.splitlines()) == ["0: 25 80", "1: 25 80"]
+    done = mini(instance, "-o", "pty.interactive", "stty", "size")
+    assert done.stdout.splitlines()[0] == "25 80"
+
+
 def test_what_a_terminal_shows_is_output_like_any_other(instance: Instance) -> None:
     both = ["sh", "-c", "echo out; echo err >&2"]
     done = mini(instance, "-n2", "-l", "-o", "pty.capture", *both)

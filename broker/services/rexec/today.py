@@ -8,6 +8,9 @@ Without the streaming flag it runs in the *background*: the one response is {typ
 it writes goes to the broker's log, or, if it is *waitable*, is kept for who waits for it: such a
 process is listed as a zombie until then. One client at a time may *attach* to a background process
 and is sent what it writes from then on, as if it had started it.
+
+A job has the same service under another name, ``<userid>-shell-<jobid>.rexec`` on each of its
+ranks: its processes end with the job.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from flux.job import io
 from flux.waitstatus import exit_code_of, signal_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from broker.context import Context
     from broker.service import Reply
     from flux.wire.json import JsonObject
@@ -55,14 +60,30 @@ class TodaysRexecService(Service):
 
     name = "rexec"
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(
+        self, ctx: Context, prefix: str = "rexec", on_rest: Callable[[], None] | None = None
+    ) -> None:
+        """Serve topics that begin with ``prefix``; ``on_rest`` is called whenever a process has
+        ended and none runs.
+        """
         super().__init__(ctx)
+        self.prefix = prefix
         self.table = RemoteTable()
+        self._on_rest = on_rest
 
     async def stop(self) -> None:
         """Kill every process."""
+        self.signal_all(signal.SIGKILL)
+
+    @property
+    def running(self) -> bool:
+        """Whether a process has not ended, or not told all it wrote."""
+        return any(not remote.complete for remote in self.table)
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to every process that runs."""
         for remote in self.table:
-            remote.process.signal(signal.SIGKILL)
+            remote.process.signal(number)
 
     def facts(self) -> JsonObject:
         return {"processes": len(self.table)}
@@ -163,6 +184,8 @@ class TodaysRexecService(Service):
             self.table.remove(remote)
         elif remote.waiter is not None:
             self._collect(remote, remote.waiter)
+        if self._on_rest is not None and not self.running:
+            self._on_rest()
 
     # Requests about them
 

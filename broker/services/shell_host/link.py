@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.service import Request
+    from broker.services.shell_host.processes import JobProcesses
     from flux.wire.message import Message
 
     #: A request to a job's service and what sends its responses.
@@ -49,7 +50,9 @@ class ShellLink(Struct, eq=False):
     ``start`` is the request that what the shell says is streamed to, ``requests`` are those to the
     job's service that wait for the shell's answers, by tag. ``pid`` is 0 until the shell has said
     hello; a shell that is lost before has run nothing, so its job may be given to another one, with
-    the lines of ``unheard``. ``host`` is the process that was asked for the shell.
+    the lines of ``unheard``. ``host`` is the process that was asked for the shell. ``leaving`` ends
+    a link whose shell has ended and whose ``processes``, those that clients run in the job, have
+    not.
     """
 
     id: int
@@ -58,7 +61,10 @@ class ShellLink(Struct, eq=False):
     on_line: OnLine
     on_gone: OnGone
     service: str = ""
+    leader: bool = False
     exited: bool = False
+    leaving: Callable[[], None] | None = None
+    processes: JobProcesses | None = None
     pid: int = 0
     host: int = 0
     may_restart: bool = True

@@ -3,7 +3,7 @@ shell host.
 
 A ``shell-host.start`` request streams what the shell says (see `broker.shell.protocol`) until the
 shell is gone. Messages for a shell come by ``shell-host.tell``; requests for a job's service,
-``<userid>-shell-<jobid>``, are passed to its leader shell.
+``<userid>-shell-<jobid>``, come here, too (see `JobServices`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import socket
 from typing import TYPE_CHECKING, Final, assert_never
 
 from broker.attribute_table import ATTRIBUTES
-from broker.service import NO_REPLY, Request, Service, event, refuse, request
+from broker.service import NO_REPLY, Request, Service, event, request
+from broker.services.shell_host.job_services import JobServices, sender_of
 from broker.services.shell_host.launcher import HostProcess
 from broker.services.shell_host.link import ShellLink
 from broker.services.shell_host.shared import MOST_SHELLS, SharedShell, least_busy
@@ -26,16 +27,16 @@ from broker.shell.shared_protocol import NO_JOB
 from broker.shell.sharing import may_share
 from broker.subprocess.descendants import kill_descendants
 from flux.waitstatus import signal_of
-from flux.wire.errors import OWNER_ONLY
 from flux.wire.json import dumps
-from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.context import Context
     from broker.service import Reply
+    from broker.services.shell_host.processes import MakeProcesses
     from flux.wire.json import JsonObject
+    from flux.wire.message import Message
 
 IDLE_START = 1.0
 """Seconds after which the shell host is started though no job has come: what comes up with the
@@ -58,12 +59,12 @@ class ShellHostService(Service):
 
     name = "shell-host"
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, make: MakeProcesses) -> None:
         super().__init__(ctx)
+        self._services = JobServices(ctx, make)
         self.host = HostProcess(self._shell_died, self._host_lost)
         self._dying: dict[int, list[ShellLink]] = {}
         self.links: dict[int, ShellLink] = {}
-        self.services: dict[str, ShellLink] = {}
         self._shared: list[SharedShell] = []
         self.most_shared = min(MOST_SHELLS, len(os.sched_getaffinity(0)))
         self._stopped = False
@@ -141,20 +142,9 @@ class ShellHostService(Service):
         link.may_share = not self._brings_code(head) and may_share(jobspec)
         self._give_a_shell(link)
         self.links[jobid] = link
-        if req.payload.get("leader") == self.ctx.rank:
-            self._serve(link)
+        link.leader = req.payload.get("leader") == self.ctx.rank
+        self._services.add(link)
         return NO_REPLY
-
-    def _serve(self, link: ShellLink) -> None:
-        """Have requests for the job's service come here."""
-        name = f"{link.userid}-shell-{link.id}"
-        try:
-            self.ctx.names.add(name)
-        except OSError as exc:
-            self.ctx.log.err(f"job {link.id} gets no service: {exc.strerror}")
-        else:
-            link.service = name
-            self.services[name] = link
 
     def _give_a_shell(self, link: ShellLink) -> None:
         """Have a job run by a process of its own or by one that jobs share; raises OSError if there
@@ -224,7 +214,11 @@ class ShellHostService(Service):
         link = self.links.get(req.get("id", int))
         if link is None:
             return
-        if link.is_shared:
+        if link.processes is not None:
+            link.processes.signal_all(signal.SIGKILL)
+        if link.leaving is not None:
+            link.leaving()
+        elif link.is_shared:
             self._close(link, LOST)  # whatever keeps it: the others of its process go on
         else:
             self._kill(link)
@@ -262,52 +256,15 @@ class ShellHostService(Service):
         for link in list(self.links.values()):
             if link.start.sender == sender:
                 self._close(link, None)
-            elif any(_sender_of(msg) == sender for msg, _ in link.requests.values()):
-                self._client_gone(link, sender)
-
-    def _client_gone(self, link: ShellLink, sender: str) -> None:
-        """Drop the requests of a client of a job's service and tell the shell."""
-        link.requests = {
-            tag: entry for tag, entry in link.requests.items() if _sender_of(entry[0]) != sender
-        }
-        link.tell(protocol.ClientGone(sender))
-
-    # Requests for the jobs' services
+            elif any(sender_of(msg) == sender for msg, _ in link.requests.values()):
+                self._services.client_gone(link, sender)
 
     def handle(self, msg: Message, send: Callable[[Message], None]) -> None:
-        """Pass requests for ``<userid>-shell-<jobid>.<method>`` to the shell, the others to this
-        service's handlers.
+        """Take requests for ``<userid>-shell-<jobid>.<method>``, the others go to this service's
+        handlers.
         """
-        service, _, method = (msg.topic or "").partition(".")
-        link = self.services.get(service)
-        if link is None:
+        if not self._services.handle(msg, send):
             super().handle(msg, send)
-            return
-        if method == "disconnect":
-            self._client_gone(link, _sender_of(msg))
-            return
-        if not msg.rolemask & ROLE_OWNER and msg.userid != link.userid:
-            refuse(msg, send, errno.EPERM, OWNER_ONLY)
-            return
-        try:
-            payload = msg.json()
-        except ValueError:
-            refuse(msg, send, errno.EPROTO)
-            return
-        tag = link.next_tag()
-        if not msg.flags & NORESPONSE:
-            link.requests[tag] = (msg, send)
-        link.tell(protocol.ServiceRequest(tag, method, payload, _sender_of(msg)))
-
-    def _answer(self, link: ShellLink, answer: protocol.ServiceAnswer) -> None:
-        asked = link.requests.get(answer.tag)
-        if asked is None:
-            return
-        msg, send = asked
-        if answer.errnum or not msg.flags & STREAMING:
-            del link.requests[answer.tag]
-        payload = answer.text if answer.errnum else answer.payload
-        send(response(msg, payload, errnum=answer.errnum))
 
     # Messages from shells
 
@@ -328,10 +285,11 @@ class ShellHostService(Service):
             case protocol.Hello(pid):
                 link.heard(pid)
             case protocol.ServiceAnswer():
-                self._answer(link, message)
+                self._services.answer(link, message)
             case protocol.Exit():
                 link.exited = True
-                self._close(link, message)
+                if not self._services.outlive(link, lambda: self._close(link, message)):
+                    self._close(link, message)
             case (
                 protocol.LogEntries()
                 | protocol.EnterBarrier()
@@ -346,7 +304,7 @@ class ShellHostService(Service):
         """A shell has closed its socket without saying how it ended: its parent, the host, may have
         seen that.
         """
-        if self._restart(link):
+        if link.leaving is not None or self._restart(link):
             return
         if not link.pid or not self.host.running:
             self._close(link, LOST)
@@ -397,15 +355,6 @@ class ShellHostService(Service):
         if not link.exited:
             self._kill(link)
         link.close()
-        if link.service:
-            del self.services[link.service]
-            self.ctx.names.remove(link.service)
-            for msg, send in link.requests.values():
-                refuse(msg, send, errno.ENOSYS, f"No service matching {msg.topic} is registered")
+        self._services.remove(link)
         if last is not None:
             link.start.error(errno.ENODATA, protocol.encode(last).decode())
-
-
-def _sender_of(msg: Message) -> str:
-    """Return the client a request comes from, the oldest hop of its route."""
-    return msg.routes[-1] if msg.routes else ""

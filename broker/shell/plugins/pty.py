@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 METHOD: Final = "terminus.0"
 BACKLOG: Final = 65536
 """Bytes that are kept for the first client."""
+ROWS: Final = 25
+COLUMNS: Final = 80
+"""The size of a terminal that no client has given another one."""
 GRACE: Final = 2.0
 """Seconds that a session with output nobody has seen waits at its end for a client."""
 
@@ -90,6 +93,7 @@ class PtyPlugin(ShellPlugin):
             return
         master, slave = os.openpty()
         os.set_blocking(master, False)
+        _set_size(master, ROWS, COLUMNS)
         self._slaves[task.rank] = slave
         task.tty = os.ttyname(slave)
         if not self._is_interactive(task):
@@ -221,4 +225,8 @@ class PtyPlugin(ShellPlugin):
     def _resize(self, size: JsonObject) -> None:
         if self._master >= 0 and "rows" in size and "cols" in size:
             rows, cols = (int(size[key]) & 0xFFFF for key in ("rows", "cols"))
-            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+            _set_size(self._master, rows, cols)
+
+
+def _set_size(terminal: int, rows: int, columns: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

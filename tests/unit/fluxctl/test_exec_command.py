@@ -11,8 +11,9 @@ import pytest
 
 from flux.constants import FLUX_RPC_STREAMING
 from flux.idset import IDset
-from fluxctl.commands.exec import RemoteRun
 from fluxctl.exec_requests import EXITED, FAILED, RUNNING, Requests
+from fluxctl.exec_run import RemoteRun
+from fluxctl.exec_targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,10 @@ class ScriptedRpc:
 
     def cancel(self) -> None:
         self.answers.clear()
+
+
+def targets(ranks: str, missing: str = "", service: str = "rexec") -> Targets:
+    return Targets(IDset(ranks), IDset(missing), service)
 
 
 class Watcher:
@@ -92,8 +97,9 @@ class ScriptedHandle:
 def run(*answers: list[dict[str, Any]], label: bool = False) -> int:
     """Run ``flux exec`` on as many ranks as there are lists of answers; returns its exit code."""
     handle = cast("Flux", ScriptedHandle(*answers))
-    session = RemoteRun(handle, ["prog"], list(range(len(answers))), label, True, False)
-    return session.run("/", "0", IDset(""))
+    asked = targets(f"0-{len(answers) - 1}")
+    session = RemoteRun(handle, ["prog"], asked, label_io=label, noinput=True)
+    return session.run("/")
 
 
 def output(data: str, **fields: str) -> dict[str, Any]:
@@ -153,8 +159,8 @@ def test_a_signal_reaches_what_is_told_to_have_started_only_later() -> None:
     handle = ScriptedHandle(
         [started(7), {"signal": 15}, *exited(15)], [started(8), *exited(15)], [*exited(0)]
     )
-    session = RemoteRun(cast("Flux", handle), ["prog"], [0, 1, 2], False, True, False)
-    assert session.run("/", "0-2", IDset("")) == 143
+    session = RemoteRun(cast("Flux", handle), ["prog"], targets("0-2"), noinput=True)
+    assert session.run("/") == 143
     assert [sent for sent in handle.sent if sent[0] == "broker.rexec.signal"] == [
         ("broker.rexec.signal", {"pid": 7, "signum": 15}),
         ("broker.rexec.signal", {"pid": 8, "signum": 15}),
@@ -185,16 +191,14 @@ def test_a_broker_that_knows_only_todays_requests_is_asked_in_that_form(
     answers: list[dict[str, Any]] = [started, credit, {"signal": 15}, output("a\n"), finished]
     handle = TodaysHandle([*answers, {"errno": errno.ENODATA}], [{"errno": errno.ENOENT}])
     requests = Requests(cast("Flux", handle), ["prog"], "/", {}, noinput=False)
-    session = RemoteRun(cast("Flux", handle), ["prog"], [0, 1], True, False, False)
+    session = RemoteRun(cast("Flux", handle), ["prog"], targets("0-1"), label_io=True)
     session._input.begin = lambda: None  # type: ignore[method-assign] # noqa: SLF001
-    assert session.run("/", "0-1", IDset("")) == 127
+    assert session.run("/") == 127
     shown = capfd.readouterr()
     assert shown.out == "0: a\n"
     assert shown.err == ("flux-exec: Error: rank 1: prog: No such file or directory\n0: Exit 3\n")
     assert handle.sent == [("rexec.kill", {"pid": 7, "label": "", "signum": 15})]
     todays = requests.todays()
-    assert todays is not None
-    assert todays.todays() is None
     rpc = cast("RPC", type("Rpc", (), {"matchtag": 5}))
     todays.write(1, rpc, 7, {"stream": "stdin", "rank": "0", "eof": True})
     assert handle.sent[1:] == [

@@ -273,12 +273,16 @@ def test_set_operations(run: Runner) -> None:
 def test_bad_r(run: Runner, stdin: str) -> None:
     code, out, err = run("R", "decode", stdin=stdin)
     assert (code, out) == (1, "")
-    assert err.startswith("flux-R: stdin: ")
+    assert err.startswith("flux-R: Failed to ")
 
 
 def test_bad_encode(run: Runner) -> None:
     assert run("R", "encode", "-r", "x")[0] == 1
-    assert run("R", "encode", "-r", "0-1", "-H", "a") == (1, "", "flux-R: 2 ranks, but 1 hosts\n")
+    assert run("R", "encode", "-r", "0-1", "-H", "a") == (
+        1,
+        "",
+        "flux-R: hostname count in 'a' does not match nranks (2)\n",
+    )
 
 
 def _with_properties() -> dict[str, Any]:
@@ -325,7 +329,7 @@ def test_properties_of_r(run: Runner) -> None:
     assert run("R", "set-property", "x:7", stdin=made) == (
         1,
         "",
-        "flux-R: property x: rank 7 does not exist\n",
+        "flux-R: failed to assign properties: rank 7 not found in target resource list\n",
     )
 
 

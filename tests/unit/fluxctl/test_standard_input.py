@@ -16,7 +16,7 @@ ROOT = pathlib.Path(standard_input.__file__).parent
 QUIET: dict[str, str] = {
     "attach_pty.py": "the terminal is that of the job",
     "attach_stdin.py": "what is typed is for the job's tasks",
-    "commands/exec.py": "what is typed is for the program that runs",
+    "exec_run.py": "what is typed is for the program that runs",
     "commands/job_validator.py": "it talks a protocol with the broker",
     "commands/relay.py": "it talks a protocol with another flux",
     "commands/shutdown.py": "it asks a question",

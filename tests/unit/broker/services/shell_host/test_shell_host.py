@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from broker.services.rexec.today import TodaysRexecService
 from broker.services.shell_host import launcher, sign_of_life
 from broker.services.shell_host import service as module
 from broker.services.shell_host.service import ShellHostService
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
 
+    from broker.context import Context
+
 Harness = ServiceHarness[ShellHostService]
+
+
+class Hosting(ShellHostService):
+    """With what a broker gives it."""
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx, TodaysRexecService)
 
 
 class FakeHost:
@@ -63,7 +73,7 @@ async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     monkeypatch.setattr(module, "HostProcess", FakeHost)
     monkeypatch.setattr(module, "RETRY_START", 0.01)
     monkeypatch.setattr(module, "FIRST_START", 0.0)
-    harness = ServiceHarness(ShellHostService)
+    harness = ServiceHarness[ShellHostService](Hosting)
     yield harness
     await harness.stop()
 
