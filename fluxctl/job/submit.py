@@ -43,10 +43,11 @@ def submit(ctx: click.Context, urgency: str, flags: str, args: tuple[str, ...]) 
     from flux.job.submit import message_and_reason, submit_async
 
     options = dict.fromkeys(_flags(flags), True)
+    broker = handle()
     text = _read(args[0] if args else "-")
     if not text:
         raise CommandError("required jobspec is empty")
-    future = submit_async(handle(), text, _urgency(urgency), **options)
+    future = submit_async(broker, text, _urgency(urgency), **options)
     try:
         jobid = future.get_id()
     except OSError as exc:

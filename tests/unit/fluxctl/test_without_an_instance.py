@@ -38,7 +38,7 @@ ALONE = {
         "multi-prog",
     ),
     *("module info", "start", "R encode", "R append", "R decode", "R diff", "R intersect"),
-    *("R remap", "R union", "R set-property", "R rerank", "R verify", "relay"),
+    *("R parse-config", "R remap", "R union", "R set-property", "R rerank", "R verify", "relay"),
     *("modprobe list-dependencies", "modprobe show"),
 }
 """Commands that need no instance for what they do here."""
