@@ -13,7 +13,7 @@ from tui.commanding import CommandingApp
 from tui.model.columns import BY_NAME
 from tui.model.commands import SETTINGS, split, unknown
 from tui.model.query import Query
-from tui.model.settings import SavedView, TopSettings, read_settings
+from tui.model.settings import KEYS, SavedView, TopSettings, read_settings
 
 if TYPE_CHECKING:
     from tui.model.settings import OwnCommand
@@ -173,6 +173,8 @@ class OwnCommandsApp(CommandingApp):
     def do_set(self, rest: str) -> None:
         """Change a setting until the dashboard ends."""
         key, value = split(rest)
+        if key not in SETTINGS and key in KEYS[""]:
+            raise ValueError(f"{key} is for the file of settings only")
         if key not in SETTINGS:
             raise unknown("setting", key, SETTINGS)
         settings, problems = _one_setting(key, value)

@@ -21,7 +21,7 @@ import psutil
 from bench.measure import Figure, Series, Target, show
 from flux.wire import json
 from tui.app import TopApp
-from tui.feed.live import FIRST_PAGE, PIECE
+from tui.feed.live import FIRST_PAGE
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample
 from tui.model.dashboard import Dashboard
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 JOBS: Final = 100_000
 SETS: Final = 50
 ROWS: Final = 100
+PIECE: Final = 700
+"""Jobs that are decoded and taken in at once, about (`tui.feed.job_list.PIECE_BYTES`)."""
 SIZE: Final = (160, 50)
 REPEAT: Final = 5
 UPDATES: Final = 30

@@ -139,6 +139,7 @@ async def test_filter_mark_sort_and_theme_by_command(app: TopApp) -> None:
         ("fitler state:failed", "no command fitler; did you mean filter?"),
         ("view x", "no view x; there are mine"),
         ("run x", "no command x; there are show, ask"),
+        ("set refresh 2", "refresh is for the file of settings only"),
         ("set sotr 1", "no setting sotr; did you mean sort?"),
         ("set notify.every 0", "must be from 1 to 86400"),
         ("set read-only false", "what is read-only stays so"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from textual.events import MouseScrollUp
 
 from tests.console.conftest import NOW
-from tests.console.driving import text_of, until
+from tests.console.driving import loaded, text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, make, opened
 from tests.console.views_data import PLACES, views_feed
@@ -18,6 +18,8 @@ from tui.screens.job import JobScreen
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
+
+    from tui.app import TopApp
 
 FIRST = 7_000_000_003
 """The id of the first job there is."""
@@ -45,6 +47,22 @@ async def test_events_are_listed_as_they_come_and_open_their_job() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
         assert isinstance(pilot.app.screen, JobScreen)
         assert pilot.app.screen.jobid == 2 * FIRST
+
+
+async def test_what_is_told_job_by_job_is_listed_in_order_of_time() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        dashboard = cast("TopApp", pilot.app).dashboard
+        told = [(1, 5), (1, 8), (2, 6), (2, 7)]
+        dashboard.apply(
+            [
+                {"id": FIRST * job, "entry": {"timestamp": NOW + when, "name": "memo"}}
+                for job, when in told
+            ]
+        )
+        screen = await opened(pilot, "f8", EventsScreen)
+        times = [event.time - NOW for event in screen.listing.shown]
+        assert times[-4:] == [5, 6, 7, 8]
 
 
 async def test_following_stops_with_the_cursor_and_goes_on_at_the_end() -> None:

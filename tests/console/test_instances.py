@@ -14,7 +14,14 @@ from tui.app import TopApp
 from tui.feed.instances import AT_ONCE, MOST, inner_of, look_around
 from tui.feed.synthetic import SyntheticFeed
 from tui.model.facts import StateCounts
-from tui.model.instances import ASCII_BRANCHES, DEEPEST, InnerInstance, InstanceLook, tree
+from tui.model.instances import (
+    ASCII_BRANCHES,
+    DEEPEST,
+    InnerInstance,
+    InstanceLook,
+    instance_listing,
+    tree,
+)
 from tui.model.jobid import f58
 from tui.screens.instances import InstancesScreen
 from tui.widgets.listing import ListingView
@@ -65,6 +72,15 @@ async def test_the_tree_shows_what_runs_in_what(make_app: MakeApp, feed: Synthet
         assert "nobody answers" in lines[at + 2]
         assert "1h00m" in lines[at]
         assert screen.listing.total == 4
+
+
+def test_jobs_that_were_canceled_did_not_fail() -> None:
+    looks: dict[tuple[int, ...], InstanceLook] = {
+        (): InstanceLook(StateCounts(completed=5, failed=2, canceled=90, timeout=3))
+    }
+    cells = {column.title: column.text for column in instance_listing(lambda: NOW).columns}
+    (line,) = tree("vm", looks)
+    assert (cells["FAIL"](line), cells["OVER"](line)) == ("5", "100")
 
 
 async def test_enter_goes_in_and_escape_comes_back(make_app: MakeApp, feed: SyntheticFeed) -> None:

@@ -16,13 +16,14 @@ from tests.console.driving import loaded, shows, text_of, until
 from tests.console.test_snapshots import SIZES
 from tui.app import TopApp
 from tui.model.jobid import f58
+from tui.model.stamps import Stamps
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.prompt import PromptScreen
 from tui.widgets import palette
 from tui.widgets.life_bar import LifeBar
-from tui.widgets.log_view import LogView, Stamps
+from tui.widgets.log_view import LogView
 from tui.widgets.why_panel import WhyPanel
 
 if TYPE_CHECKING:

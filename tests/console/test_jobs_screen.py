@@ -603,11 +603,11 @@ async def test_events_are_painted(make_app: MakeApp, feed: SyntheticFeed) -> Non
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        before = app.dashboard.done
+        before = app.dashboard.counts.over
         app.dashboard.apply(feed.changes(app.dashboard, 40))
         await until(pilot, lambda: not app.dashboard.table.changed)
-        assert app.dashboard.done > before
-        assert f"{app.dashboard.done} of 300" in text_of(pilot)
+        assert app.dashboard.counts.over > before
+        assert f"{app.dashboard.counts.over} of 300" in text_of(pilot)
 
 
 async def test_command_line_filter_and_sort(make_app: MakeApp) -> None:

@@ -85,6 +85,21 @@ async def test_values_are_shown_as_what_they_are() -> None:
         await until(pilot, lambda: "an empty value" in text_of(pilot))
 
 
+async def test_the_pane_names_each_key_as_it_is_written() -> None:
+    store, feed = stored()
+    store.values["primary"].update({"z.[red]x": b"1", "z.y[/]": b"1", "other.key": b"2"})
+    async with make(feed).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f7", KvsScreen)
+        for key in ("z.[red]x", "z.y[/]", "z", "other"):
+            await at(pilot, screen, key)
+            await until(pilot, partial(titled, screen, key))
+            assert f" {key} " in text_of(pilot)
+
+
+def titled(screen: KvsScreen, key: str) -> bool:
+    return screen.pane.title == key
+
+
 async def test_what_changes_is_read_again_and_marked() -> None:
     store, feed = stored()
     async with make(feed).run_test(size=SIZE) as pilot:

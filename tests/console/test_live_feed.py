@@ -25,10 +25,12 @@ from flux.security import sign
 from flux.testing.instance import Instance, running_instance
 from tests.console.driving import shows, text_of, until
 from tui.app import TopApp
-from tui.feed import live, polling, requests
+from tui.feed import live, polling
+from tui.feed.job_list import job_pages
 from tui.feed.live import LiveFeed
 from tui.model import purging, reasons
-from tui.model.dashboard import SILENCE, Dashboard
+from tui.model.dashboard import Dashboard
+from tui.model.liveness import SILENCE
 from tui.model.logs import parse_log
 from tui.model.states import DONE, Status
 from tui.screens.confirm import ConfirmScreen
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from flux.aio import AsyncFlux
     from flux.job.event import EventLogEvent
+    from flux.wire.json import JsonObject
     from tui.feed.base import JobItem
 
 
@@ -497,17 +500,18 @@ async def test_until_all_jobs_are_read_the_instance_counts(
 ) -> None:
     for _ in range(4):
         run_job(instance.uri, "exit 1")
-    read, listed = [], requests.job_list
+    read, listed = [], job_pages
 
     async def watched(
         handle: AsyncFlux, entries: int, version: str, attrs: tuple[str, ...]
-    ) -> list[Any]:
+    ) -> AsyncGenerator[list[JsonObject]]:
         if not entries:
             read.append(dashboard.counts)
-        return await listed(handle, entries, version, attrs)
+        async for page in listed(handle, entries, version, attrs):
+            yield page
 
     monkeypatch.setattr(live, "FIRST_PAGE", 2)
-    monkeypatch.setattr(live, "job_list", watched)
+    monkeypatch.setattr(live, "job_pages", watched)
     feed, dashboard = LiveFeed(instance.uri), Dashboard(time.time)
     task = asyncio.create_task(feed.run(dashboard))
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -21,6 +21,7 @@ from tui.widgets.listing import ListingHeading, ListingView
 
 if TYPE_CHECKING:
     from tui.feed.synthetic import SyntheticFeed
+    from tui.screens.live import LiveScreen
 
 
 def drained(feed: SyntheticFeed) -> list[Any]:
@@ -351,3 +352,16 @@ async def test_a_job_without_nodes_says_so() -> None:
         await loaded(pilot)
         await pilot.press("slash", *"state:pending", "enter", "enter", "M")
         await until(pilot, lambda: app.message.text == "the job has no nodes")
+
+
+async def test_the_title_says_where_one_is_however_long_the_way() -> None:
+    async with make(views_feed()).run_test(size=(80, 24)) as pilot:
+        await loaded(pilot)
+        for number in range(3, 11):
+            await pilot.press(f"f{number}")
+            name = cast("LiveScreen", pilot.app.screen).crumb
+            for width in (59, 70, 80):
+                await pilot.resize_terminal(width, 24)
+                await pilot.pause()
+                title = text_of(pilot).splitlines()[0]
+                assert f" {name} " in f"{title} ", title

@@ -23,11 +23,11 @@ from flux.security import unwrap
 from flux.wire import json
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
+from tui.feed.job_list import job_list, job_pages
 from tui.feed.polling import PollingFeed
 from tui.feed.requests import (
     LostConnection,
     counts,
-    job_list,
     known_attributes,
     news,
     reason_of,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from tui.model.instances import InstanceLook
 
 FIRST_PAGE: Final = 2000
-PIECE: Final = 5000
 RUNNING_STATES: Final = JobState.RUN.value | JobState.CLEANUP.value
 MOVES_RESOURCES: Final = frozenset({"alloc", "free", "resource-update"})
 LOOKUPS_AT_ONCE: Final = 64
@@ -170,10 +169,11 @@ class LiveFeed(PollingFeed):
         await asyncio.gather(self._resources(dashboard), self._notices(dashboard))
         if len(first) >= FIRST_PAGE:
             dashboard.set_link(True)
-            jobs = await job_list(handle, 0, version, self._attributes)
-            for start in range(0, len(jobs), PIECE):
-                dashboard.load(jobs[start : start + PIECE])
-                await asyncio.sleep(0)
+            async with contextlib.aclosing(
+                job_pages(handle, 0, version, self._attributes)
+            ) as pages:
+                async for jobs in pages:
+                    dashboard.load(jobs)
 
     async def _instance(self, handle: AsyncFlux) -> InstanceInfo:
         found: dict[str, str] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux.idset import IDset
 from flux.job.reasons import reason_text
-from tui.feed.requests import job_list
+from tui.feed.job_list import job_list
 from tui.model.nodestrip import node_uses
 from tui.model.notices import queue_notices
 from tui.model.purging import purged

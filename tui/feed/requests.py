@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import re
 from typing import TYPE_CHECKING, Final
 
 from flux.job.attributes import JOB_ATTRIBUTES
-from flux.job.state_names import LISTED_STATES
 from flux.job.states import JobState
-from flux.wire.message import USERID_UNKNOWN
 from tui.model.facts import StateCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flux.aio import AsyncFlux
-    from flux.wire.json import JsonMapping, JsonObject
+    from flux.wire.json import JsonMapping
     from tui.model.table import JobTable
 
 STREAMING_LIST: Final = (0, 47)
@@ -40,12 +37,13 @@ async def counts(handle: AsyncFlux) -> StateCounts:
     def number(found: JsonMapping, *names: str) -> int:
         return sum(int(found.get(name) or 0) for name in names)
 
+    # Those that failed are all that did not succeed: canceled and timed out ones are among them.
     failed, canceled, timeout = (number(stats, name) for name in ("failed", "canceled", "timeout"))
     return StateCounts(
         number(states, "run", "cleanup"),
         number(states, "depend", "priority", "sched"),
-        max(0, number(states, "inactive") - failed - canceled - timeout),
-        failed,
+        max(0, number(states, "inactive") - failed),
+        max(0, failed - canceled - timeout),
         canceled,
         timeout,
     )
@@ -55,7 +53,7 @@ async def known_attributes(handle: AsyncFlux, version: str) -> tuple[str, ...]:
     """Return the attributes of jobs to ask for: brokers of 0.29 do not know all, and refuse what
     they do not know.
     """
-    if _release(version) >= STREAMING_LIST:
+    if release(version) >= STREAMING_LIST:
         return (*JOB_ATTRIBUTES, *SHOWN_LATER)
     try:
         known = (await handle.rpc("job-list.list-attrs")).get("attrs") or ()
@@ -64,46 +62,7 @@ async def known_attributes(handle: AsyncFlux, version: str) -> tuple[str, ...]:
     return (*JOB_ATTRIBUTES, *(name for name in SHOWN_LATER if name in known))
 
 
-async def job_list(
-    handle: AsyncFlux,
-    entries: int,
-    version: str,
-    attrs: tuple[str, ...] = JOB_ATTRIBUTES,
-    states: int = LISTED_STATES,
-) -> list[JsonObject]:
-    """Return the newest ``entries`` jobs of all users, all jobs for 0, that are in any of
-    ``states``; flux-core since 0.47 streams them by a constraint.
-    """
-    if _release(version) >= STREAMING_LIST:
-        request = {
-            "max_entries": entries,
-            "attrs": attrs,
-            "since": 0.0,
-            "constraint": {"states": [states]},
-        }
-        found: list[JsonObject] = []
-        async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
-            async for answer in stream:
-                found.extend(answer.get("jobs") or ())
-        return found
-    request = {
-        "max_entries": entries,
-        "attrs": attrs,
-        "userid": USERID_UNKNOWN,
-        "states": states,
-        "results": 0,
-    }
-    try:
-        answer = await handle.rpc("job-list.list", request)
-    except OSError as error:
-        if error.errno == errno.ENOSYS:
-            raise LostConnection("the instance has no job list yet") from None
-        raise
-    jobs: list[JsonObject] = answer.get("jobs") or []
-    return jobs
-
-
-def _release(version: str) -> tuple[int, ...]:
+def release(version: str) -> tuple[int, ...]:
     """Return ``0.88.0-12-gabc`` as (0, 88), (0, 0) if it is not a version."""
     found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 SortKey = float | str | tuple[int, "SortKey"]
 
 MIN_SEPARATION: Final = 1
+NARROW: Final = 78
+"""Cells of a table in which each column may be as narrow as it can."""
+MINOR: Final = 30
+"""The importance up to which a column makes room for those that grow."""
 
 
 class Column(NamedTuple):
@@ -46,16 +50,23 @@ class Column(NamedTuple):
         return self.like or self.name
 
 
-def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
+def fit(columns: Sequence[Column], width: int, *, weigh: bool = False) -> list[tuple[Column, int]]:
     """Return the columns that fit in ``width`` cells, in order, each with its width; spare room
     goes where ``grow`` says.
+
+    With ``weigh`` columns of little importance make room for those that grow, which get a third of
+    what is beyond `NARROW`: names and reasons are read, whoever misses the rest can choose it.
     """
     chosen = list(columns)
-    while (
-        len(chosen) > 1 and sum(c.width + MIN_SEPARATION for c in chosen) > width + MIN_SEPARATION
-    ):
+    while len(chosen) > 1 and _spare(chosen, width) < 0:
         chosen.remove(min(chosen, key=lambda c: c.keep))
-    spare = width + MIN_SEPARATION - sum(c.width + MIN_SEPARATION for c in chosen)
+    wanted = max(0, width - NARROW) // 3
+    while weigh and any(c.grow for c in chosen) and _spare(chosen, width) < wanted:
+        least = min(chosen, key=lambda c: c.keep)
+        if least.keep > MINOR:
+            break
+        chosen.remove(least)
+    spare = _spare(chosen, width)
     shares = sum(c.grow for c in chosen) or 1
     fitted = [(c, c.width + spare * c.grow // shares) for c in chosen]
     rest = spare - sum(spare * c.grow // shares for c in chosen)
@@ -63,3 +74,10 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
         last = max(i for i, (c, _) in enumerate(fitted) if c.grow)
         fitted[last] = (fitted[last][0], fitted[last][1] + rest)
     return fitted
+
+
+def _spare(columns: Sequence[Column], width: int) -> int:
+    """Return how many of ``width`` cells columns leave at their least, below 0 if they want
+    more.
+    """
+    return width + MIN_SEPARATION - sum(c.width + MIN_SEPARATION for c in columns)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from tui.model.chronicle import TIMED, Chronicle
+from tui.model.column import fit
 from tui.model.columns import BY_NAME, columns_from_format
 from tui.model.description import describe, describe_r, describe_update
 from tui.model.economy import Variety
@@ -13,11 +14,12 @@ from tui.model.estimate import RunTimes
 from tui.model.event_ring import EventRing
 from tui.model.facts import Connection, InstanceInfo, StateCounts
 from tui.model.lines import TableLines
+from tui.model.liveness import Liveness
 from tui.model.notes import NoteKind, waits_facts
 from tui.model.purging import carry_over, without
 from tui.model.query import Query, values_of
 from tui.model.sets import ALONE, JobSets
-from tui.model.states import DONE, PENDING, RUNNING, Status
+from tui.model.states import PENDING, RUNNING, Status
 from tui.model.stats import SPAN, ResourceCounts, Throughput, Utilisation
 from tui.model.table import JobTable
 from tui.model.trends import Trends
@@ -38,29 +40,19 @@ _OUTLIVES_JOBS: Final = (
 )
 FADED: Final = 0.6
 """Seconds for which a job that has changed stands out."""
-SILENCE: Final = 5.0
-"""Seconds without an answer after which what is shown counts as old."""
 
 
-class Dashboard:
-    """Job table, view, statistics and link state; ``clock`` is the wall clock, replaced in
-    tests.
-    """
+class Dashboard(Liveness):
+    """Job table, view and statistics of an instance that answers, or does not."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.on_change: Callable[[], object] | None = None
-        """Called when what is shown may have changed."""
-        self._revision = 0
+        super().__init__(clock)
         self.instance = InstanceInfo()
-        self.link = Connection()
         self.marks: set[int] = set()
         self.read_only = False
         self.watching = Watching(clock())
         self.told = False
         """Whether the instance has told of its jobs: before, that there are none is not known."""
-        self.heard = clock()
-        self.asked = 0.0
         self.notices: tuple[str, ...] = ()
         self.recent = EventRing()
         self.loading: StateCounts | None = None
@@ -102,17 +94,6 @@ class Dashboard:
         self.lines = TableLines(self.view)
         self._last_due = 0.0
         self.loaded = False
-
-    @property
-    def revision(self) -> int:
-        """Counts up with all that may be seen; to be painted by the time and this alone."""
-        return self._revision
-
-    @revision.setter
-    def revision(self, number: int) -> None:
-        self._revision = number
-        if self.on_change is not None:
-            self.on_change()
 
     # written by the feed
 
@@ -181,16 +162,6 @@ class Dashboard:
                     table.changed.add(row)
         self.revision += 1
 
-    def ask(self) -> None:
-        """Record that the instance was asked something and has to answer."""
-        self.asked = self.asked or self.clock()
-
-    def hear(self) -> None:
-        """Record that the instance answered or told something."""
-        if self.silence:
-            self.revision += 1
-        self.heard, self.asked = self.clock(), 0.0
-
     def set_instance(self, instance: InstanceInfo) -> None:
         """Keep what is known of the instance."""
         self.instance = instance
@@ -228,12 +199,8 @@ class Dashboard:
 
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
         """Record that the connection came up or went down."""
-        if up:
-            self.told = True
-            self.hear()
-        else:
-            self.asked = 0.0
-        self.link = Connection(up, text, retry_at, attempts)
+        self.told = self.told or up
+        self.connect(Connection(up, text, retry_at, attempts))
         self._tell(NoteKind.LINK, {**asdict(self.link), "heard": self.heard})
         self.revision += 1
 
@@ -345,6 +312,12 @@ class Dashboard:
         """
         return self.variety.columns if self.chosen_columns is None else self.chosen_columns
 
+    def fitted(self, width: int) -> list[tuple[Column, int]]:
+        """Return the columns that there is room for in ``width`` cells, each with its width; those
+        that somebody chose make room for no other.
+        """
+        return fit(self.columns, width, weigh=self.chosen_columns is None)
+
     def set_columns(self, columns: Sequence[Column] | None) -> None:
         """Show these columns, None for those that tell jobs apart."""
         self.chosen_columns = None if columns is None else tuple(columns)
@@ -388,22 +361,6 @@ class Dashboard:
         return values_of(self.table, field)
 
     @property
-    def silence(self) -> float:
-        """How many seconds the instance has owed an answer, 0 while that is not worth a word."""
-        waited = self.clock() - self.asked if self.asked else 0.0
-        return waited if waited >= SILENCE else 0.0
-
-    @property
-    def stale(self) -> bool:
-        """Whether what is shown is how things were at ``heard`` and may no longer be so."""
-        return not self.link.up or self.silence > 0
-
-    @property
-    def moment(self) -> float:
-        """The time that what is shown is of: now, or when the instance was last heard of."""
-        return self.heard if self.stale else self.clock()
-
-    @property
     def counts(self) -> StateCounts:
         """How many jobs are in which state: as counted here, or as the instance says while its jobs
         are read.
@@ -434,13 +391,3 @@ class Dashboard:
     def total(self, group: Iterable[Status]) -> int:
         """Return how many jobs are in any status of ``group``."""
         return sum(self.table.counts[status] for status in group)
-
-    @property
-    def done(self) -> int:
-        """How many jobs are over."""
-        return self.total(DONE)
-
-    @property
-    def pending(self) -> int:
-        """How many jobs wait."""
-        return self.total(PENDING)

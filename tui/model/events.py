@@ -67,11 +67,16 @@ class Event:
 
 def job_event(number: int, jobid: int, entry: JsonMapping) -> Event:
     """Return an event of a job as a line."""
-    when = float(entry.get("timestamp") or 0.0)
+    when = when_noted((jobid, entry))
     name = fmt.printable(str(entry.get("name") or "?"))
     # The line that a job's own screen has, without the name it begins with.
     text = event_line(entry).text[max(16, len(name)) :].strip()
     return Event(number, when, kind_of(entry), jobid, name, text[:LONGEST])
+
+
+def when_noted(noted: tuple[int, JsonMapping]) -> float:
+    """Return when an event of a job was, as its eventlog says."""
+    return float(noted[1].get("timestamp") or 0.0)
 
 
 def kind_of(entry: JsonMapping) -> str:

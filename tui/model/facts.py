@@ -49,6 +49,11 @@ class StateCounts(NamedTuple):
         return self.completed + self.failed + self.canceled + self.timeout
 
     @property
+    def unsuccessful(self) -> int:
+        """Jobs that failed or ran out of time."""
+        return self.failed + self.timeout
+
+    @property
     def total(self) -> int:
         """All jobs."""
         return self.running + self.pending + self.over

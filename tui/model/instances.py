@@ -96,7 +96,7 @@ def instance_listing(now: Callable[[], float]) -> Listing[InnerLine]:
         ListColumn("time", "TIME", 7, ran, right=True, rank=2),
         ListColumn("running", "RUN", 7, lambda row: _count(row, "running"), right=True),
         ListColumn("pending", "PEND", 7, lambda row: _count(row, "pending"), right=True),
-        ListColumn("failed", "FAIL", 7, lambda row: _count(row, "failed"), right=True),
+        ListColumn("failed", "FAIL", 7, lambda row: _count(row, "unsuccessful"), right=True),
         ListColumn("over", "OVER", 7, lambda row: _count(row, "over"), right=True, rank=5),
         ListColumn("info", "NOTE", 16, lambda row: row.look.trouble, grow=1, rank=6),
     ]

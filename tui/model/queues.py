@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui.model import format as fmt
 from tui.model.listing import ListColumn, Listing
-from tui.model.states import DONE, PENDING, RUNNING, Status
+from tui.model.states import DONE, PENDING, RUNNING, UNSUCCESSFUL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ KINDS: Final = (("nnodes", "node"), ("ncores", "core"), ("ngpus", "GPU"))
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """Jobs of a queue."""
+    """Jobs of a queue; those that ended are counted as the headings of the job table do."""
 
     running: int = 0
     pending: int = 0
@@ -74,8 +74,8 @@ def count_by_queue(table: JobTable) -> dict[str, QueueCounts]:
         name: QueueCounts(
             sum(found[name, status] for status in RUNNING),
             sum(found[name, status] for status in PENDING),
-            found[name, Status.COMPLETED],
-            sum(found[name, status] for status in DONE - {Status.COMPLETED}),
+            sum(found[name, status] for status in DONE - UNSUCCESSFUL),
+            sum(found[name, status] for status in UNSUCCESSFUL),
         )
         for name in {name for name, _ in found}
     }
@@ -87,8 +87,8 @@ def count_all(table: JobTable) -> QueueCounts:
     return QueueCounts(
         sum(counts[status] for status in RUNNING),
         sum(counts[status] for status in PENDING),
-        counts[Status.COMPLETED],
-        sum(counts[status] for status in DONE - {Status.COMPLETED}),
+        sum(counts[status] for status in DONE - UNSUCCESSFUL),
+        sum(counts[status] for status in UNSUCCESSFUL),
     )
 
 

@@ -44,9 +44,12 @@ class News(NamedTuple):
         """Return it as one line."""
         if len(self.jobs) == 1:
             (job,) = self.jobs
-            why = f": {job.why}" if job.why else ""
+            word = STATUS[job.status].word
+            # What the state says already (canceled: canceled by alice) is not said again.
+            why = job.why.removeprefix(word).lstrip(" :")
+            why = f": {why}" if why else ""
             spent = f" after {fmt.duration(job.runtime)}" if job.runtime else ""
-            words = f"{f58(job.jobid)} {job.name} {STATUS[job.status].word}{spent}{why}"
+            words = f"{f58(job.jobid)} {job.name} {word}{spent}{why}"
             return fmt.printable(words)
         parts = []
         for status in DONE:

@@ -12,12 +12,13 @@ from flux.logline import SEVERITIES
 from tui.background import in_background
 from tui.model import format as fmt
 from tui.model.logs import Gap, Line, LogRecord, parse_log
+from tui.model.stamps import Stamps
 from tui.screens.live import LiveScreen
 from tui.screens.prompt import PromptScreen
 from tui.screens.searching import SearchingScreen
 from tui.widgets.footing import KeysFooter, MessageLine
 from tui.widgets.header import Banner
-from tui.widgets.log_view import LogView, Stamps
+from tui.widgets.log_view import LogView
 from tui.widgets.palette import LINE_COLOUR, SEVERITY_COLOUR
 from tui.widgets.query_bar import QueryBar
 from tui.widgets.title import TitleBar
@@ -210,7 +211,6 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         words = "all entries" if self.limit == 7 else f"{SEVERITIES[self.limit]} and worse"
         ranks = "" if self.ranks is None else f", ranks {self.ranks}"
         self.pane.title = f"Log of the broker: {words}{ranks}"
-        self.pane.set_following(self.pane.following)
 
 
 def _no_ranks(text: str) -> str:

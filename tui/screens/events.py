@@ -26,6 +26,7 @@ from tui.model.events import (
     message_event,
     notice,
     split_filter,
+    when_noted,
 )
 from tui.model.intent import Intent, many
 from tui.model.jobid import f58
@@ -167,7 +168,8 @@ class EventsScreen(ListingScreen[Event]):
         gap = self._gap()
         if gap:
             found.append(gap)
-        fresh = recent.since(self._seen)
+        # What an instance tells of the past it tells job by job.
+        fresh = sorted(recent.since(self._seen), key=when_noted)
         missing = recent.total - self._seen - len(fresh)
         if missing > 0:
             text = f"--- {many(missing, 'event')} before were not kept ---"

@@ -21,7 +21,7 @@ from tui.model.unexpected import UNEXPECTED
 from tui.screens.listing import ListingScreen, Part
 from tui.screens.prompt import MenuScreen
 from tui.widgets import palette
-from tui.widgets.listing import Painter, Piece
+from tui.widgets.kvs_painter import KvsPainter
 from tui.widgets.palette import LINE_COLOUR
 from tui.widgets.steady_log import SteadyLog
 
@@ -30,44 +30,8 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from tui.model.dashboard import Dashboard
     from tui.model.listing import Listing
     from tui.model.logs import Line
-    from tui.widgets.palette import Glyphs
-
-
-class KvsPainter(Painter[KvsRow]):
-    """Keys in the list."""
-
-    def __init__(self, dashboard: Dashboard, glyphs: Glyphs) -> None:
-        self.dashboard = dashboard
-        self.glyphs = glyphs
-
-    def quiet(self, row: KvsRow) -> bool:
-        """What was read before the connection was lost is dim."""
-        return self.dashboard.stale
-
-    def colour(self, row: KvsRow, column: str) -> str:
-        """Return the colour of a cell's text."""
-        if column == "key":
-            return palette.BRIGHT if row.kind == DIRECTORY else palette.TEXT
-        return palette.DIM
-
-    def pieces(self, row: KvsRow, column: str, width: int) -> Sequence[Piece] | None:
-        """Draw a key below its directory."""
-        if column != "key":
-            return None
-        sign = " "
-        if row.kind == DIRECTORY:
-            sign = self.glyphs.opened if row.opened else self.glyphs.closed
-        name = fmt.printable(row.name)
-        pieces = [
-            (f"{'  ' * row.depth}{sign} ", palette.ACCENT),
-            (name, self.colour(row, column)),
-        ]
-        if row.kind == LINK:
-            pieces.append((f" -> {fmt.printable(row.target)}", palette.DIM))
-        return pieces
 
 
 class KvsScreen(ListingScreen[KvsRow]):

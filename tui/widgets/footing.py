@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.text import Text
+from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -239,7 +240,7 @@ class KeysFooter(Widget):
     def _point(self, key: ShownKey | None) -> None:
         if key != self._pointed:
             self._pointed = key
-            self.tooltip = key.tooltip or None if key else None
+            self.tooltip = Content(key.tooltip) if key and key.tooltip else None
             self._lay_out()
 
     def on_mouse_down(self, event: MouseDown) -> None:

@@ -218,7 +218,7 @@ class ProgressLine(Painted):
         dashboard, counts = self.dashboard, self.dashboard.counts
         if not dashboard.told:
             return [Text(" all jobs: not known yet", DIM)]
-        bad = counts.failed + counts.timeout
+        bad = counts.unsuccessful
         figures = Text.assemble((f" {fmt.percent(counts.over, counts.total)}", f"bold {BRIGHT}"))
         figures.append(f"  {fmt.count(counts.over)} of {fmt.count(counts.total)} over", SOFT)
         if bad:

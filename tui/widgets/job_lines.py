@@ -17,7 +17,7 @@ from tui.model.users import user_name
 from tui.model.view import HELD
 from tui.widgets import palette
 from tui.widgets.bars import portions
-from tui.widgets.cells import cell
+from tui.widgets.cells import Piece, cell, shortened
 from tui.widgets.palette import Glyphs, status_colour, style
 
 if TYPE_CHECKING:
@@ -57,9 +57,6 @@ _NARROW_BAR, _WIDE_BAR = 8, 24
 
 _SIGNS: Final = 6
 """Cells that signs before a name may take."""
-
-Piece = tuple[str, str]
-"""Text and its colour."""
 
 
 class LinePainter:
@@ -199,7 +196,7 @@ class LinePainter:
         while more and used + sum(len(text) for text, _ in more) > room:
             more.pop()
         if used > room:
-            return told
+            return shortened(told, room, self.glyphs.more)
         return [*self._bar(members.counts, bar), ("  ", palette.DIM), *told, *more]
 
     def _bar(self, counts: Sequence[int], width: int) -> list[Piece]:

@@ -12,7 +12,6 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.model.column import fit
 from tui.model.lines import Heading, JobLine, SetLine
 from tui.model.sets import ALONE
 from tui.widgets import palette
@@ -56,7 +55,7 @@ class JobTableHeading(Widget):
         self._drawn: tuple[object, ...] = ()
 
     def _fitted(self) -> list[tuple[Column, int]]:
-        return fit(self.dashboard.columns, self.size.width - GUTTER - SCROLL_BAR)
+        return self.dashboard.fitted(self.size.width - GUTTER - SCROLL_BAR)
 
     def update(self) -> None:
         """Repaint if there are other columns, or another order."""
@@ -297,7 +296,7 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     def _fit(self) -> None:
         self._columns = self.dashboard.columns
         self._paint.width = self.scrollable_content_region.width
-        self._paint.fitted = fit(self._columns, self._paint.width - GUTTER)
+        self._paint.fitted = self.dashboard.fitted(self._paint.width - GUTTER)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the table."""

@@ -7,22 +7,21 @@ ten.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
+from textual.content import Content
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from flux.time_text import time_text
 from tui.model import format as fmt
-from tui.model.highlight import spans
+from tui.model.stamps import Stamps
 from tui.widgets import palette
-from tui.widgets.job_table import cell
+from tui.widgets.cells import cell
 from tui.widgets.log_lines import LogLines
+from tui.widgets.log_text import text_segments, window
 from tui.widgets.palette import Glyphs, style
 
 if TYPE_CHECKING:
@@ -34,20 +33,7 @@ if TYPE_CHECKING:
     from tui.model.logs import Line
 
 
-class Stamps(StrEnum):
-    """What stands before each line of when it was written."""
-
-    NONE = "no times"
-    SINCE = "seconds since the start"
-    CLOCK = "time of day"
-    DATE = "date and time"
-
-
-_ORDER: Final = tuple(Stamps)
-_STAMP_WIDTH: Final = {Stamps.NONE: 0, Stamps.SINCE: 12, Stamps.CLOCK: 14, Stamps.DATE: 20}
 _GAP: Final = 2
-_EVENTS: Final = frozenset({"event", "exec"})
-_ROLES: Final = {"key": palette.ACCENT, "number": palette.AMBER, "word": palette.GREEN}
 
 
 class LogView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -66,7 +52,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
-        self.title = title
+        self._title = title
         self.glyphs = glyphs
         self.colours = colours
         self.empty = ""
@@ -137,6 +123,16 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self._retitle()
         self.refresh()
 
+    @property
+    def title(self) -> str:
+        """What the lines are."""
+        return self._title
+
+    @title.setter
+    def title(self, title: str) -> None:
+        self._title = title
+        self._retitle()
+
     def set_source(self, remark: str, empty: str, *, live: bool = True) -> None:
         """Say of the lines what they do not say themselves: ``remark`` stands beside their number,
         ``empty`` where there are none; ``live`` is false when no more come.
@@ -170,7 +166,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def turn_stamps(self) -> Stamps:
         """Show the times of lines in another way; returns which."""
-        self.stamps = _ORDER[(_ORDER.index(self.stamps) + 1) % len(_ORDER)]
+        self.stamps = self.stamps.next
         self._resize_content()
         return self.stamps
 
@@ -178,19 +174,10 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
     def text_start(self) -> int:
         """Cells before the text: for times and labels."""
         label = self.lines.label_width
-        return _STAMP_WIDTH[self.stamps] + (label + _GAP if label else 0)
+        return self.stamps.width + (label + _GAP if label else 0)
 
     def _stamp(self, line: Line) -> str:
-        width = _STAMP_WIDTH[self.stamps]
-        if not width or not line.time:
-            return " " * width
-        if self.stamps is Stamps.SINCE:
-            since = line.time - self._start
-            digits = 3 if since < 1e5 else 0
-            return f"{since:{width - 3}.{digits}f}s".ljust(width)
-        form = "%b%d %H:%M:%S" if self.stamps is Stamps.DATE else "%H:%M:%S"
-        clock = time_text(line.time, form)
-        return f"{clock}.{int(line.time % 1 * 1000):03d}".ljust(width)
+        return self.stamps.of(line.time, self._start)
 
     # Following and searching
 
@@ -283,8 +270,14 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         if number != len(self.lines.every):
             count = f"{number:,} of {len(self.lines.every):,} lines"
         words = (found, self.kept, count, self.remark, following)
-        self.border_title = self.title
-        self.border_subtitle = ", ".join(word for word in words if word)
+        self._entitle(", ".join(word for word in words if word))
+
+    def _entitle(self, remark: str) -> None:
+        """Put the title above and ``remark`` below; both are text, whatever looks like markup in
+        the names that users gave.
+        """
+        self.border_title = Content(fmt.printable(self.title))
+        self.border_subtitle = Content(fmt.printable(remark))
 
     # Selecting with the mouse
 
@@ -347,45 +340,11 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         ground = palette.CURSOR if index == self._marked else palette.BACKGROUND
         segments = [Segment(self._before(line, part), style(palette.DIM, ground))]
         base = style(self.colours.get(line.kind, palette.TEXT), ground)
-        start, end = self.lines.pieces(line.text)[part]
-        segments.extend(self._text_segments(line, start, end, base, ground))
-        strip = self._selected(Strip(segments), row)
+        piece = self.lines.pieces(line.text)[part]
+        segments.extend(text_segments(line, piece, base, ground, self.lines.pattern))
         left = self.scroll_offset.x
-        strip = strip.crop(left, left + width).adjust_cell_length(
-            width, style(palette.TEXT, ground)
-        )
-        return strip.apply_offsets(left, row)
-
-    def _text_segments(
-        self, line: Line, start: int, end: int, base: Style, ground: str
-    ) -> list[Segment]:
-        """Return a piece of a line, the parts with a role and those that were found in their
-        colours.
-        """
-        text = line.text
-        cuts: list[tuple[int, int, Style]] = []
-        if self.lines.pattern is not None:
-            found = Style(color=palette.BACKGROUND, bgcolor=palette.AMBER, bold=True)
-            cuts = [(m.start(), m.end(), found) for m in self.lines.pattern.finditer(text) if m[0]]
-        if not cuts:
-            event = line.kind in _EVENTS
-            colours = {**_ROLES, "key": palette.DIM} if event else _ROLES
-            cuts = [
-                (a, b, base if role == "name" else style(colours[role], ground))
-                for a, b, role in spans(line)
-            ]
-            if cuts and event:
-                base = style(palette.TEXT, ground)
-        segments, last = [], start
-        for first, after, look in cuts:
-            first, after = max(first, last), min(after, end)
-            if first >= after:
-                continue
-            segments.append(Segment(text[last:first], base))
-            segments.append(Segment(text[first:after], look))
-            last = after
-        segments.append(Segment(text[last:end], base))
-        return segments
+        strip = self._selected(Strip(segments), row)
+        return window(strip, left, width, ground, self.glyphs.more).apply_offsets(left, row)
 
     def _selected(self, strip: Strip, row: int) -> Strip:
         """Return the strip with what the mouse selected of it marked."""

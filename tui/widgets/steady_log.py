@@ -32,5 +32,4 @@ class SteadyLog(LogView):
 
     def _retitle(self) -> None:
         """Say what the lines are, and what there is to remark; their number tells nothing."""
-        self.border_title = self.title
-        self.border_subtitle = self.remark
+        self._entitle(self.remark)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, cast
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from tui.model import format as fmt
@@ -80,18 +81,17 @@ class TitleBar(Painted):
         if len(words) == 1 and self._tab_ends:
             return  # the tab says it
         mark = f" {self.glyphs.crumb} "
-        left_out = False
-        while len(words) > 1 and line.cell_len + 2 + len(mark.join(words)) + 2 > room:
+        before = ""
+        room -= line.cell_len
+        while len(words) > 1 and cell_len(f"  {before}{mark.join(words)}") > room:
             words.pop(0)
-            left_out = True
-        shown = Text("  ")
-        if left_out:
-            shown.append(f"{self.glyphs.more}{mark}", DIM)
+            before = f"{self.glyphs.more}{mark}"
+        shown = Text.assemble("  ", (before, DIM))
         for number, word in enumerate(words):
             last = number == len(words) - 1
             shown.append(mark if number else "", DIM)
             shown.append(word, BRIGHT if last else SOFT)
-        shown.truncate(max(0, room - line.cell_len), overflow="ellipsis")
+        shown.truncate(max(0, room), overflow="ellipsis")
         line.append_text(shown)
 
     def way(self) -> list[str]:

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
+from textual.content import Content
 from textual.message import Message
 
 from flux.job.why import Remedy
@@ -71,7 +72,7 @@ class WhyPanel(Painted):
         else:
             self.styles.border = None
             self.styles.border_left = ("ascii" if plain else "outer", colour)
-        self.border_title = fmt.printable(card.title)
+        self.border_title = Content(fmt.printable(card.title))
         self.styles.border_title_color = colour
 
     def lines(self, width: int) -> list[Text]:

@@ -14,6 +14,7 @@ from fluxctl.human_times import HumanTimes
 from tui.model import format as fmt
 from tui.model.events import Event
 from tui.model.logs import Gap
+from tui.model.stamps import Stamps
 
 HUGE = [1e300, -1e300, 2.0**63, 1e18]
 NOW = 1_700_000_000.0
@@ -35,6 +36,7 @@ def test_one_that_none_holds_is_a_number(seconds: float) -> None:
     assert fmt.clock(seconds, NOW) == fmt.moment(seconds, NOW) == number
     assert number in Event(1, seconds, "event", 1, "x", "").when
     assert number in Gap(seconds, seconds).line().text
+    assert all(len(stamps.of(seconds, NOW)) == stamps.width for stamps in Stamps)
     assert HumanTimes().text(seconds) == number
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from flux.job.info import JobInfo, JobInfoFormat
 from tui.model import sample
-from tui.model.column import fit
-from tui.model.columns import BY_NAME, COLUMNS, columns_from_format
+from tui.model.column import MINOR, fit
+from tui.model.columns import BY_NAME, COLUMNS, USUAL, columns_from_format
 from tui.model.dashboard import Dashboard
 from tui.model.economy import Variety
 from tui.model.states import INACTIVE, RUN
@@ -202,3 +202,30 @@ def test_chosen_columns_outlast_a_reconnection_and_can_be_given_up() -> None:
     assert (dashboard.view.column, dashboard.view.reverse) == (chosen[1], True)
     dashboard.set_columns(None)
     assert BY_NAME["name"] in dashboard.columns
+
+
+def test_names_and_reasons_get_their_part_of_a_wider_table() -> None:
+    def widths(width: int, weigh: bool = True) -> dict[str, int]:
+        return {it.name: cells for it, cells in fit(USUAL, width, weigh=weigh)}
+
+    for width in range(78, 260):
+        found = widths(width)
+        spare = sum(cells - BY_NAME[name].width for name, cells in found.items())
+        minor = [name for name in found if BY_NAME[name].keep <= MINOR]
+        assert spare >= (width - 78) // 3 or not minor, width
+        assert {"id", "state", "runtime"} <= set(found)
+        assert sum(cells + 1 for cells in found.values()) == width + 1
+    before, after = widths(130, weigh=False), widths(130)
+    assert after["name"] > before["name"]
+    assert after["info"] > before["info"]
+    assert {"priority", "wait", "ncores"} <= set(widths(250))
+
+
+def test_columns_that_somebody_chose_stay_as_long_as_there_is_room() -> None:
+    dashboard = Dashboard(lambda: NOW)
+    dashboard.load(sample.jobs(50, NOW))
+    chosen = ("id", "name", "priority", "ncores", "submit", "wait", "runtime", "info")
+    dashboard.set_columns([BY_NAME[name] for name in chosen])
+    assert [it.name for it, _ in dashboard.fitted(100)] == list(chosen)
+    dashboard.set_columns(None)
+    assert "wait" not in [it.name for it, _ in dashboard.fitted(100)]

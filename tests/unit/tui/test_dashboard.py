@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tui.model.dashboard import SILENCE, Dashboard
+from tui.model.dashboard import Dashboard
 from tui.model.facts import StateCounts
 from tui.model.format import age, percent
+from tui.model.liveness import SILENCE
 from tui.model.notices import queue_notices
 from tui.model.question import Question
 from tui.model.selection import one, targets

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from tui.model import sample
 from tui.model.columns import COLUMNS, fit
 from tui.model.dashboard import Dashboard
+from tui.widgets.cells import shortened
 from tui.widgets.job_lines import GUTTER, LinePainter
 from tui.widgets.palette import ASCII, UNICODE, Glyphs
 
@@ -62,3 +63,12 @@ def test_a_name_that_has_less_room_than_its_signs_does_not_widen_the_line(
     for index in range(len(dashboard.lines)):
         drawn = paint.line(dashboard.lines.at(index), at_cursor=False)
         assert sum(cell_len(segment.text) for segment in drawn) == 30
+
+
+def test_what_is_cut_says_so() -> None:
+    pieces = [("12 R", "red"), (" 1,700 S", "blue")]
+    assert shortened(pieces, 12, "…") == pieces
+    assert shortened(pieces, 11, "…") == [("12 R", "red"), (" 1,700…", "blue")]
+    assert shortened(pieces, 6, "…") == [("12 R", "red"), ("…", "blue")]
+    assert shortened(pieces, 3, "…") == [("12…", "red")]
+    assert shortened(pieces, 0, "…") == [("…", "red")]

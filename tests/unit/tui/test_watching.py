@@ -131,3 +131,15 @@ def test_the_desktop_is_told_by_osc_9(monkeypatch: pytest.MonkeyPatch) -> None:
     assert desktop_notification("a\x07b") == "\x1b]9;a\\u0007b\x07"
     monkeypatch.setenv("TMUX", "/tmp/tmux,1,0")
     assert desktop_notification("a") == "\x1bPtmux;\x1b\x1b]9;a\x07\x1b\\"
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "told"),
+    [
+        (Status.CANCELED, "canceled", "canceled after 5.00s"),
+        (Status.CANCELED, "canceled by alice", "canceled after 5.00s: by alice"),
+        (Status.FAILED, "exit code 3", "failed after 5.00s: exit code 3"),
+    ],
+)
+def test_what_the_state_says_is_not_said_twice(status: Status, why: str, told: str) -> None:
+    assert News((EndOfJob(1, "n", status, 5.0, why),)).text().endswith(f" n {told}")

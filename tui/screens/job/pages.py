@@ -18,10 +18,11 @@ from tui.model.job_pages import (
     keys_page,
     resources_page,
 )
+from tui.model.stamps import Stamps
 from tui.model.states import DONE
 from tui.screens.changing import ChangingScreen
 from tui.screens.searching import SearchingScreen
-from tui.widgets.log_view import LogView, Stamps
+from tui.widgets.log_view import LogView
 from tui.widgets.palette import LINE_COLOUR
 from tui.widgets.tab_line import Tab, TabLine
 
