@@ -377,7 +377,7 @@ def test_reasons_are_asked_for(run: Runner, flux: ScriptedFlux) -> None:
         raise OSError(38, "Unknown service method")
 
     flux.script["job-manager.pending-reasons"] = unknown
-    assert run("-n", "-o", "{reason}")[1] == "waiting for resources\n\n"
+    assert run("-n", "-o", "{reason}")[1] == "waiting for resources\n"
 
 
 def test_a_list_that_is_cut_says_how_much_there_is(
