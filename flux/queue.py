@@ -98,7 +98,8 @@ class _Mark(str):
     __slots__ = ("ascii",)
 
 
-def _mark(on: bool) -> _Mark:
+def mark_of(on: bool) -> _Mark:
+    """Return the sign for a person that something is on or off; its ``ascii`` is ``y`` or ``n``."""
     mark = _Mark("✔" if on else "✗")
     mark.ascii = "y" if on else "n"
     return mark
@@ -121,7 +122,7 @@ class QueueInfo:
         self.queuem = f"{name}*" if self.is_default else name
         self.submission = "enabled" if status["enable"] else "disabled"
         self.scheduling = "started" if status["start"] else "stopped"
-        self.enabled, self.started = _mark(bool(status["enable"])), _mark(bool(status["start"]))
+        self.enabled, self.started = mark_of(bool(status["enable"])), mark_of(bool(status["start"]))
         self.disable_reason = str(status.get("disable_reason") or "")
         self.stop_reason = str(status.get("stop_reason") or "")
         self.resources = resources_of(resources, own.get("requires") or ())

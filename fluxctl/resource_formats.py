@@ -52,6 +52,8 @@ STATUS_HEADINGS: Final = {
     "nodelist": "NODELIST",
     "reason": "REASON",
     "queue": "QUEUE",
+    "up": "UP",
+    "up.ascii": "UP",
 }
 DRAIN_FORMAT: Final = "{timestamp!D:<20} {ranks:<8} {reason:<30} {nodelist}"
 DRAIN_FORMATS: Final = SavedFormats(

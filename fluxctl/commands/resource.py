@@ -28,6 +28,7 @@ from fluxctl.resource_status import (
     StatusRow,
     row_facts,
     split_by_queue,
+    split_by_up,
     status_rows,
 )
 from fluxctl.resource_table import (
@@ -158,7 +159,8 @@ def status(
         if not from_stdin:
             by_queue = _by_queue(handle(python_failure), answer.rset, queues, table)
         for row in status_rows(answer, wanted, bool(verbose), "reason" in table.fields):
-            rows += split_by_queue(_limited(row, answer, include), answer, by_queue)
+            for part in split_by_up(_limited(row, answer, include), answer, table.fields):
+                rows += split_by_queue(part, answer, by_queue)
     if skip_empty or include is not None:
         rows = [row for row in rows if len(row.ranks)]
     if as_json:

@@ -154,6 +154,18 @@ def test_a_status_from_standard_input(run: Runner, flux: ScriptedFlux) -> None:
         "avail 0,4 h[0,4] \noffline 5 h5 \nexclude 2 h2 \ndrain 1-2 h[1-2] bad\ndrain 3 h3 \n",
         "",
     )
+    table = run(*words[:3], "-no", "{state} {up.ascii} {ranks} {up}", stdin=json.dumps(given))
+    assert table[1].splitlines() == [
+        "avail y 0,4 ✔",
+        "offline n 5 ✗",
+        "exclude y 2 ✔",
+        "drain y 1-3 ✔",
+    ]
+    given["offline"], given["online"] = "3,5", "0-2,4"
+    table = run(
+        *words[:3], "-s", "drain,offline", "-no", "{up.ascii} {ranks}", stdin=json.dumps(given)
+    )
+    assert table[1].splitlines() == ["y 1-2", "n 3", "n 3,5"]
     header = "    STATUS NNODES RANKS           NODELIST\n"
     assert run("resource", "status", "--from-stdin") == (0, header, "")
     for text in ("xx", "{}", "[]"):
