@@ -103,13 +103,18 @@ def process_mapping(tasks_per_node: Sequence[int]) -> str:
     """Return ``PMI_process_mapping`` for a block distribution; empty when it exceeds a KVS value
     (RFC 13).
     """
+    return mapping_text(blocks_of(tasks_per_node))
+
+
+def blocks_of(tasks_per_node: Sequence[int]) -> list[list[int]]:
+    """Return the blocks of a block distribution: (node, nodes, tasks on each)."""
     blocks: list[list[int]] = []
     for node, count in enumerate(tasks_per_node):
         if blocks and blocks[-1][2] == count:
             blocks[-1][1] += 1
         else:
             blocks.append([node, 1, count])
-    return mapping_text(blocks)
+    return blocks
 
 
 def mapping_text(blocks: Sequence[Sequence[int]]) -> str:

@@ -103,6 +103,7 @@ _OTHER = (
     SubCommand("fortune"),
     SubCommand("lptest"),
     SubCommand("multi-prog"),
+    SubCommand("pmi"),
     SubCommand("post-job-event"),
 )
 

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from broker.pmi import (
+    VALUE_MAX,
     Abort,
     Action,
     Exchange,
@@ -18,6 +19,7 @@ from broker.pmi import (
     PmiServer,
     ProtocolError,
     Reply,
+    blocks_of,
     mapping_text,
     process_mapping,
 )
@@ -25,6 +27,8 @@ from broker.shell.levels import ERROR, NOTICE, TRACE, WARNING, ShellFatal
 from broker.shell.plugin import ShellPlugin, shown
 from broker.shell.tree_exchange import TreeExchange
 from flux.job.JobID import f58_in
+from flux.taskmap import VERSION as TASKMAP_VERSION
+from flux.wire import json
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
@@ -69,6 +73,8 @@ class PmiPlugin(ShellPlugin):
         preset = {"flux.instance-level": str(shell.instance_level + 1)}
         if self._clique != "none":
             preset["PMI_process_mapping"] = self._mapping()
+        if len(text := self._taskmap()) < VALUE_MAX:
+            preset["flux.taskmap"] = text
         name = f58_in(info.id, shell.env)
         self._server = PmiServer(info.ntasks, name, local_ranks=shell.me.taskids, preset=preset)
         self._barriers = 0
@@ -106,6 +112,14 @@ class PmiPlugin(ShellPlugin):
         if not info.taskmap:
             return process_mapping([rank.ntasks for rank in info.ranks])
         return mapping_text([block[:3] for block in info.taskmap for _ in range(block[3])])
+
+    def _taskmap(self) -> str:
+        """Return the task map (RFC 34), without blanks, which PMI-1 does not carry."""
+        info = self.shell.info
+        blocks = [list(block) for block in info.taskmap] or [
+            [*block, 1] for block in blocks_of([rank.ntasks for rank in info.ranks])
+        ]
+        return json.dumps({"version": TASKMAP_VERSION, "map": blocks}).decode()
 
     def task_init(self, task: ShellTask) -> None:
         """Connect the task."""

@@ -33,6 +33,7 @@ UNLISTED = {
     "jobtap",
     "lptest",
     "multi-prog",
+    "pmi",
     "post-job-event",
     "python",
     "relay",
