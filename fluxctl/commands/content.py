@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.json_output import json_option, print_json
+from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.option_types import Integer
 from fluxctl.standard_input import read_all
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.rpc import RPC
 
+CHECKPOINT_ROW = "{:<10} {:<10} {:<20} {}"
 SPAM_SIZE = 256
 """Bytes of a blob of random digits: no two are the same."""
 
@@ -141,6 +143,58 @@ def spam_command(count: int, ahead: int) -> None:
                 echo(waiting.popleft().message().text())
         except OSError as exc:
             raise _failure("flux_content_store_get", exc) from None
+
+
+@command.group("checkpoint", cls=FluxGroup)
+def checkpoint() -> None:
+    """Look at, or set, the checkpoint that a restart of the instance begins with."""
+
+
+@checkpoint.command("list", cls=FluxCommand)
+@click.option("-n", "--no-header", is_flag=True, help="Do not output column headers.")
+@json_option(LINES, "-j")
+def checkpoint_list(no_header: bool, as_json: bool) -> None:
+    """List checkpoints, the newest first. Here there is one."""
+    if not no_header and not as_json:
+        echo(CHECKPOINT_ROW.format("Index", "Sequence", "Time", "Rootref"))
+    with handle() as h:
+        try:
+            found = h.rpc("content.checkpoint-get", nodeid=0).get()["value"]
+        except OSError as exc:
+            raise _failure("kvs_checkpoint_lookup", exc) from None
+    if as_json:
+        print_json_lines(found)
+        return
+    for index, value in enumerate(found):
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value.get("timestamp", 0.0)))
+        echo(CHECKPOINT_ROW.format(index, value.get("sequence", 0), when, value["rootref"]))
+
+
+@checkpoint.command("update", cls=FluxCommand)
+@click.argument("blobref")
+def checkpoint_update(blobref: str) -> None:
+    """Make BLOBREF, a directory of the key-value store, the root that a restart begins with.
+
+    The kvs module must not be loaded: it would write its own.
+    """
+    from flux.kvs_flags import PRIMARY
+    from flux.treeobj import is_blobref
+
+    if not is_blobref(blobref):
+        raise _failure("invalid blobref specified", OSError(errno.EINVAL, ""))
+    with handle() as h:
+        try:
+            h.rpc("kvs.getroot", {"namespace": PRIMARY, "flags": 0}).get()
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS:
+                raise _failure("kvs_getroot", exc) from None
+        else:
+            raise CommandError("please unload kvs module before updating checkpoint")
+        value = {"version": 1, "rootref": blobref, "sequence": 0, "timestamp": time.time()}
+        try:
+            h.rpc("content-backing.checkpoint-put", {"value": value}, nodeid=0).get()
+        except OSError as exc:
+            raise _failure("kvs_checkpoint_update", exc) from None
 
 
 def _plain_rpc(topic: str) -> None:
