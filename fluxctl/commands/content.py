@@ -41,41 +41,51 @@ def _failure(function: str, exc: OSError) -> CommandError:
 
 @command.command("load", cls=FluxCommand)
 @bypass_option
-@click.argument("blobref")
-def load_command(blobref: str, bypass_cache: bool) -> None:
-    """Write the blob BLOBREF to standard output."""
+@click.argument("blobrefs", nargs=-1, required=True, metavar="BLOBREF...")
+def load_command(blobrefs: tuple[str, ...], bypass_cache: bool) -> None:
+    """Write the blobs BLOBREF to standard output, one after the other."""
     from flux import content
     from flux.treeobj import is_blobref
 
+    flags = content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
     with handle() as h:
-        try:
-            data = content.load(
-                h, blobref, content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
-            )
-        except OSError as exc:
-            raise _failure(
-                "flux_content_load_get" if is_blobref(blobref) else "flux_content_load", exc
-            ) from None
-    sys.stdout.buffer.write(data)
+        for blobref in blobrefs:
+            try:
+                data = content.load(h, blobref, flags)
+            except OSError as exc:
+                name = "flux_content_load_get" if is_blobref(blobref) else "flux_content_load"
+                raise _failure(name, exc) from None
+            sys.stdout.buffer.write(data)
 
 
 @command.command("store", cls=FluxCommand)
 @bypass_option
-@json_option()
-def store_command(bypass_cache: bool, as_json: bool) -> None:
-    """Store standard input as a blob and print its blobref."""
+@click.option(
+    "--chunksize",
+    type=Integer(0, 1 << 62),
+    default=0,
+    metavar="N",
+    help="Store blobs of at most N bytes; 0, the default, sets no limit.",
+)
+@json_option(LINES)
+def store_command(bypass_cache: bool, chunksize: int, as_json: bool) -> None:
+    """Store standard input as a blob, or as several, and print their blobrefs."""
     from flux import content
 
+    flags = content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
     with handle() as h:
         data = read_all("the blob")
-        try:
-            ref = content.store(h, data, content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0)
-        except OSError as exc:
-            raise _failure("flux_content_store_get", exc) from None
-    if as_json:
-        print_json({"blobref": ref, "size": len(data)})
-    else:
-        echo(ref)
+        size = chunksize or max(len(data), 1)
+        for start in range(0, max(len(data), 1), size):
+            chunk = data[start : start + size]
+            try:
+                ref = content.store(h, chunk, flags)
+            except OSError as exc:
+                raise _failure("flux_content_store_get", exc) from None
+            if as_json:
+                print_json({"blobref": ref, "size": len(chunk)})
+            else:
+                echo(ref)
 
 
 @command.command("flush", cls=FluxCommand)

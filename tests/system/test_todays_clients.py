@@ -196,3 +196,12 @@ def test_a_checkpoint_is_not_set_below_the_kvs(instance: Instance) -> None:
     done = instance.run("content", "checkpoint", "update", f"sha1-{'0' * 40}")
     said = "flux-content: please unload kvs module before updating checkpoint\n"
     assert (done.returncode, done.stderr) == (1, said)
+
+
+def test_blobs_of_a_limited_size(instance: Instance) -> None:
+    done = instance.run("content", "store", "--chunksize=4", stdin="0123456789")
+    refs = done.stdout.split()
+    assert len(refs) == 3
+    assert instance.run("content", "load", *refs).stdout == "0123456789"
+    assert instance.run("content", "load", *reversed(refs)).stdout == "8945670123"
+    assert len(instance.run("content", "store", "--chunksize=4").stdout.split()) == 1
