@@ -5,12 +5,28 @@ still dirty before it leaves.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from flux.treeobj import is_blobref
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
     from broker.context import Context
+    from broker.service import Request
+    from flux.wire.json import JsonObject
+
+PRIMARY_CHECKPOINT: Final = "kvs-primary"
+"""The checkpoint that the key-value store keeps of its primary namespace."""
+
+
+def primary_checkpoint(req: Request) -> JsonObject:
+    """Return the ``value`` of a request to write the checkpoint of the primary namespace; raises
+    OSError(EINVAL) if it names no root.
+    """
+    value: JsonObject = req.get("value", dict)
+    if not is_blobref(value.get("rootref")):
+        raise OSError(errno.EINVAL, "a checkpoint names a root")
+    return value
 
 
 def check_free(ctx: Context, name: str) -> None:

@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_NODEID_UPSTREAM
-from flux.treeobj import is_blobref
+from flux.treeobj import is_blobref, requested_blobref
 from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY
 from flux.wire.text import Text, as_integer, as_text
@@ -35,7 +35,18 @@ def load(handle: Flux, blobref: Text, flags: int = 0) -> bytes:
     if not is_blobref(blobref):
         raise os_error(errno.EINVAL)
     topic, nodeid = _address(flags, "load")
-    return handle.rpc_raw(topic, blobref.encode() + b"\0", nodeid).message().payload or b""
+    try:
+        return handle.rpc_raw(topic, blobref.encode() + b"\0", nodeid).message().payload or b""
+    except OSError as exc:
+        if exc.errno != errno.EPROTO:
+            raise
+    # Today's brokers take nothing but the bytes of the hash.
+    return handle.rpc_raw(topic, hash_of(blobref), nodeid).message().payload or b""
+
+
+def hash_of(blobref: str) -> bytes:
+    """Return the bytes of the hash that a blobref names."""
+    return bytes.fromhex(blobref.partition("-")[2])
 
 
 def store(handle: Flux, data: Text, flags: int = 0) -> str:
@@ -45,4 +56,4 @@ def store(handle: Flux, data: Text, flags: int = 0) -> str:
     elif not isinstance(data, bytes):
         raise TypeError(f"data must be bytes or a string, not {type(data).__name__}")
     topic, nodeid = _address(flags, "store")
-    return handle.rpc_raw(topic, data, nodeid).message().text()
+    return requested_blobref(handle.rpc_raw(topic, data, nodeid).message().payload)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.json_output import json_option, print_json
+from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.option_types import Integer
 from fluxctl.standard_input import read_all
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.rpc import RPC
 
+CHECKPOINT_ROW = "{:<10} {:<10} {:<20} {}"
 SPAM_SIZE = 256
 """Bytes of a blob of random digits: no two are the same."""
 
@@ -39,41 +41,51 @@ def _failure(function: str, exc: OSError) -> CommandError:
 
 @command.command("load", cls=FluxCommand)
 @bypass_option
-@click.argument("blobref")
-def load_command(blobref: str, bypass_cache: bool) -> None:
-    """Write the blob BLOBREF to standard output."""
+@click.argument("blobrefs", nargs=-1, required=True, metavar="BLOBREF...")
+def load_command(blobrefs: tuple[str, ...], bypass_cache: bool) -> None:
+    """Write the blobs BLOBREF to standard output, one after the other."""
     from flux import content
     from flux.treeobj import is_blobref
 
+    flags = content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
     with handle() as h:
-        try:
-            data = content.load(
-                h, blobref, content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
-            )
-        except OSError as exc:
-            raise _failure(
-                "flux_content_load_get" if is_blobref(blobref) else "flux_content_load", exc
-            ) from None
-    sys.stdout.buffer.write(data)
+        for blobref in blobrefs:
+            try:
+                data = content.load(h, blobref, flags)
+            except OSError as exc:
+                name = "flux_content_load_get" if is_blobref(blobref) else "flux_content_load"
+                raise _failure(name, exc) from None
+            sys.stdout.buffer.write(data)
 
 
 @command.command("store", cls=FluxCommand)
 @bypass_option
-@json_option()
-def store_command(bypass_cache: bool, as_json: bool) -> None:
-    """Store standard input as a blob and print its blobref."""
+@click.option(
+    "--chunksize",
+    type=Integer(0, 1 << 62),
+    default=0,
+    metavar="N",
+    help="Store blobs of at most N bytes; 0, the default, sets no limit.",
+)
+@json_option(LINES)
+def store_command(bypass_cache: bool, chunksize: int, as_json: bool) -> None:
+    """Store standard input as a blob, or as several, and print their blobrefs."""
     from flux import content
 
+    flags = content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
     with handle() as h:
         data = read_all("the blob")
-        try:
-            ref = content.store(h, data, content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0)
-        except OSError as exc:
-            raise _failure("flux_content_store_get", exc) from None
-    if as_json:
-        print_json({"blobref": ref, "size": len(data)})
-    else:
-        echo(ref)
+        size = chunksize or max(len(data), 1)
+        for start in range(0, max(len(data), 1), size):
+            chunk = data[start : start + size]
+            try:
+                ref = content.store(h, chunk, flags)
+            except OSError as exc:
+                raise _failure("flux_content_store_get", exc) from None
+            if as_json:
+                print_json({"blobref": ref, "size": len(chunk)})
+            else:
+                echo(ref)
 
 
 @command.command("flush", cls=FluxCommand)
@@ -141,6 +153,58 @@ def spam_command(count: int, ahead: int) -> None:
                 echo(waiting.popleft().message().text())
         except OSError as exc:
             raise _failure("flux_content_store_get", exc) from None
+
+
+@command.group("checkpoint", cls=FluxGroup)
+def checkpoint() -> None:
+    """Look at, or set, the checkpoint that a restart of the instance begins with."""
+
+
+@checkpoint.command("list", cls=FluxCommand)
+@click.option("-n", "--no-header", is_flag=True, help="Do not output column headers.")
+@json_option(LINES, "-j")
+def checkpoint_list(no_header: bool, as_json: bool) -> None:
+    """List checkpoints, the newest first. Here there is one."""
+    if not no_header and not as_json:
+        echo(CHECKPOINT_ROW.format("Index", "Sequence", "Time", "Rootref"))
+    with handle() as h:
+        try:
+            found = h.rpc("content.checkpoint-get", nodeid=0).get()["value"]
+        except OSError as exc:
+            raise _failure("kvs_checkpoint_lookup", exc) from None
+    if as_json:
+        print_json_lines(found)
+        return
+    for index, value in enumerate(found):
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value.get("timestamp", 0.0)))
+        echo(CHECKPOINT_ROW.format(index, value.get("sequence", 0), when, value["rootref"]))
+
+
+@checkpoint.command("update", cls=FluxCommand)
+@click.argument("blobref")
+def checkpoint_update(blobref: str) -> None:
+    """Make BLOBREF, a directory of the key-value store, the root that a restart begins with.
+
+    The kvs module must not be loaded: it would write its own.
+    """
+    from flux.kvs_flags import PRIMARY
+    from flux.treeobj import is_blobref
+
+    if not is_blobref(blobref):
+        raise _failure("invalid blobref specified", OSError(errno.EINVAL, ""))
+    with handle() as h:
+        try:
+            h.rpc("kvs.getroot", {"namespace": PRIMARY, "flags": 0}).get()
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS:
+                raise _failure("kvs_getroot", exc) from None
+        else:
+            raise CommandError("please unload kvs module before updating checkpoint")
+        value = {"version": 1, "rootref": blobref, "sequence": 0, "timestamp": time.time()}
+        try:
+            h.rpc("content-backing.checkpoint-put", {"value": value}, nodeid=0).get()
+        except OSError as exc:
+            raise _failure("kvs_checkpoint_update", exc) from None
 
 
 def _plain_rpc(topic: str) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import errno
+import json
+import pathlib
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import flux
 import flux.job
-from flux import Flux
+from flux import Flux, content
 from flux.constants import FLUX_RPC_STREAMING
 from flux.hostlist import Hostlist
 from flux.testing.instance import Instance, running_instance
+
+from .watching import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,3 +154,54 @@ def test_events_that_are_posted_by_hand(instance: Instance, h: Flux) -> None:
     assert [entry.context for entry in log if entry.name == "seen"] == [{"by": "me"}]
     assert refusal(h, "job-manager.post-event.post", {"id": jobid, "name": "seen"}).errno
     ask(h, "job-manager.housekeeping-kill", {"signum": 15})
+
+
+def test_stores_are_told_by_the_bytes_of_a_hash(instance: Instance) -> None:
+    blobref = "sha1-f572d396fae9206628714fb2ce00f72e94f2258f"
+    with Flux(instance.uri) as early:
+        assert early.rpc_raw("content.store", b"hello\n").message().text() == blobref
+        early.rpc("attr.get", {"name": "content.hash"}).get()
+        for topic, nodeid in (("content.store", 1), ("content-backing.store", 0)):
+            answer = early.rpc_raw(topic, b"hello\n", nodeid).message()
+            assert answer.payload == bytes.fromhex(blobref.removeprefix("sha1-"))
+        assert content.store(early, b"hello\n") == blobref
+
+
+def test_checkpoints_by_hand() -> None:
+    script = """
+flux content checkpoint list; echo $?
+flux content checkpoint update xyz; echo $?
+flux content checkpoint update $(echo x | flux content store); echo $?
+flux content checkpoint list -n
+flux content checkpoint list --json"""
+    command = ["flux", "start", "-Sbroker.rc1_path=", "-Sbroker.rc3_path=", "sh", "-c"]
+    flux = pathlib.Path(sys.executable).parent / "flux"
+    command[0] = str(flux)
+    load = "flux module load content-sqlite\n"
+    done = subprocess.run(
+        [*command, load + script], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    rows = [line.split() for line in done.stdout.splitlines()]
+    root = "sha1-6fcf9dfbd479ed82697fee719b9f8c610a11ff2a"
+    assert rows[:4] == [["Index", "Sequence", "Time", "Rootref"], ["1"], ["1"], ["0"]]
+    assert (rows[4][:2], rows[4][3]) == (["0", "0"], root)
+    assert json.loads(done.stdout.splitlines()[5])["rootref"] == root
+    assert done.stderr.splitlines() == [
+        "flux-content: kvs_checkpoint_lookup: No such file or directory",
+        "flux-content: invalid blobref specified: Invalid argument",
+    ]
+
+
+def test_a_checkpoint_is_not_set_below_the_kvs(instance: Instance) -> None:
+    done = instance.run("content", "checkpoint", "update", f"sha1-{'0' * 40}")
+    said = "flux-content: please unload kvs module before updating checkpoint\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+def test_blobs_of_a_limited_size(instance: Instance) -> None:
+    done = instance.run("content", "store", "--chunksize=4", stdin="0123456789")
+    refs = done.stdout.split()
+    assert len(refs) == 3
+    assert instance.run("content", "load", *refs).stdout == "0123456789"
+    assert instance.run("content", "load", *reversed(refs)).stdout == "8945670123"
+    assert len(instance.run("content", "store", "--chunksize=4").stdout.split()) == 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from broker.endpoint import new_id
 from broker.event_rights import MAX_TOPIC, is_topic, may_publish
+from broker.services.connector_local.answered_hashes import TOPICS, AnsweredHashes
 from broker.services.connector_local.backlog import CHUNK, Backlog
 from broker.services.connector_local.limits import HALF_STALL, STALL, MiB, Share
 from broker.services.connector_local.unanswered import Unanswered
@@ -83,6 +84,7 @@ class Client(asyncio.Protocol):
         self._owed: dict[tuple[str, ...], Message] = {}
         self._subscribed: set[str] = set()
         self._pending: Unanswered
+        self._hashes = AnsweredHashes()
         self._half = 0
         self._half_since = 0.0
         self._taken = 0
@@ -323,6 +325,8 @@ class Client(asyncio.Protocol):
             return
         self._used.add((topic.rpartition(".")[0] or topic, msg.aux1, msg.flags & UPSTREAM))
         self._limit_names(len(self._used))
+        if topic in TOPICS:
+            self._hashes.asked(msg)
         self._router.submit(msg, self)
 
     def _refuse(self, msg: Message, errnum: int, text: str) -> None:
@@ -383,6 +387,8 @@ class Client(asyncio.Protocol):
                 self._owed[str(msg.aux2), *msg.routes] = msg
         elif kind == RESPONSE and self._pending:
             self._pending.answered(msg)
+        if kind == RESPONSE and self._hashes:
+            msg = self._hashes.answered(msg)
         self._send(msg)
 
     def _send(self, msg: Message) -> None:

@@ -271,6 +271,16 @@ class ContentService(Service):
         self._flush()
         return NO_REPLY
 
+    @request("checkpoint-get")
+    def checkpoint_get(self, req: Request) -> NoReply:
+        """Return the checkpoints of the primary namespace; ENOENT if there is none, ENOSYS without
+        a backing store.
+        """
+        upstream = self.ctx.rank != 0
+        topic = "content.checkpoint-get" if upstream else "content-backing.checkpoint-get"
+        self.ctx.handle.post(topic, {}, partial(_pass_on, req), upstream=upstream)
+        return NO_REPLY
+
     @request("register-backing")
     def register_backing(self, req: Request) -> None:
         """A backing store has been loaded: ``name``, and whether it takes ``batch`` requests. EBUSY

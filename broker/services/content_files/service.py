@@ -152,6 +152,19 @@ class ContentFilesService(Service):
         key, store = _key(req), self._open()
         return {"value": await self._run(lambda: store.get_checkpoint(key))}
 
+    @request("content-backing.checkpoint-get", absolute=True)
+    async def get_primary_checkpoint(self, req: Request) -> dict[str, object]:
+        """Return the checkpoints of the primary namespace, here one; ENOENT if there is none."""
+        store = self._open()
+        found = await self._run(lambda: store.get_checkpoint(backing.PRIMARY_CHECKPOINT))
+        return {"value": [found]}
+
+    @request("content-backing.checkpoint-put", absolute=True)
+    async def put_primary_checkpoint(self, req: Request) -> None:
+        """Write the checkpoint {value} of the primary namespace, as today's flux-core does."""
+        value, store = backing.primary_checkpoint(req), self._open()
+        await self._run(lambda: store.put_checkpoint(backing.PRIMARY_CHECKPOINT, value, sync=True))
+
 
 def _key(req: Request) -> str:
     """Return the name of a checkpoint; raises OSError(EINVAL) for one that is empty or not

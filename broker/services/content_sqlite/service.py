@@ -181,6 +181,19 @@ class ContentSqliteService(Service):
         writer, store = self._open()
         return {"value": await writer.run(lambda: store.get_checkpoint(key))}
 
+    @request("content-backing.checkpoint-get", absolute=True)
+    async def get_primary_checkpoint(self, req: Request) -> dict[str, object]:
+        """Return the checkpoints of the primary namespace, here one; ENOENT if there is none."""
+        writer, store = self._open()
+        found = await writer.run(lambda: store.get_checkpoint(backing.PRIMARY_CHECKPOINT))
+        return {"value": [found]}
+
+    @request("content-backing.checkpoint-put", absolute=True)
+    def put_primary_checkpoint(self, req: Request) -> NoReply:
+        """Write the checkpoint {value} of the primary namespace, as today's flux-core does."""
+        value = backing.primary_checkpoint(req)
+        return self._write(req, None, checkpoint=(backing.PRIMARY_CHECKPOINT, value), sync=True)
+
     # Collection
 
     @request("collect")

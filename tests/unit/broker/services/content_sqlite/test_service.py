@@ -64,6 +64,11 @@ async def test_checkpoints(tmp_path: Path) -> None:
     await h.rpc("kvs-checkpoint.put", {"key": "k", "value": {"rootref": "x"}})
     assert await h.rpc("kvs-checkpoint.get", {"key": "k"}) == {"value": {"rootref": "x"}}
     assert await errnum(h.rpc("kvs-checkpoint.put", {"key": "k"})) == errno.EPROTO
+    value = {"rootref": f"sha1-{'0' * 40}", "sequence": 1}
+    assert await errnum(h.rpc("content-backing.checkpoint-get", {})) == errno.ENOENT
+    assert await errnum(h.rpc("content-backing.checkpoint-put", {"value": {}})) == errno.EINVAL
+    await h.rpc("content-backing.checkpoint-put", {"value": value})
+    assert await h.rpc("content-backing.checkpoint-get", {}) == {"value": [value]}
     assert await errnum(h.rpc("kvs-checkpoint.put", {"key": "", "value": 1})) == errno.EINVAL
     await wired.close()
 

@@ -1,0 +1,72 @@
+"""What a client is told of a blob that it stores: its blobref, or the bytes of its hash.
+
+flux-core 0.29 answers ``content.store`` with a blobref as text, today's with the bytes of a hash,
+and nothing in the request tells which one is meant. But today's programs have to know which hash
+that is: they ask for the attribute ``content.hash`` before, on the same connection, which those of
+0.29 have no reason to. Who shares the connection of a proxy is told apart by its route.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+from flux.treeobj import is_blobref
+from flux.wire.message import NORESPONSE, Message, response
+
+ATTRIBUTE: Final = "attr.get"
+STORES: Final = ("content.store", "content-backing.store")
+TOPICS: Final = frozenset((ATTRIBUTE, *STORES))
+"""The requests to tell of."""
+NAMED: Final = b'"content.hash"'
+KNOWN_MAX: Final = 1000
+"""Clients of one connection that are remembered, the last ones."""
+SHORT: Final = 64
+"""Bytes that a request for an attribute of this name has at most."""
+
+
+class AnsweredHashes:
+    """What one client has asked; true while answers to it are to be changed."""
+
+    def __init__(self) -> None:
+        self._know_hash: dict[tuple[str, ...], None] = {}
+        self._stores: set[tuple[int, tuple[str, ...]]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._stores)
+
+    def asked(self, msg: Message) -> None:
+        """The client sends a request, one of those of `TOPICS`."""
+        if msg.topic == ATTRIBUTE:
+            payload = msg.payload or b""
+            if len(payload) <= SHORT and NAMED in payload:
+                self._know_hash[tuple(msg.routes)] = None
+                if len(self._know_hash) > KNOWN_MAX:
+                    del self._know_hash[next(iter(self._know_hash))]
+        elif tuple(msg.routes) in self._know_hash and not msg.flags & NORESPONSE:
+            self._stores.add((msg.aux2, tuple(msg.routes)))
+
+    def answered(self, msg: Message) -> Message:
+        """Return what the client gets for a response."""
+        if msg.topic not in STORES:
+            return msg
+        key = (msg.aux2, tuple(msg.routes))
+        if key not in self._stores:
+            return msg
+        self._stores.discard(key)
+        if msg.aux1:
+            return msg
+        blobref = (msg.payload or b"").rstrip(b"\0").decode("ascii", "replace")
+        if not is_blobref(blobref):
+            return response(msg, "the store names no blob", errnum=errno.EPROTO)
+        digest = bytes.fromhex(blobref.partition("-")[2])
+        return Message(
+            msg.type,
+            msg.topic,
+            digest,
+            flags=msg.flags,
+            userid=msg.userid,
+            rolemask=msg.rolemask,
+            aux2=msg.aux2,
+            routes=msg.routes,
+        )
