@@ -40,7 +40,7 @@ class Stamps(StrEnum):
             number = f"{since:{width - 3}.{digits}f}"
             return f"{number if len(number) < width else f'{since:.3g}'}s".ljust(width)
         form = "%b%d %H:%M:%S" if self is Stamps.DATE else "%H:%M:%S"
-        return f"{time_text(when, form)}.{int(when % 1 * 1000):03d}".ljust(width)
+        return f"{time_text(when, form)}.{int(when % 1 * 1000):03d}".ljust(width)[:width]
 
 
 _WIDTH: Final = {Stamps.NONE: 0, Stamps.SINCE: 12, Stamps.CLOCK: 14, Stamps.DATE: 20}
