@@ -70,6 +70,21 @@ def _hms(value: Number | None) -> str:
     return text if not days else f"{days} day{'' if days == 1 else 's'}, {text}"
 
 
+class Mark(str):
+    """A mark, which is also there as a letter."""
+
+    ascii: str
+
+    __slots__ = ("ascii",)
+
+
+def mark_of(on: bool) -> Mark:
+    """Return the sign for a person that something is on or off; its ``ascii`` is ``y`` or ``n``."""
+    mark = Mark("✔" if on else "✗")
+    mark.ascii = "y" if on else "n"
+    return mark
+
+
 def _percent(value: Any) -> str:
     """Return a share in percent, small ones with two digits behind the point."""
     if value == "":

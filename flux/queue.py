@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from flux.constraint.match import Place, compile_constraint
 from flux.duration import parse_fsd
 from flux.idset import IDset
+from flux.output_values import mark_of
 from flux.resource.list import SchedResourceList
 from flux.rpc import RPC
 from flux.wire.text import Text, as_text
@@ -88,21 +89,6 @@ class QueueDefaults:
         value = _member(own, general, "jobspec", "defaults", "system", "duration")
         seconds = float(parse_fsd(str(value))) if value is not None else math.inf
         self.timelimit = self.duration = seconds
-
-
-class _Mark(str):
-    """A mark, which is also there as a letter."""
-
-    ascii: str
-
-    __slots__ = ("ascii",)
-
-
-def mark_of(on: bool) -> _Mark:
-    """Return the sign for a person that something is on or off; its ``ascii`` is ``y`` or ``n``."""
-    mark = _Mark("✔" if on else "✗")
-    mark.ascii = "y" if on else "n"
-    return mark
 
 
 class QueueInfo:

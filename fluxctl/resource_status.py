@@ -46,7 +46,7 @@ class StatusRow:
         """The sign whether the ranks are online; empty where they were not told apart."""
         if self.online is None:
             return ""
-        from flux.queue import mark_of
+        from flux.output_values import mark_of
 
         return mark_of(self.online)
 
