@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from flux.job.info import JobInfo
+    from collections.abc import Mapping
+
+    from flux.job.JobID import JobID
     from flux.wire.json import JsonObject
+
+
+class KnownJob(Protocol):
+    """A job by its attributes, those of `flux.job.info.JobInfo`."""
+
+    @property
+    def defaults(self) -> Mapping[str, object]:
+        """What attributes without a value are, by name."""
+
+    @property
+    def id(self) -> JobID:
+        """The id."""
+
+    @property
+    def annotations(self) -> Any:
+        """What plugins and users noted."""
+
+    @property
+    def dependencies(self) -> Any:
+        """What it waits for."""
+
+    @property
+    def exception(self) -> object:
+        """What ended it before its time."""
+
+    @property
+    def uri(self) -> object:
+        """Where the instance in it is reached, None for other jobs."""
+
 
 _TOLD: Final = (
     "t_submit",
@@ -25,7 +56,7 @@ _NAMES: Final = {"phase": "status"}
 _EXCEPTION: Final = ("occurred", "severity", "type", "note")
 
 
-def facts_of(job: JobInfo) -> JsonObject:
+def facts_of(job: KnownJob) -> JsonObject:
     """Return all that is known of a job, as its attributes say it: state and result as words, and
     what follows from the rest, such as ``runtime``. ``status`` is that of today's flux-core, and
     an instance has its ``uri``, which is not among its annotations then.

@@ -42,6 +42,7 @@ ACTING = {
         "flux.filearchive.source",
         "flux.filearchive.unpacking",
         "flux.seg.record",
+        "tui.fault_report",
         "tui.history_file",
         "tui.settings_file",
     ),
