@@ -166,9 +166,10 @@ for handle in idle:
     assert peak < 200 * 1024
 
 
-IMPORTS = "import concurrent.futures.thread, fluxctl.errors; from fluxctl.proxy.server import serve"
+IMPORTS = "import concurrent.futures.thread, fluxctl.errors; from fluxctl.proxy import server"
 PROXY = """
-sys.exit(asyncio.run(serve(uri, ["sh", "-c", "echo $FLUX_URI; read line"], "0.29.0", False)))
+command = ["sh", "-c", "echo $FLUX_URI; read line"]
+sys.exit(asyncio.run(server.serve(uri, command, "0.29.0", False, server.LossRules())))
 """
 
 
