@@ -35,65 +35,24 @@ class Blobs(Protocol):
 
     def store(self, blobs: Iterable[tuple[str, bytes]]) -> None:
         """Store blobs with their blobrefs."""
-
-
-class InstanceBlobs:
-    """The content service of a running instance; while this is open nothing in its store is
-    collected.
-    """
-
-    def __init__(self, handle: Flux) -> None:
-        from flux.constants import FLUX_RPC_STREAMING
-
-        self._handle = handle
-        self.algorithm = handle.attr_get("content.hash") or treeobj.DEFAULT_HASH
-        self._load = "content.load-stored"
-        self._by_hash = False
-        self._hold = handle.rpc("content-sqlite.hold", {}, flags=FLUX_RPC_STREAMING, nodeid=0)
-        try:
-            self._hold.get()
-        except OSError as exc:
-            if exc.errno != errno.ENOSYS:
-                raise
-            self._load = "content.load"  # flux-core's, or another store: whole directories do
-
-    def load(self, refs: Iterable[str]) -> Iterator[bytes]:
-        """Yield the blobs ``refs`` in order. Small ones are asked for ahead."""
-        waiting: deque[tuple[str, RPC]] = deque()
-        ahead = 1
-        source = iter(refs)
-        while True:
-            while len(waiting) < ahead and (ref := next(source, None)) is not None:
-                waiting.append((ref, self._ask(ref)))
-            if not waiting:
-                return
-            ref, asked = waiting.popleft()
-            try:
-                data = asked.message().payload or b""
-            except OSError as exc:
-                if exc.errno != errno.EPROTO or self._by_hash:
-                    raise
-                # Today's flux-core, as the first answer tells: no other request is under way.
-                self._by_hash = True
-                data = self._ask(ref).message().payload or b""
-            ahead = 1 if len(data) > LARGE else min(AHEAD, ahead * 2)
-            yield data
-
-    def _ask(self, ref: str) -> RPC:
-        return self._handle.rpc_raw(self._load, hash_of(ref) if self._by_hash else ref.encode())
-
-    def store(self, blobs: Iterable[tuple[str, bytes]]) -> None:
-        """Store blobs with their blobrefs."""
         found = list(blobs)
+        where = "content" if self._cached else "content-backing"
         packed = blobpack.pack((ref, data, 0) for ref, data in found)
         try:
-            self._handle.rpc_raw("content.store-batch", packed).message()
+            self._handle.rpc_raw(f"{where}.store-batch", packed, nodeid=self._nodeid).message()
         except OSError as exc:
             if exc.errno != errno.ENOSYS:
                 raise
-            # flux-core's takes one at a time
-            for asked in [self._handle.rpc_raw("content.store", data) for _, data in found]:
-                asked.message()
+            self._store_each(f"{where}.store", found)  # flux-core's takes one at a time
+
+    def _store_each(self, topic: str, blobs: list[tuple[str, bytes]]) -> None:
+        waiting: deque[RPC] = deque()
+        for _, data in blobs:
+            if len(waiting) >= self._at_once:
+                waiting.popleft().message()
+            waiting.append(self._handle.rpc_raw(topic, data, nodeid=self._nodeid))
+        for asked in waiting:
+            asked.message()
 
 
 class FileBlobs:
@@ -137,3 +96,5 @@ def checkpoint_root(value: object) -> tuple[str, int]:
 
 
 Progress = Callable[[str], None]
+Unread = Callable[[str, OSError], None]
+"""Told of a key that is left out, and why."""

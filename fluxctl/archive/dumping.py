@@ -16,31 +16,41 @@ from fluxctl.archive import format as layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fluxctl.archive.blobs import Blobs, Progress
+    from fluxctl.archive.blobs import Blobs, Progress, Unread
 
 SPOOL_BYTES = 8 << 20
 
 
 class Dump:
-    """Writes the tree under a root to ``archive``; ``progress`` is called with each key written."""
+    """Writes the tree under a root to ``archive``; ``progress`` is called with each key written.
+    With ``unread`` what cannot be read is told there and left out, a directory as if it were empty.
+    """
 
     def __init__(
-        self, blobs: Blobs, archive: tarfile.TarFile, time: float, progress: Progress
+        self,
+        blobs: Blobs,
+        archive: tarfile.TarFile,
+        time: float,
+        progress: Progress,
+        unread: Unread | None = None,
     ) -> None:
         self._blobs = blobs
         self._archive = archive
         self._time = time
         self._progress = progress
+        self._unread = unread
+        self._reading: list[str] = []
         self.keys = 0
 
     def write(self, rootref: str, sequence: int) -> None:
         """Write everything under the root of version ``sequence``; raises OSError if part of it
-        cannot be read.
+        cannot be read and nobody is told of that.
         """
         self._archive.addfile(layout.root_member(rootref, sequence, self._time))
         path: list[str] = []
         stack = [self._entries({"type": "dirref", "data": [rootref]})]
         while stack:
+            self._reading = path
             found = next(stack[-1], None)
             if found is None:
                 stack.pop()
@@ -48,6 +58,7 @@ class Dump:
                     path.pop()
                 continue
             name, obj = found
+            self._reading = [*path, name]
             if obj["type"] not in ("dir", "dirref"):
                 self._leaf([*path, name], obj)
                 continue
@@ -68,10 +79,14 @@ class Dump:
 
     def _stored(self, ref: str, above: dirblob.Buckets | None) -> Iterator[tuple[str, TreeObj]]:
         """Yield the entries of a directory's blob, bucket by bucket if it is a hashed one."""
-        (blob,) = self._blobs.load([ref])
-        entries = dirblob.parse(ref, blob)
-        if above is not None:
-            dirblob.check_below(above, entries)
+        try:
+            (blob,) = self._blobs.load([ref])
+            entries = dirblob.parse(ref, blob)
+            if above is not None:
+                dirblob.check_below(above, entries)
+        except OSError as exc:
+            self._leave_out(exc)
+            return
         if not isinstance(entries, dirblob.Buckets):
             yield from entries.items()
             return
@@ -92,10 +107,24 @@ class Dump:
         else:
             self._blobs_of(path, data)
 
+    def _leave_out(self, exc: OSError) -> None:
+        """Tell that what is being read cannot be; raises ``exc`` if nobody is told."""
+        if self._unread is None:
+            raise exc
+        self._unread(".".join(self._reading) or ".", exc)
+
     def _blobs_of(self, path: list[str], refs: list[str]) -> None:
         with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
             sizes = []
-            for blob in self._blobs.load(refs):
+            blobs = self._blobs.load(refs)
+            while True:
+                try:
+                    blob = next(blobs, None)
+                except OSError as exc:
+                    self._leave_out(exc)
+                    return
+                if blob is None:
+                    break
                 sizes.append(len(blob))
                 spool.write(blob)
             spool.seek(0)

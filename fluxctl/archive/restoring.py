@@ -24,7 +24,7 @@ from fluxctl.archive import format as layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fluxctl.archive.blobs import Blobs, Progress
+    from fluxctl.archive.blobs import Blobs, Progress, Unread
 
 BLOB_BYTES: Final = 16 << 20
 """Values in larger blobs are split, so that memory holds no more at a time."""
@@ -101,11 +101,21 @@ class GrowingTree:
 
 
 class Restore:
-    """Reads an archive; ``progress`` is called with each key read."""
+    """Reads an archive; ``progress`` is called with each key read, ``left_out`` with each whose
+    value has more than ``most_bytes``.
+    """
 
-    def __init__(self, blobs: Blobs, progress: Progress) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        progress: Progress,
+        most_bytes: int | None = None,
+        left_out: Unread | None = None,
+    ) -> None:
         self._blobs = blobs
         self._progress = progress
+        self._most_bytes = most_bytes
+        self._left_out = left_out
         self._tree = GrowingTree(blobs)
         self._txn = Txn()
         self._pending: list[tuple[str, bytes]] = []
@@ -145,6 +155,11 @@ class Restore:
             return
         key = layout.key_of(info)
         if self._claim(key, info):
+            return
+        if info.isreg() and self._most_bytes is not None and info.size > self._most_bytes:
+            if self._left_out is not None:
+                text = f"{info.size} bytes are more than {self._most_bytes}"
+                self._left_out(key, OSError(errno.EFBIG, text))
             return
         if info.isreg():
             content = archive.extractfile(info)

@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from flux.kvs_flags import PRIMARY
+from fluxctl.archive.options import (
+    REQUEST_OPTIONS,
+    blobs_of,
+    name_what_is_left_out,
+    refuse_requests,
+)
 from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.option_groups import with_options
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
-    from fluxctl.archive.blobs import Blobs
+    from fluxctl.archive.blobs import Blobs, Unread
 
 
 @click.command(cls=FluxCommand)
@@ -23,8 +30,23 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Do not say what was dumped.")
 @click.option("--checkpoint", is_flag=True, help="Dump the last checkpoint, not the current root.")
 @click.option("--store", metavar="FILE", help="Dump the store FILE, which no instance uses.")
+@with_options(REQUEST_OPTIONS)
+@click.option(
+    "--ignore-failed-read",
+    is_flag=True,
+    help="Name on standard error what cannot be read, and leave it out.",
+)
 @click.argument("outfile")
-def command(verbose: bool, quiet: bool, checkpoint: bool, store: str | None, outfile: str) -> None:
+def command(
+    verbose: bool,
+    quiet: bool,
+    checkpoint: bool,
+    store: str | None,
+    maxreqs: int | None,
+    no_cache: bool,
+    ignore_failed_read: bool,
+    outfile: str,
+) -> None:
     """Write a snapshot of the primary KVS namespace to the archive OUTFILE.
 
     Each key becomes a file with its value, a symbolic link or an empty folder. The suffixes .tgz,
@@ -34,17 +56,19 @@ def command(verbose: bool, quiet: bool, checkpoint: bool, store: str | None, out
     --store takes the file that content.backing-path named; one written by an older version is
     brought up to date first.
     """
-    from fluxctl.archive.blobs import CHECKPOINT, FileBlobs, InstanceBlobs, checkpoint_root
+    from fluxctl.archive.blobs import CHECKPOINT, FileBlobs, checkpoint_root
 
+    unread = name_what_is_left_out if ignore_failed_read else None
     if store is not None:
+        refuse_requests(maxreqs, no_cache)
         with contextlib.closing(FileBlobs(Path(store))) as file:
             root = checkpoint_root(file.file.get_checkpoint(CHECKPOINT))
-            keys = _dump(file, root, outfile, verbose)
+            keys = _dump(file, root, outfile, verbose, unread)
     else:
         with handle() as h:
-            blobs = InstanceBlobs(h)
+            blobs = blobs_of(h, maxreqs, no_cache)
             root = checkpoint_root(_checkpoint(h) if checkpoint else _current(h))
-            keys = _dump(blobs, root, outfile, verbose)
+            keys = _dump(blobs, root, outfile, verbose, unread)
     if not quiet:
         echo(f"dumped {keys} keys of version {root[1]}", err=True)
 
@@ -67,7 +91,9 @@ def _current(h: Flux) -> object:
     return {"rootref": primary["rootref"], "sequence": primary["rootseq"]}
 
 
-def _dump(blobs: Blobs, root: tuple[str, int], outfile: str, verbose: bool) -> int:
+def _dump(
+    blobs: Blobs, root: tuple[str, int], outfile: str, verbose: bool, unread: Unread | None
+) -> int:
     from fluxctl.archive.dumping import Dump
     from fluxctl.archive.place import output, tar_to
 
@@ -76,7 +102,7 @@ def _dump(blobs: Blobs, root: tuple[str, int], outfile: str, verbose: bool) -> i
             echo(key, err=True)
 
     with output(outfile) as file, tar_to(file, outfile) as archive:
-        dump = Dump(blobs, archive, time.time(), progress)
+        dump = Dump(blobs, archive, time.time(), progress, unread)
         dump.write(*root)
         return dump.keys
 
@@ -85,6 +111,8 @@ EXAMPLES = """
 # Write everything in the key-value store to an archive, and list it
 flux dump backup.tgz
 tar tzf backup.tgz
+# Save what can be read of a store that is damaged
+flux dump --ignore-failed-read --store=damaged.sqlite saved.tgz
 # Look at one value without a file in between
 flux dump -q - | tar xO resource/R
 """

@@ -9,15 +9,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fluxctl.archive.options import (
+    REQUEST_OPTIONS,
+    blobs_of,
+    name_what_is_left_out,
+    refuse_requests,
+)
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.completions import kvs_keys
 from fluxctl.errors import CommandError
+from fluxctl.option_groups import with_options
+from fluxctl.option_types import Integer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.handle import Flux
     from flux.wire.json import JsonObject
-    from fluxctl.archive.blobs import Blobs, Progress
+    from fluxctl.archive.blobs import Blobs
     from fluxctl.archive.restoring import Restore
+
+    Read = Callable[[Blobs], tuple[str, Restore]]
 
 
 @click.command(cls=FluxCommand)
@@ -33,9 +45,24 @@ if TYPE_CHECKING:
     shell_complete=kvs_keys,
 )
 @click.option("--store", metavar="FILE", help="Make the new store FILE, for content.backing-path.")
+@with_options(REQUEST_OPTIONS)
+@click.option(
+    "--size-limit",
+    type=Integer(0),
+    metavar="BYTES",
+    help="Name on standard error values of more bytes, and leave them out.",
+)
 @click.argument("infile")
 def command(
-    verbose: bool, quiet: bool, checkpoint: bool, key: str | None, store: str | None, infile: str
+    verbose: bool,
+    quiet: bool,
+    checkpoint: bool,
+    key: str | None,
+    store: str | None,
+    maxreqs: int | None,
+    no_cache: bool,
+    size_limit: int | None,
+    infile: str,
 ) -> None:
     """Read the archive INFILE, written by flux dump, back into a key-value store; - is standard
     input.
@@ -51,34 +78,36 @@ def command(
         if verbose:
             echo(name, err=True)
 
+    def read(blobs: Blobs) -> tuple[str, Restore]:
+        from fluxctl.archive.place import source
+        from fluxctl.archive.restoring import Restore
+
+        restore = Restore(blobs, progress, size_limit, name_what_is_left_out)
+        with source(infile) as file:
+            return restore.read(file, infile), restore
+
     if store is not None:
-        restored = _to_file(Path(store), infile, progress)
+        refuse_requests(maxreqs, no_cache)
+        restored = _to_file(Path(store), read)
     else:
         with handle() as h:
-            restored = _to_instance(h, key, infile, progress)
+            if key is None:
+                _refuse_kvs(h)
+            restored = _to_instance(h, key, read, blobs_of(h, maxreqs, no_cache))
     if not quiet:
         echo(f"restored {restored.keys} keys", err=True)
-
-
-def _read(blobs: Blobs, infile: str, progress: Progress) -> tuple[str, Restore]:
-    from fluxctl.archive.place import source
-    from fluxctl.archive.restoring import Restore
-
-    restore = Restore(blobs, progress)
-    with source(infile) as file:
-        return restore.read(file, infile), restore
 
 
 def _value(root: str, restore: Restore) -> JsonObject:
     return {"version": 1, "rootref": root, "sequence": restore.sequence, "timestamp": time.time()}
 
 
-def _to_file(path: Path, infile: str, progress: Progress) -> Restore:
+def _to_file(path: Path, read: Read) -> Restore:
     from fluxctl.archive.blobs import CHECKPOINT, FileBlobs
 
     file = FileBlobs(path, create=True)
     try:
-        root, restore = _read(file, infile, progress)
+        root, restore = read(file)
         file.file.put_checkpoint(CHECKPOINT, _value(root, restore), sync=True)
     except BaseException:
         file.discard()
@@ -87,15 +116,12 @@ def _to_file(path: Path, infile: str, progress: Progress) -> Restore:
     return restore
 
 
-def _to_instance(h: Flux, key: str | None, infile: str, progress: Progress) -> Restore:
+def _to_instance(h: Flux, key: str | None, read: Read, blobs: Blobs) -> Restore:
     from flux.kvs_txn import PRIMARY, SYNC, Txn
     from flux.treeobj import dirref
-    from fluxctl.archive.blobs import CHECKPOINT, InstanceBlobs
+    from fluxctl.archive.blobs import CHECKPOINT
 
-    if key is None:
-        _refuse_kvs(h)
-    blobs = InstanceBlobs(h)
-    root, restore = _read(blobs, infile, progress)
+    root, restore = read(blobs)
     if key is None:
         h.rpc("content.flush", {}, nodeid=0).get()
         body = {"key": CHECKPOINT, "value": _value(root, restore), "sync": True}

@@ -40,6 +40,7 @@ ALONE = {
     *("module info", "start", "R encode", "R append", "R decode", "R diff", "R intersect"),
     *("R parse-config", "R remap", "R union", "R set-property", "R rerank", "R verify", "relay"),
     *("modprobe list-dependencies", "modprobe show"),
+    *("pmi barrier", "pmi exchange", "pmi get"),
 }
 """Commands that need no instance for what they do here."""
 
@@ -49,6 +50,7 @@ PATIENT = {"seg"}
 ARGUMENTS = {
     "alloc": ("-n1", "true"),
     "batch": ("-n1", "--wrap", "true"),
+    "content checkpoint update": ("sha1-" + "0" * 40,),
     "housekeeping kill": ("--all",),
     "mini alloc": ("-n1", "true"),
     "mini batch": ("-n1", "--wrap", "true"),

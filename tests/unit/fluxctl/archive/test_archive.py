@@ -67,6 +67,49 @@ def restored(archive: bytes) -> tuple[Memory, str, Restore]:
     return blobs, restore.read(io.BytesIO(archive), "test"), restore
 
 
+class Damaged(Memory):
+    """Blobs of which some are gone."""
+
+    def load(self, refs: Iterable[str]) -> Iterator[bytes]:
+        for ref in refs:
+            if ref not in self.blobs:
+                raise OSError(errno.ENOENT, "No such file or directory")
+            yield self.blobs[ref]
+
+
+def test_what_cannot_be_read_is_left_out_and_named() -> None:
+    blobs = Damaged()
+    tree = GrowingTree(blobs)
+    txn = Txn()
+    txn.put_treeobj("whole", blobs.value(b"one", b"two"))
+    txn.put_treeobj("bad.piece", blobs.value(b"here", b"gone"))
+    txn.put_treeobj("bad.other", blobs.value(b"there"))
+    tree.apply(txn)
+    txn = Txn()
+    txn.put_treeobj("lost", treeobj.dirref(treeobj.blobref(b"never stored")))
+    tree.apply(txn)
+    del blobs.blobs[treeobj.blobref(b"gone")]
+    with pytest.raises(OSError, match="No such file"):
+        dumped(blobs, tree.root)
+    told: list[str] = []
+    file = io.BytesIO()
+    with tar_to(file, "x.tar") as archive:
+        dump = Dump(blobs, archive, 1.5e9, silent, lambda key, exc: told.append(key))
+        dump.write(tree.root, 7)
+    assert sorted(told) == ["bad.piece", "lost"]
+    with tarfile.open(fileobj=io.BytesIO(file.getvalue())) as found:
+        names = {member.name.rstrip("/") for member in found if member.isreg()}
+    assert names == {"whole", "bad/other"}
+
+
+def test_values_beyond_a_limit_are_left_out_and_named() -> None:
+    archive = tar(("small", b"12345"), ("large", b"123456"))
+    blobs, told = Memory(), []
+    restore = Restore(blobs, silent, 5, lambda key, exc: told.append((key, exc.errno)))
+    restore.read(io.BytesIO(archive), "test")
+    assert (restore.keys, told) == (1, [("large", errno.EFBIG)])
+
+
 names = st.sampled_from(["a", "b", "c/d", "e f", "ü", "%2F", "-", "~"])
 leaves = st.one_of(
     st.binary(max_size=100),

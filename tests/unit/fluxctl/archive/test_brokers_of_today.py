@@ -73,3 +73,50 @@ def test_single_blobs() -> None:
     with pytest.raises(OSError, match="refused") as caught:
         content.load(handle, treeobj.blobref(b"two"))
     assert caught.value.errno == errno.ENOENT
+
+
+class CountingBroker:
+    """A handle to a broker whose answers are taken late; counts the requests under way."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.under_way = self.most = 0
+
+    def attr_get(self, name: str) -> str:
+        return "sha1"
+
+    def rpc(self, topic: str, payload: object, **options: Any) -> Answer:
+        return Answer()
+
+    def rpc_raw(self, topic: str, payload: bytes, nodeid: int = 0) -> Answer | CountedAnswer:
+        if topic == "content-backing.store-batch":
+            return Answer(errnum=errno.ENOSYS)
+        self.asked.append((topic, nodeid))
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        return CountedAnswer(self)
+
+
+class CountedAnswer:
+    """An answer that is no longer under way once it is taken."""
+
+    def __init__(self, broker: CountingBroker) -> None:
+        self._broker = broker
+
+    def message(self) -> Answer:
+        self._broker.under_way -= 1
+        return Answer(b"x")
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_no_more_requests_are_under_way_than_are_allowed(at_once: int) -> None:
+    broker = CountingBroker()
+    blobs = InstanceBlobs(cast("Flux", broker), at_once, cached=False)
+    refs = [treeobj.blobref(bytes([number])) for number in range(20)]
+    assert list(blobs.load(refs)) == [b"x"] * 20
+    assert broker.most == at_once
+    assert set(broker.asked) == {("content-backing.load", 0)}
+    broker.asked.clear()
+    blobs.store((ref, b"x") for ref in refs)
+    assert broker.most == at_once
+    assert broker.asked == [("content-backing.store", 0)] * 20
