@@ -23,6 +23,7 @@ from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.job.JobID import JobID
 from flux.security import sign
 from flux.testing.instance import Instance, running_instance
+from flux.wire.message import Raw, request, response
 from tests.console.driving import shows, text_of, until
 from tui.app import TopApp
 from tui.feed import live, polling
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from flux.aio import AsyncFlux
     from flux.job.event import EventLogEvent
     from flux.wire.json import JsonObject
+    from flux.wire.message import Message
     from tui.feed.base import JobItem
 
 
@@ -354,6 +356,10 @@ class OldBroker:
     def send(self, *events: dict[str, Any]) -> None:
         """Send journal events as they are."""
         self._journal.put_nowait({"events": events})
+
+    async def rpc_message(self, topic: str, payload: Any = None, **_: Any) -> Message:
+        answer = await self.rpc(topic, payload)
+        return response(request(topic), Raw(json.dumps(answer).encode()))
 
     async def rpc(self, topic: str, payload: Any = None, **_: Any) -> dict[str, Any]:
         if topic == "job-list.list-id":

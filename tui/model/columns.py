@@ -152,8 +152,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
         meaning="name",
     ),
     _text("queue", 9, 58, "queue"),
-    _text("bank", 8, 14, "bank"),
-    _text("project", 8, 12, "project"),
+    _text("bank", 8, 33, "bank"),
+    _text("project", 8, 32, "project"),
     Column(
         "priority",
         "PRI",
