@@ -65,6 +65,7 @@ _SAME: Final = {
     "urgency": "urgency",
     "ntasks": "ntasks",
     "nnodes": "nnodes",
+    "node_count": "nnodes",
     "ncores": "ncores",
     "duration": "limit",
     "t_submit": "submit",
