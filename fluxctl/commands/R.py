@@ -402,7 +402,8 @@ flux R encode -r 0-1 -c 0-3 -H a,b | flux R rerank b,a
 # Does a node still have what it had?
 (flux R encode -c 0-3 -H a; flux R encode -c 0-5 -H a) | flux R verify
 # See what a configuration describes before an instance reads it
-flux R parse-config resource.toml
+printf '[[resource.config]]\\nhosts = "node[1-2]"\\ncores = "0-3"\\n' > resource.toml
+flux R parse-config resource.toml | flux R decode --short
 # Tell what is left of four ranks without one of them
 (flux R encode -r 0-3 -c 0-1; flux R encode -r 2 -c 0-1) | flux R diff
 """

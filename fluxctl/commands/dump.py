@@ -111,8 +111,8 @@ EXAMPLES = """
 # Write everything in the key-value store to an archive, and list it
 flux dump backup.tgz
 tar tzf backup.tgz
-# Save what can be read of a store that is damaged
-flux dump --ignore-failed-read --store=damaged.sqlite saved.tgz
+# Save what can be read where the store is damaged
+flux dump --ignore-failed-read saved.tgz
 # Look at one value without a file in between
 flux dump -q - | tar xO resource/R
 """
