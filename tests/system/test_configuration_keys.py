@@ -651,7 +651,7 @@ def test_ended_jobs_are_archived_and_outlive_their_purge(tmp_path: pathlib.Path)
     assert archived() == [number, last]
     with contextlib.closing(sqlite3.connect(path)) as db:
         found = db.execute("SELECT ranks, t_run > 0, eventlog, jobspec, R FROM jobs").fetchone()
-    assert found[:2] == ("0-1", 1)
+    assert found[:2] == ("[0-1]", 1)
     assert found[2].count('"name":"alloc"') == 1
     assert json.loads(found[3])["tasks"][0]["command"] == ["true"]
     assert json.loads(found[4])["version"] == 1

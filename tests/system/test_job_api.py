@@ -151,7 +151,7 @@ def test_notes_of_a_job(handle: Flux, held: JobID) -> None:
         (lambda h, j: job.memo(h, 12345, {}), "unknown job id"),
         (lambda h, j: job.annotate(h, 12345, {}), "unknown job id"),
         (lambda h, j: job.kill(h, j, 99), "Invalid signal number"),
-        (lambda h, j: job.purge_id(h, j), "job is active"),
+        (lambda h, j: job.purge_id(h, j), "cannot purge active job"),
     ],
 )
 def test_changes_that_are_refused(

@@ -94,7 +94,7 @@ def test_options(session: Session, line: str, told: tuple[str, str, int]) -> Non
 def test_json(session: Session) -> None:
     out, err, code = session.told("jobs", "-a", "--json")
     jobs = {job["name"]: job for job in json.loads(out)["jobs"]}
-    assert (err, code, set(jobs)) == ("", 0, {*MORE, "canceled"})
+    assert (err, code, set(jobs)) == ("", 0, {*MORE, "canceled", "never"})
     assert (jobs["held"]["state"], jobs["held"]["status"]) == ("SCHED", "SCHED")
     assert (jobs["fails"]["result"], jobs["fails"]["returncode"]) == ("FAILED", 1)
     note = {"occurred": True, "severity": 0, "type": "cancel", "note": "why not"}

@@ -31,10 +31,11 @@ def lines(instance: Instance, *words: str) -> list[Any]:
 
 
 def test_jobs(instance: Instance) -> None:
-    jobs = lines(instance, "jobs", "-a")
+    (whole,) = lines(instance, "jobs", "-a")
+    jobs = whole["jobs"]
     assert [(job["status"], job["ntasks"]) for job in jobs] == [("FAILED", 1), ("COMPLETED", 1)]
-    assert [job["f58"] for job in jobs] == instance.run("jobs", "-ano", "{id.f58}").stdout.split()
-    assert lines(instance, "jobs") == []
+    assert [job["jobid"] for job in jobs] == instance.run("jobs", "-ano", "{id.f58}").stdout.split()
+    assert lines(instance, "jobs") == [{"jobs": []}]
 
 
 def test_resources_and_queue(instance: Instance) -> None:

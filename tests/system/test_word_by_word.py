@@ -41,7 +41,9 @@ class Session:
             self.ids[name] = self.told("submit", f"--job-name={name}", *after, *words)[0].strip()
         self.ids["canceled"] = self.told("submit", "--job-name=canceled", "sleep", "600")[0].strip()
         self.told("cancel", "-m", "why not", self.ids["canceled"])
-        self.ids["never"] = self.told("submit", "--urgency=hold", "true")[0].strip()
+        self.ids["never"] = self.told("submit", "--job-name=never", "--urgency=hold", "true")[
+            0
+        ].strip()
         self.told("cancel", self.ids["never"])
         for name in self.ids.keys() - WAITING:
             self.told("job", "wait-event", self.ids[name], "clean")
