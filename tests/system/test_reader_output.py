@@ -141,7 +141,7 @@ def test_jobs(instance: Instance, jobid: str) -> None:
     assert rows(instance, "job", "list-ids", jobid)[0]["id"] == forms["id"]
     (result,) = rows(instance, "job", "wait", jobid)
     assert (result["f58"], result["success"]) == (jobid, True)
-    assert rows(instance, "jobs", "-a")[0]["f58"] == jobid
+    assert rows(instance, "jobs", "-a")[0]["jobs"][0]["jobid"] == jobid
     assert rows(instance, "job", "list", "-a")[0]["id"] == forms["id"]
 
 
