@@ -32,6 +32,7 @@ NAMED = {
 
 OTHERWISE: dict[str, str] = {
     "cron dump key": "a member of the entry that is dumped",
+    "pmi get keys": "keys of PMI, which the job's tasks and their MPI make up",
     "priority --format": "a format of sprio: letters",
     "priority --sort": "letters of such a format",
     "seg module": "a module for SEG, a name or a file",

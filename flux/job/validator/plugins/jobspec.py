@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from flux.job.Jobspec import validate_jobspec
 from flux.job.validator.validator import ValidatorJobInfo, ValidatorPlugin
 
 if TYPE_CHECKING:
     import argparse
+
+_VERSION: Final = re.compile("[0-9]{1,9}")
 
 
 class JobspecValidator(ValidatorPlugin):
@@ -28,9 +31,7 @@ class JobspecValidator(ValidatorPlugin):
         """Take the required version from the arguments; raises ValueError if it is not a number."""
         text = args.require_version
         # argparse makes an empty list of the value "--".
-        if not isinstance(text, str) or (
-            text != "any" and not (text.isascii() and text.isdecimal())
-        ):
+        if not isinstance(text, str) or not (text == "any" or _VERSION.fullmatch(text)):
             raise ValueError("Invalid argument to --require-version")
         self.require_version = None if text == "any" else int(text)
 

@@ -199,6 +199,11 @@ def test_command_answers_line_by_line(
         (["--plugins=nope"], "", "CRITICAL: validator plugin 'nope' not found"),
         (["--plugins=/no/x.py"], "", "CRITICAL: validator plugin '/no/x.py' not found"),
         (["--require-version=x"], "", "CRITICAL: Invalid argument to --require-version"),
+        (
+            ["--require-version=" + "9" * 5000],
+            "",
+            "CRITICAL: Invalid argument to --require-version",
+        ),
         (["--plugins=schema"], "", "CRITICAL: the plugin schema needs --schema=FILE"),
         (
             ["--plugins=schema", "--schema=/nosuch"],
