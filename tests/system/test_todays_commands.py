@@ -194,7 +194,7 @@ def test_time_that_is_left(instance: Instance) -> None:
     assert said(instance, "run", "-t", "90", "flux", "job", "timeleft", "-H") == "1.5h"
     assert said(instance, "job", "timeleft") == "4294967295"
     assert json.loads(said(instance, "job", "timeleft", "--json")) == {"seconds": None}
-    assert flux(instance, "job", "timeleft", "f1", code=1).stderr == "flux-job: f1: No such job\n"
+    assert flux(instance, "job", "timeleft", "f1", code=1).stderr == "flux-job: f1: no such jobid\n"
 
 
 def test_taskmaps(instance: Instance) -> None:
@@ -229,7 +229,7 @@ def test_processes_of_tasks(instance: Instance) -> None:
     assert done.stderr == f"flux-job: hostpids: job {jobid} is inactive\n"
     held = said(instance, "submit", "--urgency=hold", "true")
     done = flux(instance, "job", "hostpids", "--timeout=0.1s", held, code=1)
-    assert done.stderr == "flux-job: hostpids: timeout waiting for the tasks to start\n"
+    assert done.stderr == "flux-job: hostpids: timeout waiting for shell.start event\n"
     flux(instance, "cancel", held)
 
 

@@ -48,8 +48,8 @@ def test_jobs_of_instances_within(instance: Instance, tmp_path: pathlib.Path) ->
         assert shown[:3] == ["outer", "", f"{outer}:"]
         assert "other" in shown[3:]
         assert "other" not in lines(instance, "jobs", "-a", "-R", "-L0", "-n", "-o", "{name}")
-        whole = json.loads(lines(instance, "jobs", "-a", "-R", "--json", "--name=outer")[0])
-        tree = whole["jobs"][0]
+        whole = json.loads(lines(instance, "jobs", "-a", "-R", "--json")[0])
+        (tree,) = (job for job in whole["jobs"] if job["name"] == "outer")
         assert "other" in [job["name"] for job in tree["jobs"]]
         assert tree["uri"].startswith(("ssh://", "local://"))
         named = lines(instance, "jobs", "-a", "-R", "-n", "-o", "{name}", "--name=other")
