@@ -32,7 +32,7 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
     "result_abbrev": ("result",),
     "returncode": ("waitstatus", "result"),
     "runtime": _RUNTIME,
-    "nnodes": ("nnodes", "state", "t_run"),
+    "nnodes": ("nnodes", "state"),
     "node_count": ("nnodes",),
     "phase": ("state", "result"),
     "phase_abbrev": ("state", "result"),
@@ -58,6 +58,8 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
     "instance": ("annotations", "state"),
 }
 
+_PLACED: Final = frozenset(("t_run", "ranks", "nodelist"))
+"""What tells that a job that is over had nodes, and did not only ask for them."""
 
 REASON_FIELDS: Final = frozenset(("reason", "where"))
 """Fields that say why jobs wait, which is asked for."""
@@ -73,6 +75,8 @@ def attributes_of(fields: Iterable[str]) -> list[str]:
         if attrs is None:
             attrs = _FIELD_ATTRS.get(field.partition(".")[0], (field.partition(".")[0],))
         wanted.update(dict.fromkeys(attrs))
+    if "nnodes" in wanted and not wanted.keys() & _PLACED:
+        wanted["t_run"] = None
     return list(wanted)
 
 

@@ -27,7 +27,8 @@ def _nodes_it_has(job: Any) -> int | str:
     ``nnodes`` does not tell of nodes that are asked for (flux-jobs(1)).
     """
     waits = job.state_id & FLUX_JOB_STATE_PENDING
-    never_ran = job.state_id == FLUX_JOB_STATE_INACTIVE and not job.t_run
+    placed = job.t_run or job.ranks or job.nodelist  # one of them has been asked for
+    never_ran = job.state_id == FLUX_JOB_STATE_INACTIVE and not placed
     found: int | str = "" if waits or never_ran else job.nnodes
     return found
 
