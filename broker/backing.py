@@ -5,7 +5,7 @@ still dirty before it leaves.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flux.treeobj import is_blobref
 from flux.wire.errors import os_error
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from broker.context import Context
     from broker.service import Request
     from flux.wire.json import JsonObject
-
-PRIMARY_CHECKPOINT: Final = "kvs-primary"
-"""The checkpoint that the key-value store keeps of its primary namespace."""
 
 
 def primary_checkpoint(req: Request) -> JsonObject:

@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_NODEID_UPSTREAM
-from flux.treeobj import is_blobref, requested_blobref
+from flux.treeobj import hash_of, is_blobref, requested_blobref
 from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY
 from flux.wire.text import Text, as_integer, as_text
@@ -42,11 +42,6 @@ def load(handle: Flux, blobref: Text, flags: int = 0) -> bytes:
             raise
     # Today's brokers take nothing but the bytes of the hash.
     return handle.rpc_raw(topic, hash_of(blobref), nodeid).message().payload or b""
-
-
-def hash_of(blobref: str) -> bytes:
-    """Return the bytes of the hash that a blobref names."""
-    return bytes.fromhex(blobref.partition("-")[2])
 
 
 def store(handle: Flux, data: Text, flags: int = 0) -> str:

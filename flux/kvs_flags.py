@@ -21,3 +21,5 @@ SYNC: Final = 2
 
 PRIMARY: Final = "primary"
 """The namespace that every instance has."""
+PRIMARY_CHECKPOINT: Final = "kvs-primary"
+"""The checkpoint of that namespace, which a restart begins with."""

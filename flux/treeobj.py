@@ -41,6 +41,11 @@ def is_blobref(text: object) -> bool:
     return isinstance(text, str) and _BLOBREF(text) is not None
 
 
+def hash_of(blobref: str) -> bytes:
+    """Return the bytes of the hash that a blobref names."""
+    return bytes.fromhex(blobref.partition("-")[2])
+
+
 def requested_blobref(payload: bytes | None) -> str:
     """Return the blobref that a request to load a blob names: as text, with or without a final NUL,
     or, as today's programs do, by the bytes of its hash, which are fewer than any text has.

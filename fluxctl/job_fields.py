@@ -69,13 +69,13 @@ def attributes_of(fields: Iterable[str]) -> list[str]:
     """Return the job-list attributes that output fields are made of; ``result`` is always among
     them, for the color.
     """
-    wanted = {"result": None}
+    wanted, fields = {"result": None}, list(fields)
     for field in fields:
         attrs = _FIELD_ATTRS.get(field)
         if attrs is None:
             attrs = _FIELD_ATTRS.get(field.partition(".")[0], (field.partition(".")[0],))
         wanted.update(dict.fromkeys(attrs))
-    if "nnodes" in wanted and not wanted.keys() & _PLACED:
+    if "nnodes" in fields and not wanted.keys() & _PLACED:
         wanted["t_run"] = None
     return list(wanted)
 

@@ -96,6 +96,7 @@ def insert(
 def remove(
     h: Flux, name: str, force: bool, ranks: list[int], done: list[int] | None = None
 ) -> None:
+    """Remove a module, and add the ranks that had it to ``done``; it may be absent by ``force``."""
     service = _service_of(name)
 
     def told(exc: OSError, where: str) -> CommandError | None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flux import blobpack, treeobj
-from flux.content import hash_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.rpc import RPC
 
-CHECKPOINT: Final = "kvs-primary"
 AHEAD: Final = 32
 LARGE: Final = 1 << 20
 
@@ -88,7 +86,7 @@ class InstanceBlobs:
             yield data
 
     def _ask(self, ref: str) -> RPC:
-        asked = hash_of(ref) if self._by_hash else ref.encode()
+        asked = treeobj.hash_of(ref) if self._by_hash else ref.encode()
         return self._handle.rpc_raw(self._load, asked, nodeid=self._nodeid)
 
     def store(self, blobs: Iterable[tuple[str, bytes]]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.time_text import ISO, time_text
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
@@ -176,7 +177,7 @@ def checkpoint_list(no_header: bool, as_json: bool) -> None:
         print_json_lines(found)
         return
     for index, value in enumerate(found):
-        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value.get("timestamp", 0.0)))
+        when = time_text(value.get("timestamp", 0.0), f"{ISO}Z", utc=True)
         echo(CHECKPOINT_ROW.format(index, value.get("sequence", 0), when, value["rootref"]))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flux.kvs_flags import PRIMARY
+from flux.kvs_flags import PRIMARY, PRIMARY_CHECKPOINT
 from fluxctl.archive.options import (
     REQUEST_OPTIONS,
     blobs_of,
@@ -56,13 +56,13 @@ def command(
     --store takes the file that content.backing-path named; one written by an older version is
     brought up to date first.
     """
-    from fluxctl.archive.blobs import CHECKPOINT, FileBlobs, checkpoint_root
+    from fluxctl.archive.blobs import FileBlobs, checkpoint_root
 
     unread = name_what_is_left_out if ignore_failed_read else None
     if store is not None:
         refuse_requests(maxreqs, no_cache)
         with contextlib.closing(FileBlobs(Path(store))) as file:
-            root = checkpoint_root(file.file.get_checkpoint(CHECKPOINT))
+            root = checkpoint_root(file.file.get_checkpoint(PRIMARY_CHECKPOINT))
             keys = _dump(file, root, outfile, verbose, unread)
     else:
         with handle() as h:
@@ -74,9 +74,8 @@ def command(
 
 
 def _checkpoint(h: Flux) -> object:
-    from fluxctl.archive.blobs import CHECKPOINT
-
-    value: object = h.rpc("kvs-checkpoint.get", {"key": CHECKPOINT}, nodeid=0).get()["value"]
+    body = {"key": PRIMARY_CHECKPOINT}
+    value: object = h.rpc("kvs-checkpoint.get", body, nodeid=0).get()["value"]
     return value
 
 

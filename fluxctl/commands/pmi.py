@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SIMPLE: Final = "simple"
 SINGLE: Final = "single"
 METHODS: Final = (SIMPLE, SINGLE)
+LONGEST: Final = 3e9
+"""Seconds that a timer can be set to, a hundred years: what is longer, or infinite, is as good."""
 
 
 class Single:
@@ -145,7 +147,7 @@ def command(ctx: click.Context, method: str | None, verbose: int, timeout: str |
         except ValueError:
             raise CommandError(f"could not parse --timeout '{timeout}'") from None
         signal.signal(signal.SIGALRM, _timed_out)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_REAL, min(seconds, LONGEST))
     ctx.obj = lambda: _client(method, verbose=bool(verbose))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.kvs_flags import PRIMARY_CHECKPOINT
 from fluxctl.archive.options import (
     REQUEST_OPTIONS,
     blobs_of,
@@ -103,12 +104,12 @@ def _value(root: str, restore: Restore) -> JsonObject:
 
 
 def _to_file(path: Path, read: Read) -> Restore:
-    from fluxctl.archive.blobs import CHECKPOINT, FileBlobs
+    from fluxctl.archive.blobs import FileBlobs
 
     file = FileBlobs(path, create=True)
     try:
         root, restore = read(file)
-        file.file.put_checkpoint(CHECKPOINT, _value(root, restore), sync=True)
+        file.file.put_checkpoint(PRIMARY_CHECKPOINT, _value(root, restore), sync=True)
     except BaseException:
         file.discard()
         raise
@@ -119,12 +120,11 @@ def _to_file(path: Path, read: Read) -> Restore:
 def _to_instance(h: Flux, key: str | None, read: Read, blobs: Blobs) -> Restore:
     from flux.kvs_txn import PRIMARY, SYNC, Txn
     from flux.treeobj import dirref
-    from fluxctl.archive.blobs import CHECKPOINT
 
     root, restore = read(blobs)
     if key is None:
         h.rpc("content.flush", {}, nodeid=0).get()
-        body = {"key": CHECKPOINT, "value": _value(root, restore), "sync": True}
+        body = {"key": PRIMARY_CHECKPOINT, "value": _value(root, restore), "sync": True}
         h.rpc("kvs-checkpoint.put", body, nodeid=0).get()
         return restore
     txn = Txn().put_treeobj(key, dirref(root))

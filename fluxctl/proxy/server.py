@@ -183,9 +183,7 @@ class Proxy:
     async def close(self) -> None:
         """End it all."""
         self._uplink.on_close = None
-        if self._server is not None:
-            self._server.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._shut()
         await self._uplink.close()
 
     async def run(self, command: list[str], uri: str) -> int:

@@ -40,7 +40,8 @@ _ADD, _REMOVE = "service.add", "service.remove"
 _GONE = "the client that served this has gone"
 _LOST = "the connection to the broker was lost"
 HELD_MAX = 10_000
-"""Requests that are held while there is no broker; further ones fail."""
+HELD_BYTES_MAX = 64 << 20
+"""Requests, and bytes of them, that are held while there is no broker; further ones fail."""
 
 
 class ProxyClient:
@@ -69,6 +70,7 @@ class Switch:
         self._recovers = recovers
         self._down = False
         self._held: deque[tuple[ProxyClient, Message]] = deque()
+        self._held_bytes = 0
         # With which of the topics for it a prefix was subscribed to.
         self._topics: dict[str, str] = {}
         self._clients: dict[str, ProxyClient] = {}
@@ -84,6 +86,7 @@ class Switch:
         """Forget a client that went away, and tell the broker what that means."""
         self._clients.pop(client.identity, None)
         self._held = deque((who, msg) for who, msg in self._held if who is not client)
+        self._held_bytes = sum(len(msg.payload or b"") for _, msg in self._held)
         for asked in client.owed.values():
             self._up(response(asked, _GONE, errnum=errno.EHOSTUNREACH))
         for name in client.services:
@@ -128,13 +131,16 @@ class Switch:
                 self._up(request(topic, {"topic": prefix}, flags=NORESPONSE))
         for name in self._services:
             self._up(request(_ADD, {"service": name}, flags=NORESPONSE))
+        self._held_bytes = 0
         while self._held:
             self._ask(*self._held.popleft())
 
     def _ask(self, client: ProxyClient, msg: Message) -> None:
         """Send a client's request, or hold it until there is a broker."""
         if self._down:
-            if len(self._held) < HELD_MAX:
+            size = self._held_bytes + len(msg.payload or b"")
+            if len(self._held) < HELD_MAX and size <= HELD_BYTES_MAX:
+                self._held_bytes = size
                 self._held.append((client, msg))
             elif not msg.flags & NORESPONSE:
                 self._refuse(client, msg)

@@ -24,6 +24,11 @@ def instance() -> Iterator[Instance]:
 TWO = ("run", "-N2", "-n2", "-l", "flux", "pmi")
 
 
+@pytest.mark.parametrize("longest", ["inf", "1e300"])
+def test_any_time_to_wait_may_be_given(instance: Instance, longest: str) -> None:
+    assert "completed" in said(instance, *TWO, "-t", longest, "barrier")
+
+
 def test_all_tasks_meet(instance: Instance) -> None:
     told = said(instance, *TWO, "barrier", "--test-count=2").splitlines()
     assert len(told) == 2

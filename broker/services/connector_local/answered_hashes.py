@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-from flux.treeobj import is_blobref
+from flux.treeobj import hash_of, is_blobref
 from flux.wire.message import NORESPONSE, Message, response
 
 ATTRIBUTE: Final = "attr.get"
@@ -59,11 +59,10 @@ class AnsweredHashes:
         blobref = (msg.payload or b"").rstrip(b"\0").decode("ascii", "replace")
         if not is_blobref(blobref):
             return response(msg, "the store names no blob", errnum=errno.EPROTO)
-        digest = bytes.fromhex(blobref.partition("-")[2])
         return Message(
             msg.type,
             msg.topic,
-            digest,
+            hash_of(blobref),
             flags=msg.flags,
             userid=msg.userid,
             rolemask=msg.rolemask,

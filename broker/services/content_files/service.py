@@ -15,6 +15,7 @@ from broker.service import Request, Service, request
 from broker.services.content_files.store import FileStore
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED
+from flux.kvs_flags import PRIMARY_CHECKPOINT
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -156,14 +157,14 @@ class ContentFilesService(Service):
     async def get_primary_checkpoint(self, req: Request) -> dict[str, object]:
         """Return the checkpoints of the primary namespace, here one; ENOENT if there is none."""
         store = self._open()
-        found = await self._run(lambda: store.get_checkpoint(backing.PRIMARY_CHECKPOINT))
+        found = await self._run(lambda: store.get_checkpoint(PRIMARY_CHECKPOINT))
         return {"value": [found]}
 
     @request("content-backing.checkpoint-put", absolute=True)
     async def put_primary_checkpoint(self, req: Request) -> None:
         """Write the checkpoint {value} of the primary namespace, as today's flux-core does."""
         value, store = backing.primary_checkpoint(req), self._open()
-        await self._run(lambda: store.put_checkpoint(backing.PRIMARY_CHECKPOINT, value, sync=True))
+        await self._run(lambda: store.put_checkpoint(PRIMARY_CHECKPOINT, value, sync=True))
 
 
 def _key(req: Request) -> str:

@@ -15,6 +15,7 @@ from broker.services.content_sqlite.store import BlobStore
 from broker.services.content_sqlite.writer import Write, Writer
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED, Blob
+from flux.kvs_flags import PRIMARY_CHECKPOINT
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -185,14 +186,14 @@ class ContentSqliteService(Service):
     async def get_primary_checkpoint(self, req: Request) -> dict[str, object]:
         """Return the checkpoints of the primary namespace, here one; ENOENT if there is none."""
         writer, store = self._open()
-        found = await writer.run(lambda: store.get_checkpoint(backing.PRIMARY_CHECKPOINT))
+        found = await writer.run(lambda: store.get_checkpoint(PRIMARY_CHECKPOINT))
         return {"value": [found]}
 
     @request("content-backing.checkpoint-put", absolute=True)
     def put_primary_checkpoint(self, req: Request) -> NoReply:
         """Write the checkpoint {value} of the primary namespace, as today's flux-core does."""
         value = backing.primary_checkpoint(req)
-        return self._write(req, None, checkpoint=(backing.PRIMARY_CHECKPOINT, value), sync=True)
+        return self._write(req, None, checkpoint=(PRIMARY_CHECKPOINT, value), sync=True)
 
     # Collection
 

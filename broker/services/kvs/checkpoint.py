@@ -14,6 +14,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from flux import treeobj
+from flux.kvs_flags import PRIMARY_CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from broker.services.kvs.spaces import Space
 
 INTERVAL: Final = 1.0
-KEY: Final = "kvs-primary"
 # A backing store that says nothing for so long fails the commits that wait for it, or they would
 # stop the namespace for good.
 TIMEOUT: Final = 120.0
@@ -101,7 +101,7 @@ class Checkpointer:
             async with asyncio.timeout(TIMEOUT):
                 await self._ctx.handle.rpc("content.flush")
                 await self._ctx.handle.rpc(
-                    "kvs-checkpoint.put", {"key": KEY, "value": value, "sync": sync}
+                    "kvs-checkpoint.put", {"key": PRIMARY_CHECKPOINT, "value": value, "sync": sync}
                 )
         except TimeoutError:
             error = OSError(
@@ -147,7 +147,7 @@ async def restore(ctx: Context, loader: ObjectLoader) -> tuple[str, int] | None:
     be read with.
     """
     try:
-        answer = await ctx.handle.rpc("kvs-checkpoint.get", {"key": KEY})
+        answer = await ctx.handle.rpc("kvs-checkpoint.get", {"key": PRIMARY_CHECKPOINT})
     except OSError as exc:
         if exc.errno in (errno.ENOSYS, errno.ENOENT):
             return None

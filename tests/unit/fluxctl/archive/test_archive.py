@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import sqlite3
 import tarfile
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flux import treeobj
+from flux.kvs_flags import PRIMARY_CHECKPOINT
 from flux.kvs_txn import Txn
 from flux.wire import json
 from fluxctl.archive import restoring
-from fluxctl.archive.blobs import CHECKPOINT, FileBlobs
+from fluxctl.archive.blobs import FileBlobs
 from fluxctl.archive.dumping import Dump
 from fluxctl.archive.place import tar_to
 from fluxctl.archive.restoring import GrowingTree, Restore
@@ -265,7 +268,7 @@ def test_offline_commands(tmp_path: Path) -> None:
     tree = GrowingTree(file)
     tree.apply(Txn().put_raw("a.b", "x" * 600))
     file.file.put_checkpoint(
-        CHECKPOINT, {"version": 1, "rootref": tree.root, "sequence": 41, "timestamp": 1.0}
+        PRIMARY_CHECKPOINT, {"version": 1, "rootref": tree.root, "sequence": 41, "timestamp": 1.0}
     )
     file.close()
     run = CliRunner()
@@ -275,7 +278,7 @@ def test_offline_commands(tmp_path: Path) -> None:
     new = tmp_path / "new.sqlite"
     assert run.invoke(restore_command, ["-q", "--store", str(new), str(archive)]).exit_code == 0
     file = FileBlobs(new)
-    value = file.file.get_checkpoint(CHECKPOINT)
+    value = file.file.get_checkpoint(PRIMARY_CHECKPOINT)
     assert isinstance(value, dict)
     assert (value["rootref"], value["sequence"]) == (tree.root, 41)
     file.close()
@@ -299,7 +302,7 @@ def test_a_dump_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     file = FileBlobs(store, create=True)
     tree = GrowingTree(file)
     tree.apply(Txn().put_treeobj("a", treeobj.valref(["sha1-" + "0" * 40])))
-    file.file.put_checkpoint(CHECKPOINT, {"rootref": tree.root})
+    file.file.put_checkpoint(PRIMARY_CHECKPOINT, {"rootref": tree.root})
     file.close()
     result = CliRunner().invoke(dump_command, ["--store", str(store), str(archive)])
     assert isinstance(result.exception, OSError)
@@ -350,3 +353,32 @@ def test_memory_does_not_grow_with_the_number_of_keys() -> None:
         restore.read(io.BytesIO(whole), "x.tar")
     assert restore.keys == 3_000
     assert max(members) <= 1
+
+
+def test_a_damaged_store_gives_what_can_be_read(tmp_path: Path) -> None:
+    store = tmp_path / "damaged.sqlite"
+    file = FileBlobs(store, create=True)
+    tree = GrowingTree(file)
+    txn = Txn()
+    for name in ("whole", "lost", "later"):
+        data = name.encode() * 2000
+        ref = treeobj.blobref(data)
+        file.store([(ref, data)])
+        txn.put_treeobj(name, treeobj.valref([ref]))
+    tree.apply(txn)
+    file.file.put_checkpoint(PRIMARY_CHECKPOINT, {"rootref": tree.root, "sequence": 3}, sync=True)
+    file.close()
+    with closing(sqlite3.connect(store)) as db:
+        gone = bytes.fromhex(treeobj.blobref(b"lost" * 2000).partition("-")[2])
+        columns = [row[1] for row in db.execute("PRAGMA table_info(objects)")]
+        assert "hash" in columns, columns
+        assert db.execute("DELETE FROM objects WHERE hash = ?", (gone,)).rowcount == 1
+        db.commit()
+    archive = str(tmp_path / "saved.tar")
+    refused = CliRunner().invoke(dump_command, ["--store", str(store), archive])
+    assert refused.exit_code != 0
+    words = ["--ignore-failed-read", "--store", str(store), archive]
+    saved = CliRunner().invoke(dump_command, words)
+    assert (saved.exit_code, "lost: " in saved.output) == (0, True)
+    with tarfile.open(archive) as found:
+        assert {member.name for member in found if member.isreg()} == {"whole", "later"}

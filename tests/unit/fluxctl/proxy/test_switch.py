@@ -205,3 +205,20 @@ def test_no_more_is_held_than_there_is_room_for(
         bench.switch.from_client(bench.a, request("kvs.get", matchtag=tag))
     (told,) = bench.got["a"]
     assert (told.aux1, told.aux2) == (errno.ECONNRESET, 2)
+
+
+def test_what_is_held_has_no_more_bytes_than_there_is_room_for(
+    recovering: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fluxctl.proxy.switch.HELD_BYTES_MAX", 300)
+    bench = recovering
+    bench.switch.lost()
+    for tag, size in ((1, 200), (2, 200), (3, 50)):
+        bench.switch.from_client(bench.a, request("kvs.put", {"v": "x" * size}, matchtag=tag))
+    (told,) = bench.got["a"]
+    assert (told.aux1, told.aux2) == (errno.ECONNRESET, 2)
+    bench.switch.found()
+    bench.switch.lost()
+    bench.got["a"].clear()
+    bench.switch.from_client(bench.a, request("kvs.put", {"v": "x" * 200}, matchtag=4))
+    assert bench.got["a"] == []
