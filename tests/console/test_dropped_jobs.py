@@ -92,28 +92,16 @@ async def test_the_example_of_a_set_goes_with_the_jobs_before_it(make_app: MakeA
 
 KEYS = {
     "a job's screen": ["4", "enter"],
-    "events of a job": ["4", "enter", "2"],
-    "a set unfolded": ["right"],
     "a set": ["home"],
-    "the marked": ["4", "space", "down", "space"],
     "all marked": ["asterisk"],
     "a question": ["4", "space", "down", "space", "k"],
     "cancelling": ["K"],
-    "run again": ["4", "A"],
     "what can be done": ["4", "m"],
-    "a filter being typed": ["slash", "f", "a"],
     "a command being typed": ["colon", "c", "o", "p", "y"],
     "nodes": ["f3"],
-    "queues": ["f4"],
-    "modules": ["f5"],
-    "cron": ["f6"],
-    "the store": ["f7"],
     "events": ["f8"],
     "graphs": ["f9"],
-    "the log": ["f10"],
     "instances": ["I"],
-    "columns": ["C"],
-    "help": ["question_mark"],
     "sorting": ["s"],
 }
 

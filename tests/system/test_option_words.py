@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
 
-EACH = 40
+EACH = 25
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from broker.log import LogRing
 from broker.router import Router
 from broker.service import Request, Service, request
 from broker.services.job_exec.service import JobExecService
+from broker.services.rexec.today import TodaysRexecService
 from broker.services.shell_host.service import ShellHostService
 from broker.topology import Topology
 from flux.job.JobID import JobID
@@ -112,7 +113,7 @@ class MiniBroker:
         await self.mount(NameService, self.router)
         self.kvs: MemoryKvs = await self.mount(MemoryKvs)
         self.manager: Manager = await self.mount(Manager)
-        self.shells: ShellHostService = await self.mount(ShellHostService)
+        self.shells: ShellHostService = await self.mount(ShellHostService, TodaysRexecService)
         self.exec: JobExecService = await self.mount(JobExecService)
         self.handle: AsyncFlux = self.host.context("test")[1].handle
 
