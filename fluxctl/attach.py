@@ -153,22 +153,32 @@ class Attachment:
                     self._no_such_job(error)
             case follow.LogEnded(path):
                 self._perform(self._view.ended(path))
-                if path == follow.OUTPUT and self._forwarder is not None:
-                    self._forwarder.stop()
+                forwarder = None if self._view.came_late else self._forwarder
+                if path == follow.OUTPUT and forwarder is not None:
+                    forwarder.stop()
                 if path == follow.OUTPUT and self._over:
-                    self._handle.reactor_stop()
+                    self._end()
             case follow.Ended():
                 self._over = True
                 self._perform(self._view.over())
                 if not self._view.counting and (self._pty is None or self._pty.answered):
-                    self._handle.reactor_stop()
+                    self._end()
+
+    def _end(self) -> None:
+        """All is seen. Input for a job that had ended before is refused, though its refusal may be
+        on its way still.
+        """
+        if self._forwarder is None or not self._view.came_late:
+            self._handle.reactor_stop()
+        else:
+            self._forwarder.settle(self._handle.reactor_stop)
 
     def _terminal_answered(self, attached: bool) -> None:
         state = self._view
         actions = state.terminal_attached() if attached else state.terminal_absent()
         self._perform(actions)
         if self._over and not {type(one) for one in actions} & _OPENING:
-            self._handle.reactor_stop()
+            self._end()
 
     def _count(self) -> None:
         from flux.job.kvslookup import job_info_lookup

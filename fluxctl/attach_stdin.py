@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import select
 import signal
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +27,8 @@ class StdinForwarder:
     shell has the last.
 
     ``refused`` is called with the error if the shell does not take what was read; that the end of
-    the input is not wanted is no loss. ``tasks`` is the idset of those that get it, or ``all``.
+    the input is not wanted is no loss. ``tasks`` is the idset of those that get it, or ``all``;
+    ``fd`` is what is read.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class StdinForwarder:
         rank: int,
         refused: Callable[[OSError], None],
         tasks: str = "all",
+        fd: int = 0,
     ) -> None:
         self._handle = handle
         self._refused = refused
@@ -42,9 +46,11 @@ class StdinForwarder:
         self._topic = topic
         self._rank = rank
         self._tasks = tasks
-        self._fd = 0
+        self._fd = fd
         self._watcher: FDWatcher | None = None
         self._done = False
+        self._underway = False
+        self._settled: Callable[[], None] | None = None
         # A background job that reads its terminal would be stopped.
         self._old_ttin = signal.signal(signal.SIGTTIN, signal.SIG_IGN)
 
@@ -81,17 +87,33 @@ class StdinForwarder:
         # The others, which get nothing, get the end: else they would wait for it.
         tasks = "all" if self._done else self._tasks
         payload = io.encode("stdin", tasks, data, eof=self._done)
+        self._underway = True
         self._handle.rpc(self._topic, payload, nodeid=self._rank).then(self._sent)
 
     def _sent(self, future: Future) -> None:
+        self._underway = False
         try:
             future.get()
         except OSError as error:
             self.stop()
             if self._sent_data:
                 self._refused(error)
-            return
-        self.start()
+        else:
+            self.start()
+        if self._settled is not None:
+            self._settled()
+
+    def settle(self, settled: Callable[[], None]) -> None:
+        """Read no more than what is there by now, and call ``settled`` when it is known whether
+        the shell took that.
+        """
+        self._settled = settled
+        with contextlib.suppress(OSError, ValueError):
+            if not self._done and not self._underway and select.select([self._fd], [], [], 0)[0]:
+                self._read()
+        self.stop()
+        if not self._underway:
+            settled()
 
     def stop(self) -> None:
         """Read no more."""

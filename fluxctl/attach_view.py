@@ -226,7 +226,7 @@ class AttachView:
             self._status = int(event.context.get("status", 0))
             self._finished = event.timestamp
             actions += self._came_too_late()
-            if self._options.debug and self._finished < self._attached:
+            if self._options.debug and self.came_late:
                 actions.append(Refuse("cannot debug job that has finished running"))
         elif event.name == self._options.wait_event and self._status is None:
             actions.append(Leave())
@@ -341,9 +341,13 @@ class AttachView:
         self._input_lost = True
         return self._came_too_late()
 
+    @property
+    def came_late(self) -> bool:
+        """Whether the job had ended before this attachment began."""
+        return self._finished < self._attached
+
     def _came_too_late(self) -> list[Action]:
-        late = self._input_lost and self._finished < self._attached
-        return [Refuse(io.STDIN_REFUSED)] if late else []
+        return [Refuse(io.STDIN_REFUSED)] if self._input_lost and self.came_late else []
 
     def _watch_output(self) -> list[Action]:
         if self._output_watched:

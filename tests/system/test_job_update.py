@@ -60,6 +60,36 @@ def running(handle: Flux, *command: str, **options: Any) -> JobID:
     return jobid
 
 
+def changes(handle: Flux, held: JobID) -> Iterator[str]:
+    """Change a job in each of the ways that leave an event; yield the name of that."""
+    job.memo(handle, held, {"ticket": 1})
+    yield "memo"
+    job.urgency(handle, held, 1)
+    yield "urgency"
+    job.job_raise(handle, held, "note", severity=7)
+    yield "note"
+    job.cancel(handle, held)
+    yield "cancel"
+
+
+def looked_up(handle: Flux, jobid: JobID, key: str) -> Any:
+    found = job.job_kvs_lookup(handle, jobid, keys=[key])
+    assert found is not None
+    return found[key]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_has_been_answered_can_be_read(instance: Instance, handle: Flux, rank: int) -> None:
+    """By whoever asks next, however soon, on any rank."""
+    with flux.Flux(f"local://{instance.rundir}/local-{rank}") as reader:
+        for _ in range(20):
+            held = submit(handle, "sleep", "60", urgency=0)
+            job.update(handle, held, {DURATION: 90})
+            assert looked_up(reader, held, "jobspec")["attributes"]["system"]["duration"] == 90
+            for name in changes(handle, held):
+                assert name in looked_up(reader, held, "eventlog")
+
+
 @pytest.fixture
 def held(handle: Flux) -> Iterator[JobID]:
     """A job that is held until its end."""

@@ -157,21 +157,22 @@ class ManagerCore:
         self.turn_soon()
 
     def acknowledge(self, req: Request, answer: Reply = None) -> Reply:
-        """Answer a request that posted events: at once, or, if the store outlives the instance,
-        when they are safe.
+        """Answer a request that posted events when they are stored: who asks next, whoever that
+        is and wherever, finds them.
 
         What was asked for is done all the same if the store is in trouble, and stored when it is
-        well again; the requester is answered with its error, though.
+        well again; if the store outlives the instance, the requester is answered with its error,
+        though.
         """
-        self.turn_soon()
-        if not self.journal.durable:
-            return answer
-        self.when_stored(
-            lambda: req.respond(answer),
-            lambda exc: req.error(
-                exc.errno or errno.EIO, f"done, but not stored yet: {exc.strerror}"
-            ),
-        )
+
+        def unstored(exc: OSError) -> None:
+            if self.journal.durable:
+                text = f"done, but not stored yet: {exc.strerror}"
+                req.error(exc.errno or errno.EIO, text)
+            else:
+                req.respond(answer)
+
+        self.when_stored(lambda: req.respond(answer), unstored)
         return NO_REPLY
 
     @property
