@@ -313,8 +313,10 @@ class Service:
 
     @request("stats-get")
     def _stats_get_today(self, req: Request) -> Reply:
-        """The same as ``stats.get``, under the name that today's flux-core gives it."""
-        return {**self.stats(), **self.stats_today()}
+        """The same as ``stats.get``, under the name that today's flux-core gives it, and the
+        counters of messages where the service has statistics of its own.
+        """
+        return {**self.ctx.counters.as_object(), **self.stats(), **self.stats_today()}
 
     @request("stats.clear")
     def _stats_clear(self, req: Request) -> None:

@@ -301,3 +301,13 @@ def test_modules_count_their_messages(instance: Instance) -> None:
         assert counts("barrier")["#request (rx)"] > 4
         instance.run("module", "stats", option, "barrier")
         assert counts("barrier")["#request (rx)"] < 4
+
+
+def test_messages_of_every_module_are_counted(instance: Instance) -> None:
+    """Also of those that have statistics of their own, under the name that 0.88 asks for."""
+    with flux.Flux(instance.uri) as h:
+        for told in h.rpc("broker.lsmod").get()["mods"]:
+            found = h.rpc(f"{told['name']}.stats-get").get()
+            assert {"#request (rx)", "#response (tx)"} <= found.keys(), told["name"]
+            assert h.rpc(f"{told['name']}.stats.get").get().keys() <= found.keys(), told["name"]
+        assert h.rpc("kvs.stats-get").get()["#request (rx)"] > 0
