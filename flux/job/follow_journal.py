@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 JOURNAL: Final = "job-manager.events-journal"
 EARLY_MAX: Final = 4096
 """Jobs of which events are kept though nobody has asked for them yet."""
+_COMES_WITH: Final = {"submit": "jobspec", "alloc": "R"}
+"""What later brokers tell beside all events of an answer, by the event that it belongs to."""
 
 
 def journal_request(names: Iterable[str]) -> JsonObject:
@@ -95,6 +97,24 @@ def items_of(answer: object) -> Iterator[tuple[int, JsonObject, JsonObject]]:
         if type(jobid) is not int or not isinstance(entry, dict):
             raise _malformed()
         yield jobid, entry, item
+
+
+def records_of(answer: JsonObject) -> list[JsonObject]:
+    """Return the events that the journal answered as flux-core 0.29 tells them, whoever told them:
+    objects of a job's ``id`` and an ``entry`` of its eventlog, with the ``jobspec`` of a submission
+    and the ``R`` of an allocation if they were told. Raises OSError(EPROTO) as `items_of` does.
+    """
+    records = []
+    for jobid, entry, item in items_of(answer):
+        if "entry" in item:
+            records.append(item)
+            continue
+        record: JsonObject = {"id": jobid, "entry": entry}
+        key = _COMES_WITH.get(str(entry.get("name")))
+        if key in answer:
+            record[key] = answer[key]
+        records.append(record)
+    return records
 
 
 def _event(entry: JsonObject) -> EventLogEvent:

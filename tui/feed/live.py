@@ -1,4 +1,4 @@
-"""The feed of a running instance, ours or flux-core 0.29, over its local socket.
+"""The feed of a running instance, ours or a flux-core, over its local socket.
 
 Order matters when loading: the journal is opened first and its events kept, then the job list is
 read, then the events are applied. Applying an event the list already knew changes nothing, so no
@@ -18,6 +18,7 @@ from flux.constants import FLUX_JOB_LOOKUP_CURRENT
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
+from flux.job.follow_journal import JOURNAL, records_of
 from flux.job.states import JobState
 from flux.security import unwrap
 from flux.wire import json
@@ -124,16 +125,16 @@ class LiveFeed(PollingFeed):
         handle = self._connected()
 
         async def follow() -> None:
-            async with handle.stream("job-manager.events-journal", {"full": False}) as stream:
+            async with handle.stream(JOURNAL, {"full": False}) as stream:
                 async for answer in stream:
                     dashboard.hear()
-                    events = answer.get("events") or ()
+                    events = records_of(answer)
                     if not loaded:
                         early.extend(events)
                         continue
                     dashboard.apply(events)
                     self._describe(tasks, dashboard)
-                    if any((e.get("entry") or {}).get("name") in MOVES_RESOURCES for e in events):
+                    if any(e["entry"].get("name") in MOVES_RESOURCES for e in events):
                         self._moved.set()
             raise LostConnection("the job manager ended the event journal")
 

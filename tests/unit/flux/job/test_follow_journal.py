@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flux.job.follow_journal import JournalFollower, journal_request
+from flux.job.follow_journal import JournalFollower, journal_request, records_of
 
 
 def answer(*events: tuple[int, str]) -> dict[str, Any]:
@@ -86,4 +86,28 @@ def test_losing_the_stream_tells_whom_it_concerns() -> None:
 def test_nonsense_is_one_error(told: object) -> None:
     with pytest.raises(OSError, match="malformed") as caught:
         heard(JournalFollower(), told)
+    assert caught.value.errno == errno.EPROTO
+
+
+def test_records_are_told_in_one_form_whoever_told_them() -> None:
+    submit = {"timestamp": 1.0, "name": "submit"}
+    alloc = {"timestamp": 2.0, "name": "alloc"}
+    start = {"timestamp": 3.0, "name": "start"}
+    spec, resources = {"version": 1}, {"version": 1, "execution": {}}
+    older = {
+        "events": [
+            {"id": 7, "entry": submit, "jobspec": spec},
+            {"id": 7, "entry": alloc, "R": resources},
+            {"id": 7, "entry": start},
+        ]
+    }
+    assert records_of(older) == older["events"]
+    assert (
+        records_of({"id": 7, "events": [submit, alloc, start], "jobspec": spec, "R": resources})
+        == older["events"]
+    )
+    assert records_of({"id": 7, "events": [submit]}) == [{"id": 7, "entry": submit}]
+    assert records_of({"id": -1, "events": []}) == []
+    with pytest.raises(OSError, match="malformed") as caught:
+        records_of({"events": [submit]})
     assert caught.value.errno == errno.EPROTO
