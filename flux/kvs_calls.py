@@ -38,7 +38,7 @@ def namespace_create(
     """Create a namespace that belongs to user ``owner``, by default the instance owner; raises
     OSError: EEXIST, EPERM, EINVAL for a bad name.
     """
-    kvs_rpc.namespace_create(flux_handle, namespace, owner, flags).get()
+    kvs_rpc.create_namespace(flux_handle, namespace, owner, flags)
 
 
 def namespace_remove(flux_handle: Flux, namespace: Text) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flux import treeobj
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from flux.content import store
 from flux.kvs_limits import check_key
 from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn, commit_request
 from flux.wire import json
@@ -202,6 +203,26 @@ def namespace_create(
     if rootref is not None:
         body["rootref"] = rootref
     return handle.rpc("kvs.namespace-create", body, 0)
+
+
+def create_namespace(
+    handle: Flux,
+    name: Text,
+    owner: int = USERID_UNKNOWN_JSON,
+    flags: int = 0,
+    rootref: str | None = None,
+) -> None:
+    """Create a namespace as `namespace_create` does and wait for it, also where the broker wants to
+    be told what an empty directory is, as today's flux-core does; raises OSError.
+    """
+    try:
+        namespace_create(handle, name, owner, flags, rootref).get()
+        return
+    except OSError as exc:
+        if exc.errno != errno.EPROTO or rootref is not None:
+            raise
+    empty = store(handle, json.dumps(treeobj.directory()))
+    namespace_create(handle, name, owner, flags, empty).get()
 
 
 def namespace_remove(handle: Flux, name: Text) -> RPC:

@@ -53,7 +53,7 @@ def namespace_create(owner: int, rootref: str | None, names: tuple[str, ...]) ->
     with handle() as h:
         for name in names:
             with failing(name, told=errno.EPERM):
-                kvs_rpc.namespace_create(h, name, owner, rootref=rootref).get()
+                kvs_rpc.create_namespace(h, name, owner, rootref=rootref)
 
 
 @namespace_group.command("remove", cls=FluxCommand)

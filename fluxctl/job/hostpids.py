@@ -88,6 +88,7 @@ def _pids(h: Flux, jobid: int, name: str, patience: Patience) -> dict[int, int]:
     Raises CommandError if the job has ended, OSError: ENOENT if there is no such job, ETIMEDOUT if
     it does not start in time.
     """
+    from flux import proctable
     from flux.job.follow import EXEC, MAIN
 
     if await_event(h, jobid, MAIN, "start", patience) is None or _has_ended(h, jobid):
@@ -101,12 +102,14 @@ def _pids(h: Flux, jobid: int, name: str, patience: Patience) -> dict[int, int]:
     try:
         if patience.left is not None:
             rpc.wait_for(patience.left)
-        found = rpc.get()["pids"]
+        table = proctable.decode(rpc.get())
+    except ValueError as exc:
+        raise CommandError(f"hostpids: {exc}") from None
     except OSError as exc:
         if exc.errno == errno.ETIMEDOUT:
             raise
         raise CommandError(f"hostpids: job {name} is inactive") from None
-    return {int(task): int(pid) for task, pid in found.items()}
+    return {process.task: process.pid for process in table}
 
 
 def _has_ended(h: Flux, jobid: int) -> bool:

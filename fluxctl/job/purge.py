@@ -6,6 +6,7 @@ import math
 
 import click
 
+from fluxctl import modern
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_duration, parse_id
@@ -54,7 +55,7 @@ def purge(
     if args and (age is not None or num_limit is not None):
         raise CommandError("purge: job ids and limits exclude one another")
     count = _purge_ids(args, force) if args else _purge_oldest(age, num_limit, batch, force)
-    left = int(handle().rpc("job-manager.stats.get").get().get("inactive_jobs", 0))
+    left = int(modern.ask(handle(), "job-manager.stats.get").get("inactive_jobs", 0))
     if force:
         echo(f"purged {count} inactive jobs, {left} remaining")
     else:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from broker.shell.plugin import ShellPlugin
+from flux.proctable import Process, encode
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
@@ -24,12 +26,12 @@ class _PidsWanted:
 
     request: ServiceRequest
     missing: int
-    pids: JsonObject = field(default_factory=dict)
+    processes: list[Process] = field(default_factory=list)
 
 
 class ProctablePlugin(ShellPlugin):
-    """Answers on the leader, {} → {pids: {task: pid}} of the tasks that have been started; the
-    other shells tell it theirs.
+    """Answers on the leader with the table of the tasks that have been started (`flux.proctable`);
+    the other shells tell it theirs.
     """
 
     name = "proctable"
@@ -48,13 +50,18 @@ class ProctablePlugin(ShellPlugin):
         else:
             peers.relays[ASK] = self._tell
 
-    def _mine(self) -> JsonObject:
-        return {str(task.rank): task.pid for task in self.shell.tasks if task.pid}
+    def _mine(self) -> list[Process]:
+        host, rank = os.uname().nodename, self.shell.me.broker_rank
+        return [
+            Process(task.rank, task.pid, host, task.argv[0], rank)
+            for task in self.shell.tasks
+            if task.pid
+        ]
 
     def _request(self, request: ServiceRequest) -> None:
         others = self.shell.size - 1
         if not others:
-            self.shell.peers.respond(request, {"pids": self._mine()})
+            self.shell.peers.respond(request, encode(self._mine()))
             return
         self._asked += 1
         self._waiting[self._asked] = _PidsWanted(request, others, self._mine())
@@ -62,14 +69,15 @@ class ProctablePlugin(ShellPlugin):
             self.shell.peers.relay(rank, ASK, {"number": self._asked})
 
     def _tell(self, asked: JsonObject) -> None:
-        self.shell.peers.relay("leader", TELL, {"number": asked["number"], "pids": self._mine()})
+        told = {"number": asked["number"], "processes": self._mine()}
+        self.shell.peers.relay("leader", TELL, told)
 
     def _told(self, told: JsonObject) -> None:
         gathering = self._waiting.get(told["number"])
         if gathering is None:
             return
-        gathering.pids |= told["pids"]
+        gathering.processes += [Process(*process) for process in told["processes"]]
         gathering.missing -= 1
         if not gathering.missing:
             del self._waiting[told["number"]]
-            self.shell.peers.respond(gathering.request, {"pids": gathering.pids})
+            self.shell.peers.respond(gathering.request, encode(gathering.processes))

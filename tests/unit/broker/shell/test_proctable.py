@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from broker.shell.plugins.proctable import ProctablePlugin
 from broker.shell.protocol import Relay, ServiceAnswer, ServiceRequest
 from broker.shell.task import ShellTask
+from flux.proctable import Process, encode
 
 from .shells import shell
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
+
+HOST = os.uname().nodename
 
 
 def start(context: ShellContext, *pids: int) -> None:
@@ -27,7 +31,7 @@ def test_one_shell_answers_at_once() -> None:
     context.peers.receive(ServiceRequest(7, "proctable", {}, "someone"))
     (answer,) = broker.said
     assert isinstance(answer, ServiceAnswer)
-    assert (answer.tag, answer.payload) == (7, {"pids": {"0": 11}})
+    assert (answer.tag, answer.payload) == (7, encode([Process(0, 11, HOST, "true", 0)]))
 
 
 def test_the_leader_waits_for_the_others() -> None:
@@ -46,6 +50,8 @@ def test_the_leader_waits_for_the_others() -> None:
     leader.peers.relays[told.name](told.data)
     answer = said.said[-1]
     assert isinstance(answer, ServiceAnswer)
-    assert answer.payload == {"pids": {"0": 11, "1": 22}}
+    mine = Process(0, 11, HOST, "true", leader.me.broker_rank)
+    theirs_too = Process(1, 22, HOST, "true", other.me.broker_rank)
+    assert answer.payload == encode([mine, theirs_too])
     leader.peers.relays[told.name](told.data)  # one that comes late is nobody's
     assert said.said[-1] is answer
