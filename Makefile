@@ -16,7 +16,7 @@ FAULTS ?=
 ECOSYSTEM := $(VENV)-ecosystem
 TESTS ?=
 
-.PHONY: install dev demo test unit coverage ecosystem faults check bench screenshots docs clean
+.PHONY: install dev demo test unit coverage ecosystem peer faults check bench screenshots docs clean
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.stamp-install
@@ -56,6 +56,10 @@ ecosystem: dev
 	ECOSYSTEM_ENVIRONMENT=$(ECOSYSTEM) FLUX_CORE=$(FLUX_CORE) $(BIN)/python -m pytest -q -n $(WORKERS) \
 		tests/ecosystem $(TESTS)
 	$(BIN)/python -m docs.ecosystem
+
+# Our commands and the dashboard on a real flux-core: make peer FLUX_CORE=/prefix (tests/peer).
+peer: dev
+	FLUX_CORE=$(FLUX_CORE) $(BIN)/python -m pytest -q tests/peer $(TESTS)
 
 # Hours of kills, full disks and nonsense (tests/faults/README.md): make faults ROUNDS=20 SEED=1 FAULTS="fuzz history"
 faults: dev

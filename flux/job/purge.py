@@ -60,4 +60,5 @@ def purge_id(handle: Flux, jobid: int, *, force: bool = False) -> None:
     OSError: ENOENT if there is no such job, EINVAL if it is active, EBUSY if it is waitable and has
     not been waited for.
     """
-    handle.rpc("job-manager.purge-id", {"id": int(JobID(jobid)), "force": force}).get()
+    payload = {"id": int(JobID(jobid)), "force": int(force)}  # a number for today's flux-core
+    handle.rpc("job-manager.purge-id", payload).get()

@@ -105,10 +105,12 @@ class JobPurge:
 
     @request("purge-id")
     async def purge_id(self, req: Request) -> dict[str, int]:
-        """Purge one inactive job {id, force}; without ``force`` only check that it can be. Answers
-        {count}.
+        """Purge one inactive job {id, force}; without ``force``, false or 0, only check that it can
+        be. Answers {count}.
         """
-        id, force = req.get("id", int), req.get("force", bool, False)
+        id, force = req.get("id", int), req.payload.get("force", False)
+        if not isinstance(force, int):
+            raise OSError(errno.EPROTO, "force is neither true or false, nor a number")
         if id in self._core.machine.jobs:
             raise OSError(errno.EINVAL, "cannot purge active job")
         if id in self._core.waits.zombies:

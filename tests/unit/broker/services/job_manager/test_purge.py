@@ -120,9 +120,9 @@ async def test_by_id(cluster: Cluster) -> None:
     assert await refused(zombie) == errno.EBUSY
     assert await refused(1234) == errno.ENOENT
     assert await refused(-1) == errno.ENOENT
-    await cluster.manager.request("job-manager.purge-id", {"id": second, "force": False})
+    await cluster.manager.request("job-manager.purge-id", {"id": second, "force": 0})
     assert second in stored(cluster)
-    await cluster.manager.request("job-manager.purge-id", {"id": second, "force": True})
+    await cluster.manager.request("job-manager.purge-id", {"id": second, "force": 1})
     assert stored(cluster) == {active, first, zombie}
     assert announced(cluster) == [second]
     assert await refused(second) == errno.ENOENT
