@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -626,8 +627,18 @@ async def test_no_jobs_at_all(make_app: MakeApp, feed: SyntheticFeed) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         await pilot.press("enter", "space", "c", "K", "y", "down", "end")
-        assert "no jobs yet" in text_of(pilot)
+        assert "no jobs yet: submit some with flux mini submit" in text_of(pilot)
         assert isinstance(app.screen, JobsScreen)
+
+
+async def test_who_has_no_jobs_is_told_how_todays_instance_takes_them(
+    make_app: MakeApp, feed: SyntheticFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.jobs = []
+    monkeypatch.setattr(feed, "instance", replace(feed.instance, version="0.88.0"))
+    async with make_app().run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        assert "no jobs yet: submit some with flux submit" in text_of(pilot)
 
 
 @pytest.mark.parametrize("size", [(8, 3), (20, 5), (40, 12), (119, 33), (300, 100)])

@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from tui.model.lines import Heading, JobLine, SetLine
 from tui.model.sets import ALONE
+from tui.model.submit_line import spelling_for
 from tui.widgets import palette
 from tui.widgets.cells import cell
 from tui.widgets.job_lines import GUTTER, LinePainter
@@ -327,7 +328,8 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
             return "  waiting for the instance" + self.glyphs.more
         if len(dashboard.table):
             return "  no job matches the filter"
-        return "  no jobs yet: submit some with flux mini submit, run or bulksubmit"
+        spelling = spelling_for(dashboard.instance.version)
+        return f"  no jobs yet: submit some with {spelling}, run or bulksubmit"
 
     # The mouse
 
