@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 from typing import TYPE_CHECKING, Final
 
@@ -12,8 +11,9 @@ from flux.constraint.match import Place, compile_constraint
 from flux.duration import parse_fsd
 from flux.idset import IDset
 from flux.output_values import mark_of
-from flux.resource.list import SchedResourceList
+from flux.resource.list import ResourceListRPC, SchedResourceList
 from flux.rpc import RPC
+from flux.wire.errors import may_be_unknown
 from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
@@ -178,9 +178,9 @@ class QueueList:
 def _resources(flux_handle: Requester) -> SchedResourceList:
     """Return the scheduler's resources, or where there is none what it would have."""
     try:
-        return SchedResourceList(RPC(flux_handle, "sched.resource-status").get())
+        return ResourceListRPC(flux_handle).get()
     except OSError as exc:
-        if exc.errno != errno.ENOSYS:
+        if not may_be_unknown(exc.errno):
             raise
     status = RPC(flux_handle, "resource.status", nodeid=0).get()
     found = SchedResourceList({"all": status["R"]})

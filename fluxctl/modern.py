@@ -1,12 +1,12 @@
 """Requests of 0.29 in the form that today's flux-core knows them by: asked for when a broker does
-not know the older form (ENOSYS).
+not know the older form.
 """
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
+from flux.wire.errors import may_be_unknown
 from flux.wire.message import NODEID_ANY
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def again(h: Flux, topic: str, payload: JsonObject, nodeid: int, refusal: OSErro
     """
     service, _, method = topic.partition(".")
     form = FORMS.get(topic) or METHODS.get(method)
-    if refusal.errno != errno.ENOSYS or form is None:
+    if not may_be_unknown(refusal.errno) or form is None:
         raise refusal
 
     def ask(name: str, body: JsonObject | None) -> JsonObject:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 from flux.duration import fsd
 from flux.job.JobID import JobID, id_encode
 from flux.rpc import RPC
+from flux.wire.errors import may_be_unknown
 from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def pending_reasons(
     try:
         answer = RPC(flux_handle, "job-manager.pending-reasons", {"ids": ids}).get()
     except OSError as exc:
-        if exc.errno == errno.ENOSYS:
+        if may_be_unknown(exc.errno):
             return {}
         raise
     return {int(entry["id"]): reason_text(entry, moment) for entry in answer["reasons"]}

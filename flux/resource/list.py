@@ -11,11 +11,13 @@ from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.resource.ResourceSet import ResourceSet
 from flux.rpc import RPC
+from flux.wire.errors import may_be_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from flux.core.handle import Flux
+    from flux.core.interface import Requester
     from flux.wire.json import JsonMapping, JsonObject
 
 
@@ -85,17 +87,32 @@ class ResourceListRPC(RPC):
     """A query of the scheduler's resources."""
 
     def __init__(
-        self, flux_handle: Flux, topic: str = "sched.resource-status", nodeid: int = FLUX_NODEID_ANY
+        self,
+        flux_handle: Requester,
+        topic: str = "sched.resource-status",
+        nodeid: int = FLUX_NODEID_ANY,
     ) -> None:
         super().__init__(flux_handle, topic, None, nodeid)
+        self._flux = flux_handle
 
     def get(self) -> SchedResourceList:
         """Wait for the answer; raises OSError."""
-        return SchedResourceList(super().get())
+        return SchedResourceList(self.get_dict())
 
     def get_dict(self) -> JsonObject:
-        """Wait for the answer and return it as it came; raises OSError."""
-        answer: JsonObject = super().get()
+        """Wait for the answer and return it as it came; raises OSError. Where the scheduler does
+        not answer, later flux-cores have the resource module do it.
+        """
+        answer: JsonObject
+        try:
+            answer = super().get()
+        except OSError as refusal:
+            if not may_be_unknown(refusal.errno):
+                raise
+            try:
+                answer = RPC(self._flux, "resource.sched-status", None, 0).get()
+            except OSError:
+                raise refusal from None
         return answer
 
 

@@ -37,6 +37,13 @@ def text_of(exc: OSError) -> str | None:
     return text
 
 
+def may_be_unknown(errnum: int | None) -> bool:
+    """Whether a broker that answers this may not know the request: guests are told of one that it
+    does not know what they are told of one that they may not send.
+    """
+    return errnum in (errno.ENOSYS, errno.EPERM)
+
+
 def os_error(errnum: int) -> OSError:
     """Return an error that says no more than its number does, in the system's words."""
     return OSError(errnum, os.strerror(errnum))

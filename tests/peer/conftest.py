@@ -41,19 +41,23 @@ class Peer:
         """Where it is reached."""
         return self.instance.uri
 
-    def theirs(self, *words: str, stdin: str = "") -> tuple[int, str, str]:
-        """Run its own `flux`; returns exit code, stdout and stderr."""
-        return self._run(self.instance.flux, self.instance.environment, words, stdin)
+    def theirs(self, *words: str, stdin: str = "", **more: str) -> tuple[int, str, str]:
+        """Run its own `flux`, with ``more`` in its environment; returns exit code, stdout and
+        stderr.
+        """
+        return self._run(self.instance.flux, self.instance.environment | more, words, stdin)
 
-    def ours(self, *words: str, stdin: str = "") -> tuple[int, str, str]:
-        """Run our `flux` on it; returns exit code, stdout and stderr."""
+    def ours(self, *words: str, stdin: str = "", **more: str) -> tuple[int, str, str]:
+        """Run our `flux` on it, with ``more`` in its environment; returns exit code, stdout and
+        stderr.
+        """
         keep = ("HOME", "LANG", "TERM", "SHELL", "USER", "LOGNAME", "TMPDIR", "PWD")
         environment = {name: self.instance.environment[name] for name in keep} | {
             "FLUX_URI": self.uri,
             "FLUX_URI_RESOLVE_LOCAL": "t",
             "PATH": f"{default_flux().parent}:/usr/local/bin:/usr/bin:/bin",
         }
-        return self._run(default_flux(), environment, words, stdin)
+        return self._run(default_flux(), environment | more, words, stdin)
 
     def _run(
         self, flux: pathlib.Path, environment: dict[str, str], words: tuple[str, ...], stdin: str

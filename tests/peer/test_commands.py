@@ -197,3 +197,12 @@ def test_lists_as_objects(peer: Peer) -> None:
     by_name = {job["name"]: job for job in told}
     assert by_name["failed"]["status"] == "FAILED"
     assert by_name["long"]["nodelist"]
+
+
+@pytest.mark.parametrize("line", ["resource info", "resource list -no {state}", "queue status"])
+def test_guests_are_told_what_its_own_commands_tell_them(peer: Peer, line: str) -> None:
+    guest = {"FLUX_HANDLE_USERID": "9999", "FLUX_HANDLE_ROLEMASK": "0x2"}
+    code, out, err = peer.ours(*line.split(), **guest)
+    assert (code, "credent" in err) == (0, False)
+    assert peer.theirs(*line.split(), **guest)[0] == 0
+    assert out or err

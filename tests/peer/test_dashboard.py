@@ -12,6 +12,7 @@ from tests.console.test_live_feed import completed, eventually, following, statu
 from tui.app import TopApp
 from tui.feed.live import LiveFeed
 from tui.model.states import Status
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.listing import ListingScreen
@@ -93,7 +94,7 @@ async def test_keys_act(peer: Peer) -> None:
         await pilot.press(*"/name:victim", "enter")
         await until(pilot, lambda: status(app.dashboard, JobID(jobid)) == Status.RUN)
         await pilot.press("c")
-        await until(pilot, lambda: len(app.screen_stack) > 2 or "ancel" in text_of(pilot))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("right", "enter")
         await until(pilot, lambda: status(app.dashboard, JobID(jobid)) == Status.CANCELED)
         await pilot.press("escape")
@@ -102,3 +103,17 @@ async def test_keys_act(peer: Peer) -> None:
         await until(pilot, lambda: "loud fan" in text_of(pilot))
     assert "loud fan" in peer.theirs("resource", "drain")[1]
     assert peer.theirs("resource", "undrain", "1")[0] == 0
+
+
+async def test_guests_follow_the_list_of_jobs(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLUX_HANDLE_USERID", "9999")
+    monkeypatch.setenv("FLUX_HANDLE_ROLEMASK", "0x2")
+    async with following(peer.uri) as (_, dashboard):
+        assert dashboard.guest
+        jobid = JobID(peer.theirs("submit", "--job-name=new", "sh", "-c", "exit 4")[1].strip())
+        await eventually(lambda: status(dashboard, jobid) == Status.FAILED)
+        table = dashboard.table
+        assert table.name[table.row_of[jobid]] == "new"
+        await eventually(lambda: dashboard.utilisation.known)
+        assert dashboard.link.up
+        assert not dashboard.link.text

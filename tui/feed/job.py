@@ -12,6 +12,7 @@ from flux.kvs_flags import PRIMARY, READDIR
 from tui.model.job_logs import JobLines
 from tui.model.job_pages import KvsKey
 from tui.model.logs import Gap
+from tui.model.refusals import OTHERS_JOB, refusal
 
 if TYPE_CHECKING:
     from tui.feed.base import Feed, JobItem
@@ -75,7 +76,7 @@ class JobFollowing:
             async with contextlib.aclosing(self._feed.job_entries(self.jobid)) as items:
                 async for item in items:
                     if isinstance(item, Failed) and item.path == MAIN:
-                        error = str(item.error.strerror or item.error)
+                        error = refusal(item.error, self._dashboard.guest, OTHERS_JOB)
                         continue
                     if lost_at:
                         self._fresh.append(Gap(lost_at, self._dashboard.clock()))
@@ -87,7 +88,7 @@ class JobFollowing:
                         self.cut_short = True
                         break
         except OSError as failure:
-            error = str(failure.strerror or failure)
+            error = refusal(failure, self._dashboard.guest, OTHERS_JOB)
         return error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,7 @@ from flux.wire import json
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
 from tui.feed.job_list import job_list, job_pages
+from tui.feed.list_follower import ListFollower
 from tui.feed.polling import PollingFeed
 from tui.feed.requests import (
     LostConnection,
@@ -122,9 +124,20 @@ class LiveFeed(PollingFeed):
         self._tells_reasons = True
         early: list[JsonMapping] = []
         loaded = False
+        read = asyncio.Event()
         handle = self._connected()
 
         async def follow() -> None:
+            try:
+                await follow_journal()
+            except OSError as error:
+                if error.errno != errno.EPERM:
+                    raise
+            dashboard.guest = True
+            await read.wait()
+            await ListFollower(handle, dashboard, self._attributes).run()
+
+        async def follow_journal() -> None:
             async with handle.stream(JOURNAL, {"full": False}) as stream:
                 async for answer in stream:
                     dashboard.hear()
@@ -144,6 +157,7 @@ class LiveFeed(PollingFeed):
             await self._load(dashboard)
             dashboard.apply(news(early, dashboard.table))
             loaded = True
+            read.set()
             dashboard.set_loading(None)
             dashboard.set_link(True)
             self._describe(tasks, dashboard)
@@ -159,8 +173,7 @@ class LiveFeed(PollingFeed):
         # What does not need one another is asked at once: a first picture waits for all of it.
         instance, _ = await asyncio.gather(self._instance(handle), roundtrip(handle, "job-manager"))
         dashboard.set_instance(instance)
-        if dashboard.instance.owner not in (-1, os.getuid()):
-            dashboard.read_only = True
+        dashboard.guest = dashboard.guest or instance.owner not in (-1, os.getuid())
         version = dashboard.instance.version
         self._attributes = await known_attributes(handle, version)
         first = await job_list(handle, FIRST_PAGE, version, self._attributes)

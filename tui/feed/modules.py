@@ -7,6 +7,7 @@ import errno
 import time
 from typing import TYPE_CHECKING, Final
 
+from flux.wire.errors import may_be_unknown
 from tui.model.modules import PLUGIN, Module, modules, plugins, with_plugins
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ async def _either(
         try:
             return await feed.ask(topic, payload, rank=rank)
         except OSError as error:
-            if error.errno != errno.ENOSYS:
+            if not may_be_unknown(error.errno):
                 raise
     return await feed.ask(topics[-1], payload, rank=rank)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 from typing import TYPE_CHECKING, Final
 
 from flux.idset import IDset
 from flux.overlay import LOST
+from flux.wire.errors import may_be_unknown
 from tui.model.nodes import Children, NodeRow, Occupants, by_rank, nodes
 from tui.model.overlay import TreeBroker, broker_tree
 
@@ -48,7 +48,7 @@ async def scheduled(feed: Feed) -> JsonObject:
         try:
             return await (feed.ask(topic) if rank is None else feed.ask(topic, rank=rank))
         except OSError as error:
-            if error.errno != errno.ENOSYS:
+            if not may_be_unknown(error.errno):
                 raise
     return {}
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import time
 from typing import TYPE_CHECKING, Final
 
 from flux.idset import IDset
 from flux.job.reasons import reason_text
+from flux.wire.errors import may_be_unknown
 from tui.feed.job_list import job_list
 from tui.model.nodestrip import node_uses
 from tui.model.notices import queue_notices
@@ -148,7 +148,7 @@ class PollingFeed:
                 answer = await self._connected().rpc("job-manager.pending-reasons", {"ids": ids})
                 entries = answer["reasons"]
             except OSError as error:
-                self._tells_reasons = error.errno != errno.ENOSYS
+                self._tells_reasons = not may_be_unknown(error.errno)
         now = dashboard.clock()
         waits = {entry["id"]: reason_text(entry, now) for entry in entries}
         dashboard.set_waits(waits)
@@ -158,6 +158,6 @@ class PollingFeed:
         try:
             return await self._connected().rpc("sched.resource-status")
         except OSError as error:
-            if error.errno != errno.ENOSYS:
+            if not may_be_unknown(error.errno):
                 raise
             return await self._connected().rpc("resource.sched-status", nodeid=0)

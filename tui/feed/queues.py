@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flux.wire.errors import may_be_unknown
 from tui.model.queues import ListedQueue, QueueCounts, count_all, count_by_queue, queue
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ async def read_queues(feed: Feed, table: JobTable, rates: Rates, now: float) -> 
     try:
         names = (await feed.ask("job-manager.queue-list")).get("queues") or []
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if not may_be_unknown(error.errno):
             raise
         names = []
     config = await _config(feed)
@@ -51,7 +51,7 @@ async def _status(feed: Feed, name: str) -> JsonObject:
     try:
         return await feed.ask("job-manager.queue-status", {"name": name} if name else {})
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if not may_be_unknown(error.errno):
             raise
     submit, alloc = await asyncio.gather(
         feed.ask("job-manager.submit-admin", QUERY), feed.ask("job-manager.alloc-admin", QUERY)
@@ -83,7 +83,7 @@ async def _set(feed: Feed, topic: str, switch: str, name: str, on: bool, reason:
     try:
         await feed.ask(topic, payload, rank=0)
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if not may_be_unknown(error.errno):
             raise
         old = "submit-admin" if switch == "enable" else "alloc-admin"
         request = {"query_only": False, "enable": on, "reason": "" if on else reason}

@@ -50,6 +50,7 @@ class Dashboard(Liveness):
         self.instance = InstanceInfo()
         self.marks: set[int] = set()
         self.read_only = False
+        self.guest = False
         self.watching = Watching(clock())
         self.told = False
         """Whether the instance has told of its jobs: before, that there are none is not known."""

@@ -221,8 +221,15 @@ class JobTable:
         if state in _STATES and state >= self.state[row]:
             notes = job.get("annotations")
             self._set_annotations(row, notes if isinstance(notes, dict) else None)
+            if state == states.INACTIVE != self.state[row]:
+                self.finished.append(row)
             self._move(row, state, job.get("result", 0))
         self.changed.add(row)
+
+    def has_ended(self, jobid: int) -> bool:
+        """Whether the job is there and inactive."""
+        row = self.row_of.get(jobid)
+        return row is not None and self.state[row] == states.INACTIVE
 
     # events
 

@@ -12,6 +12,7 @@ from flux.logline import SEVERITIES
 from tui.background import in_background
 from tui.model import format as fmt
 from tui.model.logs import Gap, Line, LogRecord, parse_log
+from tui.model.refusals import refusal
 from tui.model.stamps import Stamps
 from tui.screens.live import LiveScreen
 from tui.screens.prompt import PromptScreen
@@ -122,7 +123,7 @@ class DmesgScreen(SearchingScreen, LiveScreen):
                     self._read, self._error = True, ""
                     self.dashboard.revision += 1
             except OSError as error:
-                self._error = str(error.strerror or error)
+                self._error = refusal(error, self.dashboard.guest)
             lost_at = lost_at or self.dashboard.heard
             self._error = self._error or "the log has ended"
             self.dashboard.revision += 1

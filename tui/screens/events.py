@@ -32,6 +32,7 @@ from tui.model.intent import Intent, many
 from tui.model.jobid import f58
 from tui.model.query import QueryError
 from tui.model.rates import Rates
+from tui.model.refusals import NO_EVENTS
 from tui.screens.listing import ListingScreen, Part
 from tui.widgets import palette
 from tui.widgets.listing import Painter, Piece
@@ -124,6 +125,8 @@ class EventsScreen(ListingScreen[Event]):
     @property
     def none(self) -> str:
         """What is said before anything has happened."""
+        if self.dashboard.guest and not self.topic:
+            return NO_EVENTS
         return "nothing has happened yet since the dashboard connected"
 
     def make_listing(self) -> Listing[Event]:

@@ -56,6 +56,22 @@ CHANGING: Final = frozenset(
     }
 )
 """Actions that change something, which a read-only dashboard does not have."""
+OWNERS: Final = frozenset(
+    {
+        "drain_nodes",
+        "undrain_nodes",
+        "queue_enabled",
+        "queue_started",
+        "reload_module",
+        "remove_module",
+        "module_debug",
+        "stop_entry",
+        "start_entry",
+        "delete_entry",
+        "cron_sync",
+    }
+)
+"""Those that only the owner of an instance may take; guests change their own jobs and keys."""
 
 
 class Top(HasTerminal, Protocol):
@@ -195,5 +211,9 @@ class LiveScreen(Sparing, Screen[None]):
         self.app.push_screen(HelpScreen(self, self.has_filter, CHANGING))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Take away the actions on jobs from a read-only dashboard."""
+        """Take away what changes something from a read-only dashboard, and what is the owner's from
+        a guest's.
+        """
+        if self.dashboard.guest and action in OWNERS:
+            return False
         return not (action in CHANGING and self.dashboard.read_only)

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from tui.model import format as fmt
+from tui.model.refusals import refusal
 from tui.model.unexpected import UNEXPECTED
 from tui.screens.live import LiveScreen
 
@@ -72,7 +73,7 @@ class ReadingScreen(LiveScreen):
             await self.read()
             self.known, self.trouble = True, ""
         except OSError as error:
-            self.trouble = fmt.printable(str(error.strerror or error))
+            self.trouble = refusal(error, self.dashboard.guest)
         except UNEXPECTED as error:
             self.trouble = fmt.printable(f"the broker sent something unexpected: {error!r}")
         self.dashboard.revision += 1

@@ -114,6 +114,8 @@ class TitleBar(Painted):
             text.append(f"{self.glyphs.dot} rec ", f"bold {RED}")
         if self.dashboard.read_only:
             text.append("read-only ", f"bold {AMBER}")
+        elif self.dashboard.guest:
+            text.append("guest ", AMBER)
         return text
 
     def _facts(self) -> list[str]:
