@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ async def _set(feed: Feed, topic: str, switch: str, name: str, on: bool, reason:
     try:
         await feed.ask(topic, payload, rank=0)
     except OSError as error:
-        if not may_be_unknown(error.errno):
+        if error.errno != errno.ENOSYS:
             raise
         old = "submit-admin" if switch == "enable" else "alloc-admin"
         request = {"query_only": False, "enable": on, "reason": "" if on else reason}
