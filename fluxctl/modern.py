@@ -4,6 +4,7 @@ not know the older form.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from flux.wire.errors import may_be_unknown
@@ -33,7 +34,12 @@ def again(h: Flux, topic: str, payload: JsonObject, nodeid: int, refusal: OSErro
         found: JsonObject = h.rpc(name.replace("SERVICE", service), body, nodeid=nodeid).get()
         return found
 
-    return form(ask, payload)
+    try:
+        return form(ask, payload)
+    except OSError:
+        if refusal.errno == errno.EPERM:  # it is known, and not for this user
+            raise refusal from None
+        raise
 
 
 def _listed(ask: Ask, _: JsonObject) -> JsonObject:

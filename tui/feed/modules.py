@@ -25,13 +25,17 @@ async def _either(
     """Ask for the first of some topics that the broker knows: flux-core has renamed them. Raises
     OSError.
     """
-    for topic in topics[:-1]:
+    refusal: OSError | None = None
+    for topic in topics:
         try:
             return await feed.ask(topic, payload, rank=rank)
         except OSError as error:
+            # One that is known, and not for this user, is refused in the first words.
+            refusal = refusal if refusal and refusal.errno == errno.EPERM else error
             if not may_be_unknown(error.errno):
-                raise
-    return await feed.ask(topics[-1], payload, rank=rank)
+                break
+    assert refusal is not None
+    raise refusal
 
 
 async def read_modules(feed: Feed, rank: int, rates: Rates, now: float) -> list[Module]:

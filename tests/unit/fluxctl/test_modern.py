@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from flux.wire.message import NODEID_ANY
 from fluxctl import modern
 
 if TYPE_CHECKING:
@@ -98,3 +99,13 @@ def test_other_refusals_stand() -> None:
     with pytest.raises(OSError) as caught:
         ask(broker, "broker.unknown")
     assert caught.value.errno == errno.ENOSYS
+
+
+def test_guests_are_refused_in_the_words_of_the_request_that_is_known() -> None:
+    broker = Broker()
+    known = OSError(errno.EPERM, "Request requires owner credentials")
+    with pytest.raises(PermissionError, match="owner credentials"):
+        modern.again(cast("Flux", broker), "broker.rmmod", {"name": "kvs"}, NODEID_ANY, known)
+    broker.answers = {"module.list": {"mods": []}}
+    found = modern.again(cast("Flux", broker), "broker.lsmod", {}, NODEID_ANY, known)
+    assert found == {"mods": []}
