@@ -78,6 +78,12 @@ class Mark(str):
     __slots__ = ("ascii",)
 
 
+class TerminalCode(str):
+    """What a terminal acts on and does not show, such as a color; it is written as it is."""
+
+    __slots__ = ()
+
+
 def mark_of(on: bool) -> Mark:
     """Return the sign for a person that something is on or off; its ``ascii`` is ``y`` or ``n``."""
     mark = Mark("✔" if on else "✗")

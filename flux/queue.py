@@ -121,7 +121,7 @@ def queue_list(flux_handle: Requester, names: Iterable[str] | None = None) -> li
     """Return the queues ``names``, by default all of them; raises OSError."""
     chosen = list(names) if names is not None else queue_names(flux_handle) or [""]
     config = RPC(flux_handle, "config.get").get() or {}
-    resources = _resources(flux_handle)
+    resources = known_resources(flux_handle)
     return [
         QueueInfo(name, queue_status(flux_handle, name or None), config, resources)
         for name in chosen
@@ -175,7 +175,7 @@ class QueueList:
         return self._queues[item]
 
 
-def _resources(flux_handle: Requester) -> SchedResourceList:
+def known_resources(flux_handle: Requester) -> SchedResourceList:
     """Return the scheduler's resources, or where there is none what it would have."""
     try:
         return SchedResourceList(RPC(flux_handle, "sched.resource-status").get())

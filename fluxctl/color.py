@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from flux.output_values import TerminalCode
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -86,6 +89,22 @@ def painted(text: str, role: Role) -> str:
 def begin(role: Role) -> str:
     """Return what turns a role's color on, empty for the terminal's own."""
     return _CODES.get(role, "")
+
+
+def sign_code(good: bool, on: bool) -> TerminalCode:
+    """Return what turns the color of something good or bad on, for a field of a format; empty
+    where nothing is colored.
+    """
+    from flux.output_values import TerminalCode
+
+    return TerminalCode(begin("good" if good else "bad") if on else "")
+
+
+def end_code(on: bool) -> TerminalCode:
+    """Return what turns a color off, for a field of a format."""
+    from flux.output_values import TerminalCode
+
+    return TerminalCode(RESET if on else "")
 
 
 class Paint:

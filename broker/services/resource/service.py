@@ -371,7 +371,6 @@ class ResourceService(Service):
         require_leader(self.ctx)
         path, xml = req.get("path", str), req.get("xml", bool, False)
         force = req.get("force", bool, False)
-        self._require_free()
         if xml:
             documents = await asyncio.to_thread(documents_in, path)
             resources = await asyncio.to_thread(described_resources, documents)
@@ -379,7 +378,7 @@ class ResourceService(Service):
             resources, _ = resources_in(path, None)
         if not force and ranks_of(resources).last() >= self.ctx.size:
             raise OSError(errno.EINVAL, "R contains ranks that are not part of this instance")
-        self._require_free()  # a scheduler may have come meanwhile
+        self._require_free()
         if xml:
             self._documents.replace(documents)
         self._define(resources, "reload")
