@@ -176,20 +176,26 @@ class QueueList:
 
 
 def known_resources(flux_handle: Requester) -> SchedResourceList:
-    """Return the scheduler's resources, or where there is none what it would have."""
+    """Return the scheduler's resources, or where there is none what it would have, but for excluded
+    ranks, which it counts as down. Raises OSError.
+    """
+    asked = RPC(flux_handle, "sched.resource-status")
+    status = RPC(flux_handle, "resource.status", nodeid=0).get()
+    excluded = IDset(status["exclude"])
     try:
-        return SchedResourceList(RPC(flux_handle, "sched.resource-status").get())
+        found = SchedResourceList(asked.get())
     except OSError as exc:
         if exc.errno != errno.ENOSYS:
             raise
-    status = RPC(flux_handle, "resource.status", nodeid=0).get()
-    found = SchedResourceList({"all": status["R"]})
-    unusable = IDset(status["offline"]).add(status["exclude"])
-    for ranks in status["drain"]:
-        unusable.add(ranks)
-    found.up = found.free = found.all.copy().remove_ranks(unusable)
-    found.down = found.all - found.up
-    return found
+        found = SchedResourceList({"all": status["R"]})
+        unusable = IDset(status["offline"])
+        for ranks in status["drain"]:
+            unusable.add(ranks)
+        found.up = found.free = found.all.copy().remove_ranks(unusable)
+        found.down = found.all - found.up
+    if not len(excluded):
+        return found
+    return found.only(lambda part: part.copy().remove_ranks(excluded))
 
 
 def resources_of(resources: SchedResourceList, properties: Iterable[str]) -> SchedResourceList:

@@ -13,7 +13,6 @@ from fluxctl.suggestions import queue_suggestion
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.idset import IDset
-    from flux.resource.list import SchedResourceList
     from flux.resource.ResourceSet import ResourceSet
 
 include_option = click.option(
@@ -52,20 +51,6 @@ def ranks_named(text: str, resources: ResourceSet) -> IDset:
         raise ValueError(f"Invalid hostlist: '{text}'") from None
     hosts = zip(resources.ranks, resources.nodelist, strict=False)
     return IDset([rank for rank, host in hosts if host in wanted])
-
-
-def usable_resources(flux: Flux) -> SchedResourceList:
-    """Return the scheduler's resources, or what one would have, without excluded ranks, which it
-    counts as down and today's flux-core not at all. Raises OSError.
-    """
-    from flux.queue import known_resources
-    from flux.resource.list import resource_status
-
-    status = resource_status(flux)
-    resources, excluded = known_resources(flux), status.get().exclude
-    if not len(excluded):
-        return resources
-    return resources.only(lambda part: part.copy().remove_ranks(excluded))
 
 
 def queues_of_ranks(

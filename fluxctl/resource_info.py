@@ -11,7 +11,7 @@ from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.json_output import always_json, json_option, print_json
 from fluxctl.python_style import PythonCommand
-from fluxctl.resource_choice import chosen_ranks, include_option, queues_option, usable_resources
+from fluxctl.resource_choice import chosen_ranks, include_option, queues_option
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -66,9 +66,11 @@ def resource_set(states: str, include: str | None, queues: str | None) -> None:
 
 def _chosen(states: str, include: str | None, queues: str | None) -> ResourceSet:
     """Return the resources that the options mean; raises CommandError."""
+    from flux.queue import known_resources
+
     h = handle(python_failure)
     try:
-        resources = usable_resources(h)
+        resources = known_resources(h)
         kept = chosen_ranks(h, resources.all, include, queues)
     except OSError as exc:
         raise CommandError(f"ERROR: [Errno {exc.errno}] {exc.strerror}") from None

@@ -17,7 +17,6 @@ from fluxctl.resource_choice import (
     include_option,
     queues_of_ranks,
     queues_option,
-    usable_resources,
 )
 from fluxctl.resource_drain import drain, undrain
 from fluxctl.resource_formats import LIST, LIST_WITH_RANKS, STATUS, STATUS_WITH_REASONS
@@ -210,6 +209,7 @@ def list_resources(
     With --include, --queue, --skip-empty, a format by name, or one with {queue} or {properties},
     there are the lines of today's flux-core: one for what looks the same in all that is shown.
     """
+    from flux.queue import known_resources
     from flux.resource.list import resource_list
 
     wanted = _states(states, _LIST_STATES)
@@ -220,7 +220,7 @@ def list_resources(
     h = handle(python_failure)
     rows: list[object] = []
     try:
-        resources = usable_resources(h) if todays else resource_list(h).get()
+        resources = known_resources(h) if todays else resource_list(h).get()
         kept = chosen_ranks(h, resources.all, include, queues)
         if kept is not None:
             resources = resources.only(lambda part: part.copy_ranks(kept))

@@ -264,3 +264,106 @@ def test_undrain_by_force_changes_the_reason() -> None:
         log = running.run("resource", "eventlog", "-i", "1").stdout
         told = [line.split(" ", 1)[1] for line in log.splitlines() if "undrain" in line]
         assert told == ['undrain idset="1" reason="a"', 'undrain idset="0-1" reason="c"']
+
+
+LISTED = [
+    (
+        "list",
+        "QUEUE EN ST TDEFAULT TLIMIT NNODES NCORES NGPUS | batch* ✔ ✔ inf inf 1-3 0-16 0-0 | "
+        "debug ✔ ✔ 10m 1h 1-1 0-4 0-2 | all ✔ ✔ inf inf 1-3 0-20 0-2",
+    ),
+    ("list -n -o policy -q debug", "debug ✔ ✔ 10m 1h 1-1 0-100 0-inf"),
+    (
+        "list -o nodes -q all,batch",
+        "QUEUE EN ST NODES NODES:UP NODES:DOWN NODES:ALLOC NODES:FREE | all ✔ ✔ 5 1 4 1 1 | "
+        "batch* ✔ ✔ 4 0 4 1 0",
+    ),
+    ("list -no {queue}:{enabled.ascii}{started.ascii}", "batch:yy | debug:yy | all:yy"),
+    (
+        "list -no {defaults.timelimit}:{limits.timelimit}:{limits.min.nnodes}:{limits.max.ngpus}",
+        "inf:inf:1:inf | 600.0:3600.0:1:inf | inf:inf:1:inf",
+    ),
+    ("list -no {color_enabled}{enabled}{color_off} -q all", "✔"),
+    ("list -no {color_enabled}{enabled}{color_off} -q all --color", "\033[01;32m✔\033[0;0m"),
+    (
+        "status ",
+        "batch: Job submission is enabled | batch: Scheduling is started | "
+        "debug: Job submission is enabled | debug: Scheduling is started | "
+        "all: Job submission is enabled | all: Scheduling is started",
+    ),
+    (
+        "stop -m why debug",
+        "debug: Scheduling is stopped: why",
+    ),
+    (
+        "start -v debug",
+        "batch: Scheduling is started | debug: Scheduling is started | "
+        "all: Scheduling is started | 0 alloc requests queued | "
+        "0 alloc requests pending to scheduler | 1 running jobs",
+    ),
+    ("disable -a -m all batch", "batch: Job submission is disabled: all"),
+    ("enable -a batch", "batch: Job submission is enabled"),
+]
+INVALID = "'nosuch' is not a valid queue"
+WRONG_QUEUES = [
+    ("list -q nosuch", "No such queue: nosuch"),
+    ("list -q ", "No such queue: "),
+    ("list -o {nosuch}", "Unknown format field: nosuch"),
+    ("list -o ", "--format: No such format  (Did you mean ''?)"),
+    ("list -no {queue:d}", "Unknown format code 'd' for object of type 'str'"),
+    ("status nosuch", f"status: {INVALID}"),
+    ("start nosuch", f"start: {INVALID}"),
+    ("stop nosuch", f"start: {INVALID}"),
+    ("stop --quiet nosuch", f"start: {INVALID}"),
+    ("enable nosuch", f"enable: {INVALID}"),
+    ("disable -m why nosuch", f"enable: {INVALID}"),
+    ("start", "Named queues are defined. Specify queues or use --all."),
+    ("stop", "Named queues are defined. Specify queues or use --all."),
+    ("enable", "enable: Use --all to apply this command to all queues"),
+    ("disable -m why", "enable: Use --all to apply this command to all queues"),
+]
+
+
+def test_queues_with_names(instance: Instance) -> None:
+    for line, out in LISTED:
+        done = instance.run("queue", *line.split(" "))
+        shown = " | ".join(" ".join(row) for row in _table(done.stdout))
+        assert (shown, done.stderr, done.returncode) == (out, "", 0), line
+    for line, err in WRONG_QUEUES:
+        done = instance.run("queue", *line.split(" "))
+        told = done.stderr.split("\nflux-queue: did you mean")[0]
+        assert (told.rstrip("\n"), done.returncode) == (f"flux-queue: ERROR: {err}", 1), line
+
+
+STOPPED, DISABLED = "Scheduling is stopped", "Job submission is disabled"
+COUNTERS = "0 alloc requests queued\n0 alloc requests pending to scheduler\n0 running jobs\n"
+NAMELESS = [
+    # 0.29
+    ("stop", "", "flux-queue: Scheduling is disabled\n"),
+    ("status", "", "flux-queue: Job submission is enabled\nflux-queue: Scheduling is disabled\n"),
+    ("disable some reason", "", "flux-queue: Job submission is disabled: some reason\n"),
+    ("enable", "", "flux-queue: Job submission is enabled\n"),
+    # today
+    ("stop -a", f"{STOPPED}\n", ""),
+    ("stop -m why", f"{STOPPED}: why\n", ""),
+    ("stop -v -m why", f"{STOPPED}: why\n{COUNTERS}", ""),
+    ("stop --nocheckpoint", f"{STOPPED}\n", ""),
+    ("stop --quiet -m why", "", ""),
+    ("start -a", "Scheduling is started\n", ""),
+    ("start -av", f"Scheduling is started\n{COUNTERS}", ""),
+    ("disable -a", f"{DISABLED}: disabled by administrator\n", ""),
+    ("disable -v -m x", f"{DISABLED}: x\n", ""),
+    ("disable --quiet -m x", "", ""),
+    ("enable -v", "Job submission is enabled\n", ""),
+    ("list -no {enabled}:{queue}:{limits.range.nnodes}", "✔::0-inf\n", ""),
+]
+
+
+def test_the_queue_without_a_name() -> None:
+    with running_instance(1) as running:
+        for line, out, err in NAMELESS:
+            done = running.run("queue", *line.split(" "))
+            assert (done.stdout, done.stderr, done.returncode) == (out, err, 0), line
+        assert running.run("queue", "list").stdout.startswith(" EN ST TDEFAULT   TLIMIT ")
+        error = f"flux-queue: ERROR: start: {INVALID}\n"
+        assert running.run("queue", "start", "nosuch").stderr == error
