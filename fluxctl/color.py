@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from flux.output_values import TerminalCode
+    from flux.output_values import SignCodes
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -91,20 +91,13 @@ def begin(role: Role) -> str:
     return _CODES.get(role, "")
 
 
-def sign_code(good: bool, on: bool) -> TerminalCode:
-    """Return what turns the color of something good or bad on, for a field of a format; empty
-    where nothing is colored.
-    """
-    from flux.output_values import TerminalCode
+def sign_codes(when: str) -> SignCodes:
+    """Return the colors of signs in formats, with ``when`` as ``--color`` has it."""
+    from flux.output_values import UNCOLORED, SignCodes, TerminalCode
 
-    return TerminalCode(begin("good" if good else "bad") if on else "")
-
-
-def end_code(on: bool) -> TerminalCode:
-    """Return what turns a color off, for a field of a format."""
-    from flux.output_values import TerminalCode
-
-    return TerminalCode(RESET if on else "")
+    if not uses_color(when):
+        return UNCOLORED
+    return SignCodes(TerminalCode(begin("good")), TerminalCode(begin("bad")), TerminalCode(RESET))
 
 
 class Paint:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from fluxctl.color import end_code, sign_code
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flux.output_values import SignCodes
     from flux.queue import QueueInfo
     from flux.wire.json import JsonMapping
     from fluxctl.color import Role
@@ -104,13 +103,13 @@ def queue_role(row: Mapping[str, object]) -> Role:
 
 
 class QueueRow:
-    """A queue as `HEADINGS` has its fields, with the colors of its signs if it is ``colored``."""
+    """A queue as `HEADINGS` has its fields, with the colors of its signs."""
 
-    def __init__(self, queue: QueueInfo, colored: bool) -> None:
+    def __init__(self, queue: QueueInfo, codes: SignCodes) -> None:
         self._queue = queue
-        self.color_enabled = sign_code(queue.submission == "enabled", colored)
-        self.color_started = sign_code(queue.scheduling == "started", colored)
-        self.color_off = end_code(colored)
+        self.color_enabled = codes.good if queue.submission == "enabled" else codes.bad
+        self.color_started = codes.good if queue.scheduling == "started" else codes.bad
+        self.color_off = codes.off
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._queue, name)

@@ -9,14 +9,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from flux.idset import IDset
-from flux.output_values import mark_of
-from fluxctl.color import end_code, sign_code
+from flux.output_values import UNCOLORED, mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from flux.hostlist import Hostlist
-    from flux.output_values import Mark, TerminalCode
+    from flux.output_values import Mark, SignCodes, TerminalCode
     from flux.resource.list import ResourceStatus
 
 DRAINS: Final = ("draining", "drained")
@@ -37,7 +36,7 @@ class RankLine:
     reason: str = ""
     timestamp: float | str = ""
     queue: str = ""
-    colored: bool = False
+    codes: SignCodes = UNCOLORED
 
     @property
     def state(self) -> str:
@@ -62,12 +61,12 @@ class RankLine:
     @property
     def color_up(self) -> TerminalCode:
         """What begins the color of `up`."""
-        return sign_code(self.online, self.colored)
+        return self.codes.good if self.online else self.codes.bad
 
     @property
     def color_off(self) -> TerminalCode:
         """What ends a color."""
-        return end_code(self.colored)
+        return self.codes.off
 
     def facts(self) -> dict[str, object]:
         """Return the fields as plain values."""
@@ -83,7 +82,7 @@ class RankLine:
 
 
 def rank_lines(
-    answer: ResourceStatus, wanted: Collection[str] = (), *, colored: bool = False
+    answer: ResourceStatus, wanted: Collection[str] = (), codes: SignCodes = UNCOLORED
 ) -> Iterator[RankLine]:
     """Yield the lines of the ``wanted`` states, by default of all but allocated ranks.
 
@@ -100,9 +99,9 @@ def rank_lines(
                 here = ranks.intersect(known)
                 if len(here) or not (drains or (not online and "offline" not in wanted)):
                     nodes = answer.nodelist(here)
-                    lines.append(RankLine(name, online, here, nodes, reason, when, colored=colored))
+                    lines.append(RankLine(name, online, here, nodes, reason, when, codes=codes))
         if not lines and True in sides:
-            lines = [RankLine(name, True, IDset(), answer.nodelist(IDset()), colored=colored)]
+            lines = [RankLine(name, True, IDset(), answer.nodelist(IDset()), codes=codes)]
         yield from lines
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flux.resource.status import resource_status
-from fluxctl.color import uses_color
+from fluxctl.color import sign_codes
 from fluxctl.json_output import print_json_lines
 from fluxctl.resource_choice import chosen_ranks, queues_of_ranks
 from fluxctl.resource_lines import by_queue, merged, rank_lines
@@ -48,7 +48,7 @@ def print_status(flux: Flux, table: OutputFormat, choice: RankChoice) -> None:
         raise rpc_failure(exc) from None
     if kept is not None:
         answer.filter(kept)
-    lines = rank_lines(answer, choice.states, colored=uses_color(choice.color))
+    lines = rank_lines(answer, choice.states, sign_codes(choice.color))
     if queues is None:
         _print(answer, list(lines), table, choice)
     else:
@@ -58,7 +58,7 @@ def print_status(flux: Flux, table: OutputFormat, choice: RankChoice) -> None:
 
 def print_answer(answer: ResourceStatus, table: OutputFormat, choice: RankChoice) -> None:
     """Print the ranks of an answer to ``resource.status``; raises CommandError."""
-    lines = rank_lines(answer, choice.states, colored=uses_color(choice.color))
+    lines = rank_lines(answer, choice.states, sign_codes(choice.color))
     _print(answer, list(lines), table, choice)
 
 

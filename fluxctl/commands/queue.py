@@ -10,7 +10,7 @@ import click
 
 from flux.terminal_text import terminal_line
 from fluxctl import completions
-from fluxctl.color import Paint, uses_color
+from fluxctl.color import Paint, sign_codes
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, program_name, talk
 from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json, print_json_lines
@@ -361,8 +361,8 @@ def list_queues(queues: str | None, **choice: Unpack[ListChoice]) -> None:
     if choice["as_json"]:
         print_json_lines(queue_facts(queue) for queue in found)
         return
-    colored = uses_color(choice["color"])
-    QUEUES.show_objects([QueueRow(queue, colored) for queue in found], choice)
+    codes = sign_codes(choice["color"])
+    QUEUES.show_objects([QueueRow(queue, codes) for queue in found], choice)
 
 
 _TIMEOUT = click.option(

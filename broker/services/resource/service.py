@@ -15,7 +15,6 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Request, Service, event, request
-from broker.services.resource.configured import configured_resources
 from broker.services.resource.discovery import Discovery
 from broker.services.resource.documents import Documents, described_resources, documents_in
 from broker.services.resource.draining import Draining, require_leader
@@ -36,6 +35,7 @@ from broker.services.resource.stored import resources_in, stored_resources
 from broker.services.resource.waitup import WaitUp
 from flux.hostlist import Hostlist
 from flux.idset import IDset
+from flux.resource.configured import configured_resources
 from flux.resource.topology import discover, to_xml
 from flux.wire import json
 
@@ -168,9 +168,11 @@ class ResourceService(Service):
                 hosts = list(Hostlist(self.ctx.attrs.get("config.hostlist") or ""))
                 return configured_resources(table.config, hosts, self.ctx.size), None
             return None if table.path is None else resources_in(table.path, self.ctx.size)
+        except ValueError as exc:
+            wrong = OSError(errno.EINVAL, str(exc))
+            raise self.ctx.setting_error(("resource", "config"), wrong) from None
         except OSError as exc:
-            key = ("resource", "config" if table.config else "path")
-            raise self.ctx.setting_error(key, exc) from None
+            raise self.ctx.setting_error(("resource", "path"), exc) from None
 
     # Excluded ranks
 
