@@ -112,7 +112,7 @@ class ResourceStatus:
     ``resource.status``.
 
     ``allocated_ranks`` are those that jobs hold: drained ranks among them are ``draining`` until
-    these end. There is no housekeeping after jobs, so ``housekeeping`` are the ranks given, if any.
+    these end. ``housekeeping`` are ranks that are held for what runs there after jobs.
     """
 
     STATES = (
