@@ -369,3 +369,18 @@ def test_colors_are_for_the_terminal(run: Runner, flux: ScriptedFlux) -> None:
     words = ("status", "-s", "drained", "-no", "{color_up}{up}{color_off} {reason}")
     assert run("resource", *words, "--color=never")[1] == "✔ \\u001b[31m\n"
     assert run("resource", *words, "--color=always")[1] == ("\033[01;32m✔\033[0;0m \\u001b[31m\n")
+
+
+def test_a_scheduler_that_tells_no_hosts_of_a_part(run: Runner, flux: ScriptedFlux) -> None:
+    def bare(ranks: str) -> dict[str, Any]:
+        found = _r(ranks, "")
+        del found["execution"]["nodelist"]
+        return found
+
+    flux.script["sched.resource-status"] = lambda payload: {
+        "all": _r("0-3", "n[0-3]"),
+        "allocated": bare("1"),
+        "down": bare("2-3"),
+    }
+    listed = run("resource", "list", "-no", "{state} {nodelist} {ncores}")[1]
+    assert listed == "free n0 2\nallocated n1 2\ndown n[2-3] 4\n"
