@@ -23,7 +23,13 @@ from flux.output_prefixes import (
     widened,
 )
 from flux.output_prefixes import sort_keys as known_sort_keys
-from flux.output_values import MISSING, UtilDatetime, UtilFormatter, heading_spec
+from flux.output_values import (
+    MISSING,
+    TerminalCode,
+    UtilDatetime,
+    UtilFormatter,
+    heading_spec,
+)
 from flux.terminal_text import terminal_line
 
 if TYPE_CHECKING:
@@ -315,6 +321,9 @@ class OutputFormat:
             parts.append(text)
             if getter is not None:
                 value = getter(obj)
+                if isinstance(value, TerminalCode):
+                    parts.append(value)
+                    continue
                 if conversion:
                     value = self._convert(value, conversion)
                 if not isinstance(value, int | float | UtilDatetime):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import string
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flux.duration import fsd
 from flux.output_prefixes import cut, split_date_spec
@@ -76,6 +76,25 @@ class Mark(str):
     ascii: str
 
     __slots__ = ("ascii",)
+
+
+class TerminalCode(str):
+    """What a terminal acts on and does not show, such as a color; it is written as it is."""
+
+    __slots__ = ()
+
+
+class SignCodes(NamedTuple):
+    """What begins the color of a sign for something good and for something bad, and what ends it;
+    empty without color.
+    """
+
+    good: TerminalCode = TerminalCode()
+    bad: TerminalCode = TerminalCode()
+    off: TerminalCode = TerminalCode()
+
+
+UNCOLORED: Final = SignCodes()
 
 
 def mark_of(on: bool) -> Mark:

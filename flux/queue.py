@@ -121,7 +121,7 @@ def queue_list(flux_handle: Requester, names: Iterable[str] | None = None) -> li
     """Return the queues ``names``, by default all of them; raises OSError."""
     chosen = list(names) if names is not None else queue_names(flux_handle) or [""]
     config = RPC(flux_handle, "config.get").get() or {}
-    resources = _resources(flux_handle)
+    resources = known_resources(flux_handle)
     return [
         QueueInfo(name, queue_status(flux_handle, name or None), config, resources)
         for name in chosen
@@ -175,21 +175,27 @@ class QueueList:
         return self._queues[item]
 
 
-def _resources(flux_handle: Requester) -> SchedResourceList:
-    """Return the scheduler's resources, or where there is none what it would have."""
+def known_resources(flux_handle: Requester) -> SchedResourceList:
+    """Return the scheduler's resources, or where there is none what it would have, but for excluded
+    ranks, which it counts as down. Raises OSError.
+    """
+    asked = ResourceListRPC(flux_handle)
+    status = RPC(flux_handle, "resource.status", nodeid=0).get()
+    excluded = IDset(status["exclude"])
     try:
-        return ResourceListRPC(flux_handle).get()
+        found = asked.get()
     except OSError as exc:
         if not may_be_unknown(exc.errno):
             raise
-    status = RPC(flux_handle, "resource.status", nodeid=0).get()
-    found = SchedResourceList({"all": status["R"]})
-    unusable = IDset(status["offline"]).add(status["exclude"])
-    for ranks in status["drain"]:
-        unusable.add(ranks)
-    found.up = found.free = found.all.copy().remove_ranks(unusable)
-    found.down = found.all - found.up
-    return found
+        found = SchedResourceList({"all": status["R"]})
+        unusable = IDset(status["offline"])
+        for ranks in status["drain"]:
+            unusable.add(ranks)
+        found.up = found.free = found.all.copy().remove_ranks(unusable)
+        found.down = found.all - found.up
+    if not len(excluded):
+        return found
+    return found.only(lambda part: part.copy().remove_ranks(excluded))
 
 
 def resources_of(resources: SchedResourceList, properties: Iterable[str]) -> SchedResourceList:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from flux.output_values import SignCodes
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -86,6 +89,15 @@ def painted(text: str, role: Role) -> str:
 def begin(role: Role) -> str:
     """Return what turns a role's color on, empty for the terminal's own."""
     return _CODES.get(role, "")
+
+
+def sign_codes(when: str) -> SignCodes:
+    """Return the colors of signs in formats, with ``when`` as ``--color`` has it."""
+    from flux.output_values import UNCOLORED, SignCodes, TerminalCode
+
+    if not uses_color(when):
+        return UNCOLORED
+    return SignCodes(TerminalCode(begin("good")), TerminalCode(begin("bad")), TerminalCode(RESET))
 
 
 class Paint:

@@ -88,13 +88,14 @@ def _settled(
 @dataclass(frozen=True, slots=True)
 class ListTable:
     """A list: the heading of each field, and its own format, which may be without headings, and
-    may be one of those that are ``saved``.
+    may be one of those that are ``saved``; ``refusal`` stands before what is wrong.
     """
 
     headings: Mapping[str, str]
     layout: str
     headed: bool = True
     saved: SavedFormats | None = None
+    refusal: str = ""
 
     def options(
         self, json_text: str = LINES, *, short: bool = True, colors: tuple[str, ...] = ()
@@ -128,8 +129,8 @@ class ListTable:
         """Return the format to print in; raises CommandError for one that cannot be read."""
         text = choice["layout"] or self.layout
         if self.saved is not None:
-            text = self.saved.read(choice["layout"])
-        return read_format(self.headings, text)
+            text = self.saved.read(choice["layout"], refusal=self.refusal)
+        return read_format(self.headings, text, self.refusal)
 
     def show(
         self,
@@ -169,5 +170,5 @@ class ListTable:
             try:
                 line = layout.format(fields(row))
             except ValueError as exc:
-                raise CommandError(str(exc)) from None
+                raise CommandError(f"{self.refusal}{exc}") from None
             echo(paint(line, role(row)), raw=True)

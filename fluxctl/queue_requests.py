@@ -63,6 +63,10 @@ SCHEDULING: SwitchRequests = {
 }
 
 
+class QueuesHaveNames(CommandError):
+    """A switch of the queue without a name was to be turned where all have one."""
+
+
 class QueueRequests:
     """Requests about queues; what is refused is a CommandError that names the request."""
 
@@ -74,9 +78,14 @@ class QueueRequests:
         try:
             answer: JsonObject = self._flux.rpc(f"job-manager.{topic}", payload).get() or {}
         except OSError as exc:
-            hint = queue_suggestion(self._flux, [payload["name"]]) if "name" in payload else ""
-            raise CommandError(f"{topic}: {exc.strerror}", hint=hint) from None
+            if "name" in payload and exc.strerror and exc.strerror.startswith("Invalid queue"):
+                raise self._unknown(topic, payload["name"]) from None
+            raise CommandError(f"{topic}: {exc.strerror}") from None
         return answer
+
+    def _unknown(self, topic: str, name: str) -> CommandError:
+        text = f"ERROR: {topic.removeprefix('queue-')}: '{name}' is not a valid queue"
+        return CommandError(text, hint=queue_suggestion(self._flux, [name]))
 
     def admin(
         self, topic: str, query: bool, enable: bool, reason: str = "", *, lasting: bool = True
@@ -90,7 +99,12 @@ class QueueRequests:
         try:
             found = modern.ask(self._flux, f"job-manager.{topic}", payload)
         except OSError as exc:
-            raise CommandError(f"{topic}: {exc.strerror}") from None
+            if exc.strerror is None or not exc.strerror.startswith("Named queues"):
+                raise CommandError(f"{topic}: {exc.strerror}") from None
+            text = exc.strerror
+            if topic == SUBMISSION["old_topic"]:
+                text = "enable: Use --all to apply this command to all queues"
+            raise QueuesHaveNames(f"ERROR: {text}") from None
         return cast("AdminAnswer", found)
 
     def turn(
@@ -104,24 +118,28 @@ class QueueRequests:
         """Turn a switch of some queues; returns the answer about the one without a name, or the
         names of those turned.
 
-        ``words`` are names of queues where a switch is turned on; else a reason or, where queues
-        have names and no option chooses any, their names.
+        ``words`` are names of queues where a switch is turned on, or off with ``why`` or for
+        ``every`` queue unless they name none; else a reason or, where queues have names and no
+        option chooses any, their names.
         """
-        reason = "" if on else why if why is not None else " ".join(words)
         lasting = not choice["nocheckpoint"]
+        named = on or why is not None
+        if choice["every"] and words and not named:
+            named = set(words) <= set(self.names())
         # As there, --all is for when no queue is named.
-        every = choice["every"] and not (on and words)
-        chosen = choice["queue"] is not None or every
-        if on and words:
+        every = choice["every"] and not (named and words)
+        reason = "" if on else why if why is not None else "" if named else " ".join(words)
+        if named and words:
             if choice["queue"] is not None:
                 raise CommandError(f"name queues, or use an option for them: {' '.join(words)}")
             names = list(words)
-        elif not chosen:
+            reason = reason or ("" if on else switch["reason"])
+        elif choice["queue"] is None and not every:
             try:
                 return self.admin(switch["old_topic"], False, on, reason, lasting=lasting), []
-            except CommandError:
+            except QueuesHaveNames:
                 names = list(words)
-                if not names or not set(names) <= set(self.names()):
+                if not names or (len(names) > 1 and not set(names) <= set(self.names())):
                     raise
                 reason = why or switch["reason"]
         elif every:
@@ -145,11 +163,14 @@ class QueueRequests:
 
 
 def sentences(name: str, status: JsonMapping) -> tuple[str, str]:
-    """Return what is said of submission to and scheduling of a named queue."""
+    """Return what is said of submission to and scheduling of a queue, empty for the one without a
+    name.
+    """
     submission = "enabled" if status["enable"] else "disabled"
     scheduling = "started" if status["start"] else "stopped"
     why_disabled, why_stopped = status.get("disable_reason"), status.get("stop_reason")
+    who = f"{name}: " if name else ""
     return (
-        f"{name}: Job submission is {submission}" + (f": {why_disabled}" if why_disabled else ""),
-        f"{name}: Scheduling is {scheduling}" + (f": {why_stopped}" if why_stopped else ""),
+        f"{who}Job submission is {submission}" + (f": {why_disabled}" if why_disabled else ""),
+        f"{who}Scheduling is {scheduling}" + (f": {why_stopped}" if why_stopped else ""),
     )

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flux.output_values import SignCodes
     from flux.queue import QueueInfo
     from flux.wire.json import JsonMapping
     from fluxctl.color import Role
 
+_SWITCHES: Final = (
+    "?:{queuem:<8.8} {color_enabled}{enabled:>2}{color_off} {color_started}{started:>2}{color_off}"
+)
 LIST_FORMAT: Final = (
-    "{queuem:<8.8} {enabled:>2} {started:>2} {defaults.timelimit!F:>8} {limits.timelimit!F:>8} "
+    f"{_SWITCHES} {{defaults.timelimit!F:>8}} {{limits.timelimit!F:>8}} "
     "{limits.range.effective.nnodes:>10} {limits.range.effective.ncores:>10} "
     "{limits.range.effective.ngpus:>10}"
 )
-
-_SWITCHES: Final = "?:{queuem:<8.8} {enabled:>2} {started:>2}"
 NAMED_FORMATS: Final = {
     "default": ("What is shown without a format", LIST_FORMAT),
     "policy": (
@@ -28,9 +30,9 @@ NAMED_FORMATS: Final = {
     ),
     "nodes": (
         "How many nodes there are, and in which state",
-        f"{_SWITCHES} {{resources.all.nnodes:>10}} {{resources.up.nnodes:>10}} "
-        "{resources.down.nnodes:>11} {resources.allocated.nnodes:>16} "
-        "{resources.free.nnodes:>11}",
+        f"{_SWITCHES} {{resources.all.nnodes:>6}} {{resources.up.nnodes:>10}} "
+        "{resources.down.nnodes:>10} {resources.allocated.nnodes:>11} "
+        "{resources.free.nnodes:>10}",
     ),
 }
 """The formats of ``flux queue list`` by name, each with what it is for."""
@@ -51,6 +53,9 @@ def _headings() -> dict[str, str]:
         "started": "ST",
         "enabled.ascii": "EN",
         "started.ascii": "ST",
+        "color_enabled": "",
+        "color_started": "",
+        "color_off": "",
         "disable_reason": "REASON",
         "stop_reason": "REASON",
         "defaults.timelimit": "TDEFAULT",
@@ -97,6 +102,22 @@ def queue_role(row: Mapping[str, object]) -> Role:
     return "" if (row["submission"], row["scheduling"]) == ("enabled", "started") else "warn"
 
 
+class QueueRow:
+    """A queue as `HEADINGS` has its fields, with the colors of its signs."""
+
+    def __init__(self, queue: QueueInfo, codes: SignCodes) -> None:
+        self._queue = queue
+        self.color_enabled = codes.good if queue.submission == "enabled" else codes.bad
+        self.color_started = codes.good if queue.scheduling == "started" else codes.bad
+        self.color_off = codes.off
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._queue, name)
+
+
+_SIGNS: Final = ("queuem", "enabled", "started", "color_enabled", "color_started", "color_off")
+
+
 def queue_facts(queue: QueueInfo) -> dict[str, object]:
     """Return the fields of a queue as JSON has them: those of an object in an object of its own,
     null for no limit.
@@ -106,7 +127,7 @@ def queue_facts(queue: QueueInfo) -> dict[str, object]:
     facts: dict[str, object] = {}
     for field in HEADINGS:
         *path, name = field.split(".")
-        if field in ("queuem", "enabled", "started") or name == "ascii":
+        if field in _SIGNS or name == "ascii":
             continue  # signs for a person, of what other fields say in words
         place = facts
         for step in path:

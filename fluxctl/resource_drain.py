@@ -9,27 +9,16 @@ import click
 from fluxctl import completions
 from fluxctl.color import color_option
 from fluxctl.command import handle, python_failure
-from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json_lines
 from fluxctl.python_style import PythonCommand
-from fluxctl.resource_formats import DRAIN_FORMATS, DRAIN_HEADINGS
-from fluxctl.resource_info import ranks_named
+from fluxctl.resource_choice import include_option, queues_option
+from fluxctl.resource_formats import DRAIN
 from fluxctl.resource_status import drain_rows, row_facts
-from fluxctl.resource_table import (
-    failure,
-    format_option,
-    include_option,
-    layout_of,
-    print_table,
-    rpc_failure,
-)
+from fluxctl.resource_table import failure, format_option, layout_of, print_table, rpc_failure
 from fluxctl.saved_formats import HELP
-from fluxctl.suggestions import queue_suggestion
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
-    from flux.idset import IDset
-    from flux.resource.list import ResourceStatus
     from fluxctl.resource_status import DrainRow
 
 _TWICE = 2
@@ -57,16 +46,9 @@ def _mode(force: int, update: bool) -> dict[str, str]:
     "-u", "--update", is_flag=True, help="Leave TARGETS that are drained for a reason as they are."
 )
 @include_option
-@click.option(
-    "-q",
-    "--queue",
-    "queues",
-    metavar="QUEUE,...",
-    help="Show resources of these queues only.",
-    shell_complete=completions.queue_list,
-)
+@queues_option
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@format_option(DRAIN_HEADINGS, f" {HELP}")
+@format_option(DRAIN.today, f" {HELP}")
 @json_option("Print what is drained, each reason as one line of JSON.")
 @color_option("-L")
 @click.argument("targets", metavar="[TARGETS]", required=False, shell_complete=completions.nodes)
@@ -86,71 +68,60 @@ def drain(
     """Take TARGETS (ranks or hosts) out of scheduling; without targets list what is drained and
     why.
     """
-    mode = _mode(force, update)
     if targets is None:
-        table = layout_of(DRAIN_HEADINGS, DRAIN_FORMATS.read(layout, refusal="ERROR: "))
-        rows = _drained(handle(python_failure), include, queues)
-        if as_json:
-            print_json_lines(map(row_facts, rows))
-        else:
-            print_table(table, rows, header=not no_header, color=color)
+        _print_drained(layout, include, queues, no_header=no_header, as_json=as_json, color=color)
         return
+    mode = _mode(force, update)
     if layout is not None or as_json:
         raise failure("TARGETS are drained, not listed: --format and --json are for the list")
     _ask("resource.drain", {"targets": targets, "reason": " ".join(reason), **mode})
 
 
-def _ask(topic: str, payload: dict[str, str]) -> None:
+def _print_drained(
+    layout: str | None,
+    include: str | None,
+    queues: str | None,
+    *,
+    no_header: bool,
+    as_json: bool,
+    color: str,
+) -> None:
+    todays = DRAIN.are_todays(layout, asked=include is not None or queues is not None)
+    table = layout_of(DRAIN.today if todays else DRAIN.headings, DRAIN.read(layout, todays=todays))
+    if todays:
+        from fluxctl.resource_ranks import RankChoice, print_status
+
+        choice = RankChoice(["drain"], include, queues, True, not no_header, as_json, color)
+        print_status(handle(python_failure), table, choice)
+        return
+    rows = _drained(handle(python_failure))
+    if as_json:
+        print_json_lines(map(row_facts, rows))
+    else:
+        print_table(table, rows, header=not no_header, color=color)
+
+
+def _ask(topic: str, payload: dict[str, str], *, numbered: bool = True) -> None:
     try:
         handle(python_failure).rpc(topic, payload, nodeid=0).get()
     except OSError as exc:
-        raise rpc_failure(exc) from None
+        raise (rpc_failure(exc) if numbered else failure(exc.strerror)) from None
 
 
-def _drained(flux: Flux, include: str | None, queues: str | None) -> list[DrainRow]:
-    """Return what is drained of the chosen ranks."""
+def _drained(flux: Flux) -> list[DrainRow]:
+    """Return what is drained."""
     from flux.resource.list import resource_status
 
     try:
-        answer = resource_status(flux).get()
-        rows = drain_rows(answer)
-        if include is None and queues is None:
-            return rows
-        kept = _chosen(flux, answer, include, queues)
+        return drain_rows(resource_status(flux).get())
     except OSError as exc:
         raise rpc_failure(exc) from None
-    found = []
-    for row in rows:
-        row.ranks = row.ranks.intersect(kept)
-        row.nodelist = answer.nodelist(row.ranks)
-        if len(row.ranks):
-            found.append(row)
-    return found
-
-
-def _chosen(flux: Flux, answer: ResourceStatus, include: str | None, queues: str | None) -> IDset:
-    from flux.idset import IDset
-    from flux.queue import queues_by_rank
-
-    kept = answer.rset.ranks
-    try:
-        if include is not None:
-            kept = kept.intersect(ranks_named(include, answer.rset))
-    except ValueError as exc:
-        raise CommandError(f"ERROR: {exc}") from None
-    if queues is None:
-        return kept
-    names = queues.split(",")
-    try:
-        return kept.intersect(IDset(list(queues_by_rank(flux, answer.rset, names))))
-    except ValueError as exc:
-        raise CommandError(f"ERROR: {exc}", hint=queue_suggestion(flux, names)) from None
 
 
 @click.command("undrain", cls=PythonCommand)
 @click.option("-u", "--update", is_flag=True, help="Pass over TARGETS that are not drained.")
 @click.option(
-    "-f", "--force", count=True, help="The same as without: the event has the new REASON."
+    "-f", "--force", count=True, help="TARGETS may be undrained: the log has another REASON then."
 )
 @click.argument("targets", metavar="TARGETS", shell_complete=completions.drained_nodes)
 @click.argument("reason", metavar="[REASON ...]", nargs=-1)
@@ -161,4 +132,5 @@ def undrain(force: int, update: bool, targets: str, reason: tuple[str, ...]) -> 
     payload = {"targets": targets, **_mode(force, update)}
     if reason:
         payload["reason"] = " ".join(reason)
-    _ask("resource.undrain", payload)
+    # What 0.29 cannot be asked for is refused as today's flux-core does, without a number.
+    _ask("resource.undrain", payload, numbered=len(payload) == 1)

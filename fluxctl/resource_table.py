@@ -56,15 +56,6 @@ def format_option(headings: Mapping[str, str], names: str = "") -> Callable[[F],
     )
 
 
-include_option = click.option(
-    "-i",
-    "--include",
-    metavar="TARGETS",
-    help="Show these ranks or hosts only.",
-    shell_complete=completions.nodes,
-)
-
-
 def print_table(
     layout: OutputFormat, rows: Iterable[object], *, header: bool, color: str = "never"
 ) -> None:

@@ -65,6 +65,14 @@ class SavedFormats:
             raise click.exceptions.Exit(0)
         return found
 
+    def named(self, text: str | None) -> bool:
+        """Tell whether what a user has typed, or left to the environment, is one with a name, which
+        0.29 does not have.
+        """
+        if text is None or text == DEFAULT:
+            return bool(os.environ.get(self._variable))
+        return "{" not in text
+
     @property
     def _variable(self) -> str:
         name = (self.program or self.tool).replace("-", "_").upper()
@@ -101,7 +109,7 @@ class SavedFormats:
 
 
 TODAY: Final = "today"
-"""The name of the format that today's flux-core shows jobs in."""
+"""The name of the format that today's flux-core has as its default."""
 _JOB: Final = "{id.f58:>12} ?:{queue:<8.8} "
 _WHOSE: Final = f"{_JOB}+:{{username:<8}} {{name:<10.10+}} "
 _TASKS: Final = " {ntasks:>6} {node_count:>6h} "

@@ -31,7 +31,13 @@ class SchedResourceList:
     STATES = ("all", "up", "down", "allocated", "free")
 
     def __init__(self, resp: JsonMapping) -> None:
-        self._derive(*(ResourceSet(resp.get(key)) for key in ("all", "down", "allocated")))
+        everything, *parts = (ResourceSet(resp.get(key)) for key in ("all", "down", "allocated"))
+        # Schedulers of today's flux-core tell the hosts and properties of all resources only.
+        bare = [part.nnodes and not len(part.nodelist) for part in parts]
+        known = [
+            everything & part if lacks else part for part, lacks in zip(parts, bare, strict=True)
+        ]
+        self._derive(everything, *known)
 
     def _derive(self, everything: ResourceSet, down: ResourceSet, allocated: ResourceSet) -> None:
         self.all = self._named("all", everything)
@@ -129,7 +135,7 @@ class ResourceStatus:
     ``resource.status``.
 
     ``allocated_ranks`` are those that jobs hold: drained ranks among them are ``draining`` until
-    these end. There is no housekeeping after jobs, so ``housekeeping`` are the ranks given, if any.
+    these end. ``housekeeping`` are ranks that are held for what runs there after jobs.
     """
 
     STATES = (

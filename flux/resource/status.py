@@ -5,21 +5,23 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from flux.idset import IDset
 from flux.resource.list import DrainInfo, ResourceListRPC, ResourceStatus, ResourceStatusRPC
+from flux.rpc import RPC
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
-    from flux.idset import IDset
 
 __all__ = ["DrainInfo", "FullStatusRPC", "ResourceStatus", "ResourceStatusRPC", "resource_status"]
 
 
 class FullStatusRPC:
-    """Queries of the resource module and of the scheduler, made at once."""
+    """Queries of the resource module, the scheduler and the job manager, made at once."""
 
     def __init__(self, handle: Flux) -> None:
         self._status = ResourceStatusRPC(handle)
         self._allocated = ResourceListRPC(handle)
+        self._jobs = RPC(handle, "job-manager.stats-get", {})
 
     def get_status(self) -> ResourceStatus:
         """Wait for the resource module's answer; raises OSError."""
@@ -37,8 +39,15 @@ class FullStatusRPC:
             raise
 
     def get_housekeeping_ranks(self) -> IDset | None:
-        """Return None: nothing is done after jobs."""
-        return None
+        """Wait for the job manager's answer and return the ranks that are held for what runs there
+        after jobs, None if it does not tell.
+        """
+        try:
+            found = (self._jobs.get() or {}).get("housekeeping") or {}
+        except OSError:  # guests are not told
+            return None
+        running = (found.get("running") or {}).values()
+        return IDset().union(*(one["allocated"] for one in running))
 
     def get(self) -> ResourceStatus:
         """Wait for both answers; raises OSError."""

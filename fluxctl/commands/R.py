@@ -328,8 +328,9 @@ def remap() -> None:
 @click.argument("path", metavar="PATH")
 def parse_config(path: str) -> None:
     """Print the resources that resource.config describes in PATH, a file or a directory of them."""
+    from flux.resource.configured import described_resources
+    from flux.resource.Rlist import Rlist
     from fluxctl.config_source import tables_in_files
-    from fluxctl.configured_resources import configured_resources
 
     try:
         tables = tables_in_files(path)
@@ -338,7 +339,7 @@ def parse_config(path: str) -> None:
     except ValueError as exc:
         raise CommandError(str(exc)) from None
     try:
-        found = configured_resources(tables)
+        found = Rlist(described_resources(tables))
     except ValueError as exc:
         raise CommandError(f"Config file error: {exc}") from None
     _write(found)

@@ -16,7 +16,7 @@ from fluxctl.errors import CommandError
 from fluxctl.json_output import print_json_lines
 from fluxctl.list_output import ListTable
 from fluxctl.python_style import PythonCommand, PythonGroup
-from fluxctl.resource_info import ranks_named
+from fluxctl.resource_choice import ranks_named
 from fluxctl.saved_formats import SavedFormats
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 
 from flux.terminal_text import terminal_line
 from fluxctl import completions
-from fluxctl.color import Paint
+from fluxctl.color import Paint, sign_codes
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, program_name, talk
 from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json, print_json_lines
@@ -34,6 +34,7 @@ from fluxctl.queue_table import (
     NAMED_FORMATS,
     STATE_FORMAT,
     STATE_HEADINGS,
+    QueueRow,
     queue_facts,
     queue_role,
     queue_row,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
 
 FORMATS = SavedFormats("flux-queue", NAMED_FORMATS, "list")
-QUEUES = ListTable(HEADINGS, LIST_FORMAT, saved=FORMATS)
+QUEUES = ListTable(HEADINGS, LIST_FORMAT, saved=FORMATS, refusal="ERROR: ")
 QUEUE_STATES = ListTable(STATE_HEADINGS, STATE_FORMAT)
 
 
@@ -91,6 +92,20 @@ def _report(ctx: click.Context, what: str, answer: AdminAnswer) -> None:
     talk(ctx, f"{what} is {state}{reason}")
 
 
+def _are_todays(choice: QueueChoice, why: str | None) -> bool:
+    """Tell whether options were typed that 0.29 does not have: then the queue without a name is
+    told of as today, on stdout.
+    """
+    return choice["every"] or choice["nocheckpoint"] or why is not None
+
+
+def _say_nameless(switch: SwitchRequests, answer: AdminAnswer) -> None:
+    """Say how a switch of the queue without a name is turned, as today's command does."""
+    on, why = answer["enable"], answer["reason"]
+    status = {"enable": on, "start": on, "disable_reason": why, "stop_reason": why}
+    echo(sentences("", status)[switch["sentence"]])
+
+
 def _say(switch: SwitchRequests, names: list[str]) -> None:
     """Say how a switch of named queues is turned."""
     for name in names:
@@ -110,7 +125,9 @@ def _turn_submission(
     answer, names = _requests().turn(SUBMISSION, on, choice, words, why)
     if quiet:
         return
-    if answer is not None:
+    if answer is not None and (verbose or _are_todays(choice, why)):
+        _say_nameless(SUBMISSION, answer)
+    elif answer is not None:
         _report(ctx, "Job submission", answer)
     _say(SUBMISSION, _requests().names() if names and verbose else names)
 
@@ -190,13 +207,15 @@ def _turn_scheduling(
     brief: bool,
 ) -> None:
     answer, names = _requests().turn(SCHEDULING, on, choice, words, why)
-    if answer is not None:
+    if answer is not None and not _are_todays(choice, why):
         _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet or brief)
         return
+    if answer is not None and not (quiet or brief):
+        _say_nameless(SCHEDULING, answer)
     # `-q` is --quiet in 0.29, where no queue has a name, and today's --queue before one.
     if not (quiet or (brief and names != list(words))):
         _say(SCHEDULING, _requests().names() if verbose else names)
-    if verbose:
+    if verbose and not quiet:
         _say_counters(_requests().admin("alloc-admin", True, False))
 
 
@@ -257,7 +276,7 @@ def status(
 
     With a format there is a line for each queue; one without a name is called -.
     """
-    queue = name if queue is None else queue
+    queue = (name or None) if queue is None else queue
     QUEUE_STATES.format_of(choice)  # before there is a connection
     paint = Paint(choice["color"])
     if choice["as_json"]:
@@ -266,7 +285,7 @@ def status(
     if choice["layout"] is not None:
         QUEUE_STATES.show(_state_rows(queue), choice, queue_role)
         return
-    if queue is not None:
+    if queue is not None and not verbose:
         _say_both([queue], paint)
         return
     submission = _requests().admin("submit-admin", True, False)
@@ -326,21 +345,24 @@ def list_queues(queues: str | None, **choice: Unpack[ListChoice]) -> None:
     """Show each queue's state, the default and the greatest time limit, and the numbers of nodes,
     cores and GPUs that its jobs may ask for.
     """
-    from flux.queue import queue_list
+    from flux.queue import queue_list, queue_names
 
     QUEUES.format_of(choice)  # before there is a connection
     flux = handle()
     wanted = None if queues is None else queues.split(",")
     try:
-        found = queue_list(flux, wanted)
-    except ValueError as exc:
-        raise CommandError(str(exc), hint=queue_suggestion(flux, wanted or ())) from None
+        unknown = [name for name in wanted or () if name not in queue_names(flux)]
+        found = [] if unknown else queue_list(flux, wanted)
     except OSError as exc:
         raise CommandError(f"list: {exc.strerror}") from None
+    if unknown:
+        hint = queue_suggestion(flux, unknown)
+        raise CommandError(f"ERROR: No such queue: {unknown[0]}", hint=hint)
     if choice["as_json"]:
         print_json_lines(queue_facts(queue) for queue in found)
         return
-    QUEUES.show_objects(found, choice)
+    codes = sign_codes(choice["color"])
+    QUEUES.show_objects([QueueRow(queue, codes) for queue in found], choice)
 
 
 _TIMEOUT = click.option(

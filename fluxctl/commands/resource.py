@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -13,86 +12,39 @@ from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.python_style import PythonGroup
-from fluxctl.resource_drain import drain, undrain
-from fluxctl.resource_formats import (
-    LIST_FORMATS,
-    LIST_HEADINGS,
-    STATUS_FORMAT,
-    STATUS_FORMAT_REASONS,
-    STATUS_FORMATS,
-    STATUS_HEADINGS,
-)
-from fluxctl.resource_info import info, ranks_named, resource_set
-from fluxctl.resource_log import acquire_mute, eventlog
-from fluxctl.resource_status import (
-    StatusRow,
-    row_facts,
-    split_by_queue,
-    split_by_up,
-    status_rows,
-)
-from fluxctl.resource_table import (
-    failure,
-    format_option,
+from fluxctl.resource_choice import (
+    chosen_ranks,
     include_option,
-    layout_of,
-    print_table,
-    rpc_failure,
+    queues_of_ranks,
+    queues_option,
 )
+from fluxctl.resource_drain import drain, undrain
+from fluxctl.resource_formats import LIST, LIST_WITH_RANKS, STATUS, STATUS_WITH_REASONS
+from fluxctl.resource_info import info, resource_set
+from fluxctl.resource_log import acquire_mute, eventlog
+from fluxctl.resource_status import StatusRow, row_facts, split_by_queue, status_rows
+from fluxctl.resource_table import failure, format_option, layout_of, print_table, rpc_failure
 from fluxctl.saved_formats import HELP
 from fluxctl.standard_input import read_text
-from fluxctl.suggestions import for_a_person, queue_suggestion, suggestion
+from fluxctl.suggestions import for_a_person, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flux.core.handle import Flux
-    from flux.idset import IDset
     from flux.output_format import OutputFormat
-    from flux.resource.list import ResourceStatus
+    from flux.resource.list import ResourceStatus, SchedResourceList
     from flux.resource.ResourceSet import ResourceSet
 
 
-_queue_option = click.option(
-    "-q",
-    "--queue",
-    "queues",
-    metavar="QUEUE,...",
-    help="Show resources of these queues only.",
-    shell_complete=completions.queue_list,
-)
-
-
-def _by_queue(
-    flux: Flux, resources: ResourceSet, queues: str | None, layout: OutputFormat
-) -> dict[int, tuple[str, ...]] | None:
-    """Return the queues of each rank if they are asked for, of the chosen ranks only; none of the
-    queues where they are not shown.
-    """
-    if queues is None and _QUEUE_FIELDS.isdisjoint(layout.fields):
-        return None
-    from flux.queue import queues_by_rank
-
-    try:
-        found = queues_by_rank(flux, resources, None if queues is None else queues.split(","))
-    except ValueError as exc:
-        hint = queue_suggestion(flux, (queues or "").split(","))
-        raise CommandError(f"ERROR: {exc}", hint=hint) from None
-    except OSError as exc:
-        raise rpc_failure(exc) from None
-    return found if not _QUEUE_FIELDS.isdisjoint(layout.fields) else dict.fromkeys(found, ())
-
-
 def _states(text: str, valid: Iterable[str], hint: str = "") -> list[str]:
-    wanted = [state for state in text.split(",") if state]
+    """Return the states that an option names; raises CommandError for one that is not ``valid``."""
+    wanted = text.split(",")
     for state in wanted:
         if state not in valid:
             text = f"ERROR: Invalid resource state {state} specified{hint}"
             raise CommandError(text, 1, hint=for_a_person(suggestion(state, valid)))
     return wanted
-
-
-_QUEUE_FIELDS = frozenset(("queue", "properties", "propertiesx"))
 
 
 @click.group(cls=PythonGroup, name="resource", short_help="list and control resources")
@@ -104,9 +56,12 @@ command.add_command(drain)
 command.add_command(undrain)
 
 
-_STATUS_STATES = ("all", "online", "avail", "offline", "exclude", "drain")
-_STATUS_HINT = f"\nflux-resource: INFO: valid states: {','.join(_STATUS_STATES)}"
+_OLD_STATES = ("all", "online", "avail", "offline", "exclude", "drain")
+_STATUS_STATES = (*_OLD_STATES, "draining", "drained", "torpid", "allocated", "housekeeping")
+_NEW_STATES = frozenset(_STATUS_STATES).difference(_OLD_STATES)
+_VALID = "flux-resource: INFO: valid states: "
 _FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist,reason"
+_TWICE = 2
 
 
 @command.command("status")
@@ -114,7 +69,7 @@ _FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist
     "-v", "--verbose", count=True, help="Show states without ranks; twice: why ranks are drained."
 )
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@format_option(STATUS_HEADINGS, f" {HELP}")
+@format_option(STATUS.today, f" {HELP}")
 @click.option(
     "-s",
     "--states",
@@ -127,7 +82,7 @@ _FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist
 @include_option
 @click.option("--skip-empty", is_flag=True, help="Leave out states without ranks.")
 @click.option("--from-stdin", is_flag=True, hidden=True, help="Show an answer of resource.status.")
-@_queue_option
+@queues_option
 def status(
     verbose: int,
     no_header: bool,
@@ -142,46 +97,54 @@ def status(
 ) -> None:
     """Show which ranks are available, drained, excluded or offline.
 
-    The states help and the format help list what there is.
+    The states help and the format help list what there is. With --include, --queue, --skip-empty,
+    a state that 0.29 does not have, a format by name, or one with a field such as {up}, there are
+    the lines of today's flux-core: drained and draining ranks, and * behind what is offline.
     """
     if states == "help" or layout == "help":
-        echo(_STATUS_HINT.strip() if states == "help" else _FORMATS_HINT, err=True)
+        text = f"{_VALID}{','.join(_STATUS_STATES)}" if states == "help" else _FORMATS_HINT
+        echo(text, err=True)
     if states == "help":
         return
-    default = STATUS_FORMAT_REASONS if verbose > 1 else STATUS_FORMAT
-    chosen = STATUS_FORMATS.read(layout, default, "ERROR: ")
-    wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
-    answer = _status_of_input() if from_stdin else _status_of_instance()
-    table = layout_of(STATUS_HEADINGS, chosen)  # after the request, as in flux-core
+    named = states.split(",") if states else []
+    asked = include is not None or queues is not None or skip_empty
+    todays = STATUS.are_todays(layout, asked=asked or not _NEW_STATES.isdisjoint(named))
+    default = None if todays or verbose < _TWICE else STATUS_WITH_REASONS
+    chosen = STATUS.read(layout, default, todays=todays)
+    known = _STATUS_STATES if todays else _OLD_STATES
+    wanted = _states(states, known, f"\n{_VALID}{','.join(known)}") if states else []
+    answer = _status_of_input() if from_stdin else None
+    if todays and not (from_stdin and answer is None):
+        from fluxctl.resource_ranks import RankChoice, print_answer, print_status
+
+        skipped = skip_empty or not (wanted or verbose)
+        choice = RankChoice(wanted, include, queues, skipped, not no_header, as_json, color)
+        if answer is None:
+            print_status(handle(python_failure), layout_of(STATUS.today, chosen), choice)
+        else:
+            print_answer(answer, layout_of(STATUS.today, chosen), choice)
+        return
+    if not from_stdin:
+        answer = _status_of_instance()
+    table = layout_of(STATUS.headings, chosen)  # after the request, as in flux-core
     rows: list[StatusRow] = []
     if answer is not None:
-        by_queue = None
-        if not from_stdin:
-            by_queue = _by_queue(handle(python_failure), answer.rset, queues, table)
-        for row in status_rows(answer, wanted, bool(verbose), "reason" in table.fields):
-            for part in split_by_up(_limited(row, answer, include), answer, table.fields):
-                rows += split_by_queue(part, answer, by_queue)
-    if skip_empty or include is not None:
-        rows = [row for row in rows if len(row.ranks)]
+        rows += status_rows(answer, wanted, bool(verbose), "reason" in table.fields)
+        if "queue" in table.fields and not from_stdin:
+            rows = _split(rows, answer)
     if as_json:
         print_json_lines(map(row_facts, rows))
         return
     print_table(table, rows, header=not no_header, color=color)
 
 
-def _limited(row: StatusRow, answer: ResourceStatus, include: str | None) -> StatusRow:
-    """Return the part of a row that is on chosen ranks or hosts."""
-    if include is None:
-        return row
-    ranks = row.ranks.intersect(_named(include, answer.rset))
-    return replace(row, ranks=ranks, nodelist=answer.nodelist(ranks))
-
-
-def _named(include: str, resources: ResourceSet) -> IDset:
+def _split(rows: Iterable[StatusRow], answer: ResourceStatus) -> list[StatusRow]:
+    """Return a row for the ranks of each set of queues."""
     try:
-        return ranks_named(include, resources)
-    except ValueError as exc:
-        raise failure(f"-i/--include: {exc}") from None
+        queues = queues_of_ranks(handle(python_failure), answer.rset)
+    except OSError as exc:
+        raise rpc_failure(exc) from None
+    return [part for row in rows for part in split_by_queue(row, answer, queues)]
 
 
 def _status_of_instance() -> ResourceStatus:
@@ -212,7 +175,7 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @command.command("list")
 @click.option("-v", "--verbose", is_flag=True, help="Show ranks and cores instead of hosts.")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@format_option(LIST_HEADINGS, f" {HELP}")
+@format_option(LIST.headings, f" {HELP}")
 @click.option(
     "-s",
     "--states",
@@ -223,7 +186,7 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 )
 @json_option("Print one JSON object with a member for each state.")
 @color_option()
-@_queue_option
+@queues_option
 @include_option
 @click.option(
     "--skip-empty/--no-skip-empty",
@@ -243,35 +206,56 @@ def list_resources(
 ) -> None:
     """Show how many nodes, cores and GPUs are free, allocated or down.
 
-    A format with {queue} or {properties} has a line for each set of queues or properties.
+    With --include, --queue, --skip-empty, a format by name, or one with {queue} or {properties},
+    there are the lines of today's flux-core: one for what looks the same in all that is shown.
     """
-    from flux.idset import IDset
+    from flux.queue import known_resources
     from flux.resource.list import resource_list
-    from fluxctl.resource_rows import queue_rows
 
     wanted = _states(states, _LIST_STATES)
-    chosen = layout or ("rlist" if verbose else None)
-    table = layout_of(LIST_HEADINGS, LIST_FORMATS.read(chosen, refusal="ERROR: "))
+    typed = LIST_WITH_RANKS if layout is None and verbose else layout
+    asked = include is not None or queues is not None or skip_empty is not None
+    todays = LIST.are_todays(typed, asked=asked)
+    table = layout_of(LIST.headings, LIST.read(typed, todays=todays))
+    h = handle(python_failure)
+    rows: list[object] = []
     try:
-        resources = resource_list(handle(python_failure)).get()
+        resources = known_resources(h) if todays else resource_list(h).get()
+        kept = chosen_ranks(h, resources.all, include, queues)
+        if kept is not None:
+            resources = resources.only(lambda part: part.copy_ranks(kept))
+        if todays and not as_json:
+            rows = _todays_rows(h, resources, wanted, queues, table)
     except OSError as exc:
         raise rpc_failure(exc) from None
-    by_queue = _by_queue(handle(python_failure), resources.all, queues, table)
-    if queues is not None and by_queue is not None:
-        outside = resources.all.ranks.difference(IDset(by_queue))
-        resources = resources.only(lambda part: part.copy().remove_ranks(outside))
-    if include is not None:
-        kept = _named(include, resources.all)
-        resources = resources.only(lambda part: part.copy_ranks(kept))
     if as_json:
         print_json({state: _plain(resources[state]) for state in wanted})
         return
-    rows: list[object] = [resources[state] for state in wanted]
-    if by_queue is not None and not _QUEUE_FIELDS.isdisjoint(table.fields):
-        rows = [row for state in wanted for row in queue_rows(resources[state], by_queue)]
-    if skip_empty if skip_empty is not None else include is not None:
+    if not todays:
+        rows = [resources[state] for state in wanted]
+    if skip_empty if skip_empty is not None else include:
         rows = [row for row in rows if getattr(row, "nnodes", 0)]
     print_table(table, rows, header=not no_header, color=color)
+
+
+def _todays_rows(
+    h: Flux,
+    resources: SchedResourceList,
+    states: list[str],
+    queues: str | None,
+    table: OutputFormat,
+) -> list[object]:
+    """Return the rows of some states; raises OSError."""
+    from fluxctl.resource_rows import QUEUE_FIELDS, resource_rows
+
+    known: list[str] = []
+    by_rank: dict[int, tuple[str, ...]] = {}
+    if not QUEUE_FIELDS.isdisjoint(table.fields):
+        from flux.queue import queue_names
+
+        known, by_rank = queue_names(h), queues_of_ranks(h, resources.all, queues)
+    wanted = known if queues is None else queues.split(",")
+    return [*resource_rows(resources, states, table.fields, by_rank, known, wanted)]
 
 
 def _plain(resources: ResourceSet) -> dict[str, object]:
@@ -296,7 +280,7 @@ def reload(xml: bool, force: bool, path: str) -> None:
     try:
         handle(python_failure).rpc("resource.reload", payload, nodeid=0).get()
     except OSError as exc:
-        raise rpc_failure(exc) from None
+        raise failure(exc.strerror) from None
 
 
 for _later in (info, eventlog, acquire_mute, resource_set):

@@ -159,6 +159,7 @@ def test_what_runs_when_a_job_is_over_holds_its_nodes(tmp_path: pathlib.Path) ->
         until test "$(flux resource list -n -s free -o '{ranks}')" = 0; do sleep 0.1; done
         flux housekeeping list -n -o '{id.f58} {ranks} {pending.ranks} {nnodes}'
         flux job last
+        flux resource status -n -s housekeeping -o '{state} {ranks}'
         flux module reload sched-simple
         flux resource list -n -s allocated -o '{ranks}'
         flux housekeeping list --json -i 0
@@ -173,9 +174,10 @@ def test_what_runs_when_a_job_is_over_holds_its_nodes(tmp_path: pathlib.Path) ->
     jobid, held, pending, nnodes = shown[2].split()
     assert (held, pending, nnodes) == ("1", "1", "1")
     assert shown[3] == jobid
-    assert shown[4] == "1"  # a scheduler that comes later knows what is held
-    assert shown[5].split()[0] == "JOBID"
-    assert len(shown) == 6
+    assert shown[4] == "housekeeping 1"
+    assert shown[5] == "1"  # a scheduler that comes later knows what is held
+    assert shown[6].split()[0] == "JOBID"
+    assert len(shown) == 7
     assert "specify at least one of" in done.stderr
     assert [line.split()[1] for line in log.read_text().splitlines()] == ["0-1", "0-1"]
 

@@ -89,12 +89,15 @@ class Draining:
     @request("undrain")
     async def undrain(self, req: Request) -> None:
         """Give drained ``targets`` back to the scheduler, for a ``reason``; with the ``mode``
-        update those of them that are drained.
+        update those of them that are drained, with overwrite or force-overwrite all: those that
+        are not drained have another reason in the log.
         """
         self._require_leader()
         ranks = self._state.targets(req.get("targets", str))
-        reason = _reason(req)
-        ranks = self._state.undrain(ranks, any_of_them=_mode(req) == "update")
+        reason, mode = _reason(req), _mode(req)
+        drained = self._state.undrain(ranks, any_of_them=bool(mode))
+        if mode == "update":
+            ranks = drained
         if not len(ranks):
             return
         self._changed()

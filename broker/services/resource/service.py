@@ -15,7 +15,6 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Request, Service, event, request
-from broker.services.resource.configured import configured_resources
 from broker.services.resource.discovery import Discovery
 from broker.services.resource.documents import Documents, described_resources, documents_in
 from broker.services.resource.draining import Draining, require_leader
@@ -36,6 +35,7 @@ from broker.services.resource.stored import resources_in, stored_resources
 from broker.services.resource.waitup import WaitUp
 from flux.hostlist import Hostlist
 from flux.idset import IDset
+from flux.resource.configured import configured_resources
 from flux.resource.topology import discover, to_xml
 from flux.wire import json
 
@@ -168,9 +168,11 @@ class ResourceService(Service):
                 hosts = list(Hostlist(self.ctx.attrs.get("config.hostlist") or ""))
                 return configured_resources(table.config, hosts, self.ctx.size), None
             return None if table.path is None else resources_in(table.path, self.ctx.size)
+        except ValueError as exc:
+            wrong = OSError(errno.EINVAL, str(exc))
+            raise self.ctx.setting_error(("resource", "config"), wrong) from None
         except OSError as exc:
-            key = ("resource", "config" if table.config else "path")
-            raise self.ctx.setting_error(key, exc) from None
+            raise self.ctx.setting_error(("resource", "path"), exc) from None
 
     # Excluded ranks
 
@@ -371,7 +373,6 @@ class ResourceService(Service):
         require_leader(self.ctx)
         path, xml = req.get("path", str), req.get("xml", bool, False)
         force = req.get("force", bool, False)
-        self._require_free()
         if xml:
             documents = await asyncio.to_thread(documents_in, path)
             resources = await asyncio.to_thread(described_resources, documents)
@@ -379,7 +380,7 @@ class ResourceService(Service):
             resources, _ = resources_in(path, None)
         if not force and ranks_of(resources).last() >= self.ctx.size:
             raise OSError(errno.EINVAL, "R contains ranks that are not part of this instance")
-        self._require_free()  # a scheduler may have come meanwhile
+        self._require_free()
         if xml:
             self._documents.replace(documents)
         self._define(resources, "reload")

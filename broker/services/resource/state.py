@@ -16,11 +16,12 @@ from msgspec import Struct
 
 from flux.hostlist import Hostlist
 from flux.idset import IDset
+from flux.resource.configured import make_r
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from flux.job.types import RankResources, ResourceExecution, ResourceObject
+    from flux.job.types import RankResources, ResourceObject
     from flux.wire.json import JsonMapping
 
 MAX_SHOWN = 200
@@ -90,27 +91,6 @@ def resource_set(inventory: Iterable[Inventory]) -> ResourceObject:
         children = {"core": cores} | ({"gpu": gpus} if gpus else {})
         entries.append({"rank": IDset(ranks).encode(), "children": children})
     return make_r(entries, [item.host for item in ordered])
-
-
-def make_r(
-    entries: list[RankResources],
-    hosts: list[str],
-    starttime: float = 0.0,
-    expiration: float = 0.0,
-    properties: Mapping[str, str] | None = None,
-) -> ResourceObject:
-    """Return an R of ``R_lite`` entries, host names in rank order, and the idsets of ranks that
-    have each property.
-    """
-    execution: ResourceExecution = {
-        "R_lite": entries,
-        "starttime": starttime,
-        "expiration": expiration,
-        "nodelist": [Hostlist(hosts).encode()],
-    }
-    if properties:
-        execution["properties"] = dict(properties)
-    return {"version": 1, "execution": execution}
 
 
 def ranks_of(resources: ResourceObject) -> IDset:

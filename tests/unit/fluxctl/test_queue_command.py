@@ -80,6 +80,13 @@ def flux() -> ScriptedFlux:
             "job-manager.queue-start": queues.change("start", "stop_reason"),
             "job-manager.idle": lambda payload: {"pending": 2 if payload["name"] == "batch" else 0},
             "config.get": lambda payload: CONFIG,
+            "resource.status": lambda payload: {
+                "R": RESOURCES,
+                "drain": {},
+                "online": "0-2",
+                "offline": "",
+                "exclude": "",
+            },
             "sched.resource-status": lambda payload: {
                 "all": RESOURCES,
                 "allocated": NONE,
@@ -116,7 +123,7 @@ def test_status(run: Runner) -> None:
     assert run("status", "-v")[1].endswith("\n4 running jobs\n")
     one = "debug: Job submission is enabled\ndebug: Scheduling is started\n"
     assert run("status", "debug") == run("status", "--queue=debug") == (0, one, "")
-    assert run("status", "x")[2] == "flux-queue: queue-status: Invalid queue 'x' specified\n"
+    assert run("status", "x")[2] == "flux-queue: ERROR: status: 'x' is not a valid queue\n"
     as_json = run("status", "--json")[1]
     assert '"queues":{"debug":{"enable":true,"start":true}' in as_json
     assert run("status", "--json", "debug")[1] == '{"debug":{"enable":true,"start":true}}\n'
@@ -146,7 +153,7 @@ def test_all_queues(run: Runner, flux: ScriptedFlux) -> None:
 
 
 def test_none_chosen(run: Runner) -> None:
-    said = "flux-queue: alloc-admin: Named queues are defined. Specify queues or use --all.\n"
+    said = "flux-queue: ERROR: Named queues are defined. Specify queues or use --all.\n"
     assert run("stop") == run("stop", "maint", "today") == (1, "", said)
     assert run("disable")[2] == "flux-queue: submit: reason is required for disable\n"
 
@@ -172,7 +179,7 @@ def test_list(run: Runner) -> None:
         "debug disabled started n y full 0-inf 2 0 1800.0 4\n"
     )
     assert run("list", "-o", "{nosuch}")[0] == 1
-    assert "Invalid queue 'x' specified" in run("list", "-q", "x")[2]
+    assert run("list", "-q", "x") == (1, "", "flux-queue: ERROR: No such queue: x\n")
 
 
 def test_a_name_that_is_none_turns_nothing_on(run: Runner, flux: ScriptedFlux) -> None:
@@ -180,7 +187,7 @@ def test_a_name_that_is_none_turns_nothing_on(run: Runner, flux: ScriptedFlux) -
         assert run(word, "debug", "nosuch") == (
             1,
             "",
-            f"flux-queue: queue-{word}: Invalid queue 'nosuch' specified\n",
+            f"flux-queue: ERROR: {word}: 'nosuch' is not a valid queue\n",
         )
         assert run(word, "--queue=batch", "debug")[2] == (
             "flux-queue: name queues, or use an option for them: debug\n"
@@ -200,3 +207,16 @@ def test_a_misuse_shows_the_usage(run: Runner, words: str) -> None:
 
 def test_a_reason_is_required_to_disable(run: Runner) -> None:
     assert run("disable") == (1, "", "flux-queue: submit: reason is required for disable\n")
+
+
+def test_a_message_makes_words_names(run: Runner, flux: ScriptedFlux) -> None:
+    said = "batch: Scheduling is stopped: maint\n"
+    assert run("stop", "-a", "-m", "maint", "batch") == (0, said, "")
+    assert run("stop", "-a", "batch") == (0, "batch: Scheduling is stopped\n", "")
+    assert all(payload["name"] == "batch" for payload in payloads(flux, "queue-start"))
+    error = "flux-queue: ERROR: enable: 'x' is not a valid queue\n"
+    assert run("disable", "x") == run("disable", "-m", "why", "x") == (1, "", error)
+    error = "flux-queue: ERROR: enable: Use --all to apply this command to all queues\n"
+    assert run("enable") == run("disable", "-m", "why") == (1, "", error)
+    assert run("status", "-v", "debug") == run("status", "-v")
+    assert run("start", "--quiet", "-v", "-a") == (0, "", "")

@@ -131,8 +131,9 @@ def test_a_format_with_reasons_has_a_line_for_each(run: Runner) -> None:
 
 
 def test_what_can_be_shown_is_told(run: Runner) -> None:
-    states = "flux-resource: INFO: valid states: all,online,avail,offline,exclude,drain\n"
-    assert run("resource", "status", "-s", "help") == (0, "", states)
+    states = "all,online,avail,offline,exclude,drain,draining,drained,torpid,allocated,housekeeping"
+    told = f"flux-resource: INFO: valid states: {states}\n"
+    assert run("resource", "status", "-s", "help") == (0, "", told)
     formats = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist,reason\n"
     code, out, err = run("resource", "status", "-o", "help")
     assert (code, "  long         Why ranks are drained, too" in out, err) == (0, True, formats)
@@ -157,15 +158,14 @@ def test_a_status_from_standard_input(run: Runner, flux: ScriptedFlux) -> None:
     table = run(*words[:3], "-no", "{state} {up.ascii} {ranks} {up}", stdin=json.dumps(given))
     assert table[1].splitlines() == [
         "avail y 0,4 ✔",
-        "offline n 5 ✗",
+        "avail* n 5 ✗",
         "exclude y 2 ✔",
-        "drain y 1-3 ✔",
+        "drained y 1-3 ✔",
     ]
     given["offline"], given["online"] = "3,5", "0-2,4"
-    table = run(
-        *words[:3], "-s", "drain,offline", "-no", "{up.ascii} {ranks}", stdin=json.dumps(given)
-    )
-    assert table[1].splitlines() == ["y 1-2", "n 3", "n 3,5"]
+    chosen = ("-s", "drain,offline", "-no", "{up.ascii} {ranks}")
+    table = run("resource", "status", "--from-stdin", *chosen, stdin=json.dumps(given))
+    assert table[1].splitlines() == ["n 3"]
     header = "    STATUS NNODES RANKS           NODELIST\n"
     assert run("resource", "status", "--from-stdin") == (0, header, "")
     for text in ("xx", "{}", "[]"):
@@ -306,6 +306,7 @@ def _with_properties() -> dict[str, Any]:
 def test_queues_of_resources(run: Runner, flux: ScriptedFlux) -> None:
     queues = {"queues": {"batch": {"requires": ["batch"]}, "any": {}}}
     flux.script["config.get"] = lambda payload: queues
+    flux.script["job-manager.queue-list"] = lambda payload: {"queues": ["batch", "any"]}
     flux.script["sched.resource-status"] = lambda payload: {
         "all": _with_properties(),
         "allocated": _r("", ""),
@@ -316,11 +317,12 @@ def test_queues_of_resources(run: Runner, flux: ScriptedFlux) -> None:
         "all any   0-1",
         "all batch,any batch  2",
         "all batch,any batch,ssd ssd 3",
-        "down    ",
+        "down batch   ",
+        "down any   ",
     ]
     table = run("resource", "list", "-n", "-q", "batch", "-s", "free", "-o", "{ncores} {nodelist}")
     assert table[1] == "4 n[2-3]\n"
-    error = "flux-resource: ERROR: nosuch: no such queue\n"
+    error = "flux-resource: ERROR: --queue: nosuch: no such queue\n"
     assert run("resource", "list", "-q", "nosuch") == (1, "", error)
     flux.script["resource.status"] = lambda payload: {**STATUS, "R": _with_properties()}
     assert run("resource", "status", "-n", "-o", "{state} {queue} {ranks}")[1].splitlines() == [
@@ -329,7 +331,7 @@ def test_queues_of_resources(run: Runner, flux: ScriptedFlux) -> None:
         "drain batch,any 3",
     ]
     assert run("resource", "status", "-n", "-q", "batch", "-o", "{state} {ranks}")[1] == (
-        "avail 2\ndrain 3\n"
+        "avail 2\ndrained 3\n"
     )
 
 
@@ -350,10 +352,35 @@ def test_formats_of_status_and_drain_with_names(
 ) -> None:
     code, out, err = run("resource", "status", "-o", "long")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0].split() == ["STATUS", "NNODES", "RANKS", "REASON", "NODELIST"]
+    assert out.splitlines()[0].split() == ["STATE", "UP", "NNODES", "REASON", "NODELIST"]
+    assert out.splitlines()[-1].split() == ["drained", "✔", "1", "bad", "node", "vm"]
     code, out, err = run("resource", "drain", "-o", "long")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0].split() == ["TIMESTAMP", "RANK", "REASON", "NNODES", "NODELIST"]
+    assert out.splitlines()[0].split() == ["TIME", "STATE", "RANKS", "REASON", "NODELIST"]
+    assert out.splitlines()[1].split()[2:] == ["drained", "3", "bad", "node", "vm"]
     assert run("resource", "drain", "-o", "+:{reason:.1}|{nnodes}")[1].splitlines()[0] != ""
     monkeypatch.setenv("FLUX_RESOURCE_STATUS_FORMAT_DEFAULT", "{state}")
-    assert run("resource", "status", "-n")[1].splitlines()[0] == "avail"
+    assert run("resource", "status", "-n")[1].splitlines() == ["avail", "drained"]
+
+
+def test_colors_are_for_the_terminal(run: Runner, flux: ScriptedFlux) -> None:
+    drain = {"3": {"timestamp": 1.5, "reason": "\033[31m"}}
+    flux.script["resource.status"] = lambda payload: {**STATUS, "drain": drain}
+    words = ("status", "-s", "drained", "-no", "{color_up}{up}{color_off} {reason}")
+    assert run("resource", *words, "--color=never")[1] == "✔ \\u001b[31m\n"
+    assert run("resource", *words, "--color=always")[1] == ("\033[01;32m✔\033[0;0m \\u001b[31m\n")
+
+
+def test_a_scheduler_that_tells_no_hosts_of_a_part(run: Runner, flux: ScriptedFlux) -> None:
+    def bare(ranks: str) -> dict[str, Any]:
+        found = _r(ranks, "")
+        del found["execution"]["nodelist"]
+        return found
+
+    flux.script["sched.resource-status"] = lambda payload: {
+        "all": _r("0-3", "n[0-3]"),
+        "allocated": bare("1"),
+        "down": bare("2-3"),
+    }
+    listed = run("resource", "list", "-no", "{state} {nodelist} {ncores}")[1]
+    assert listed == "free n0 2\nallocated n1 2\ndown n[2-3] 4\n"

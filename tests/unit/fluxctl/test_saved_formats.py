@@ -13,7 +13,7 @@ from fluxctl import main
 from fluxctl.commands.queue import FORMATS
 from fluxctl.errors import CommandError
 from fluxctl.queue_table import HEADINGS
-from fluxctl.resource_formats import LIST_FORMATS, LIST_HEADINGS
+from fluxctl.resource_formats import DRAIN, LIST, STATUS
 from fluxctl.saved_formats import SavedFormats, job_formats
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def test_commands_without_an_instance(line: str, capsys: pytest.CaptureFixture[s
 def test_every_format_of_a_command_can_be_read() -> None:
     for _, text in job_formats("{id}").builtin.values():
         assert JobInfoFormat(text).fields
-    for formats, headings in ((LIST_FORMATS, LIST_HEADINGS), (FORMATS, HEADINGS)):
+    ours = [(one.saved, one.today) for one in (LIST, STATUS, DRAIN)]
+    for formats, headings in (*ours, (FORMATS, HEADINGS)):
         for _, text in formats.builtin.values():
             assert OutputFormat(headings, text).fields

@@ -1,4 +1,4 @@
-"""R as ``resource.config`` describes it."""
+"""R as ``resource.config`` describes it, in the broker that has such hosts."""
 
 from __future__ import annotations
 
@@ -7,47 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.configuration import from_tables
-from broker.configuration.tables import ResourceEntry
-from broker.services.resource.configured import configured_resources
 from broker.services.resource.service import ResourceService
-from broker.services.resource.state import make_r, renumber
+from broker.services.resource.state import renumber
 from broker.services.resource.stored import checked_resources
 from broker.testing import ServiceHarness
-from flux.hostlist import Hostlist
+from flux.resource.configured import make_r
 
 if TYPE_CHECKING:
     from flux.job.types import RankResources, ResourceObject
-
-ENTRIES = [
-    ResourceEntry(("n0", "n1", "n2"), "0-3"),
-    ResourceEntry(("n1",), gpus="0-1", properties=("fast",)),
-    ResourceEntry(("n2",), cores="0", properties=("slow", "fast")),
-]
-
-
-def test_ranks_are_in_the_order_of_hosts() -> None:
-    assert configured_resources(ENTRIES, [], 3) == make_r(
-        [
-            {"rank": "0", "children": {"core": "0-3"}},
-            {"rank": "1", "children": {"core": "0-3", "gpu": "0-1"}},
-            {"rank": "2", "children": {"core": "0"}},
-        ],
-        ["n0", "n1", "n2"],
-        properties={"fast": "1-2", "slow": "2"},
-    )
-
-
-def test_ranks_are_those_of_the_bootstrap_table() -> None:
-    found = configured_resources(ENTRIES, ["n2", "x", "n1", "n0"], 4)
-    assert [entry["rank"] for entry in found["execution"]["R_lite"]] == ["0", "2", "3"]
-    assert list(Hostlist(found["execution"]["nodelist"])) == ["n2", "n1", "n0"]
-    assert found["execution"]["properties"] == {"fast": "0,2", "slow": "0"}
-
-
-@pytest.mark.parametrize(("hosts", "size"), [([], 2), (["n0", "n1"], 2)])
-def test_a_host_without_a_broker(hosts: list[str], size: int) -> None:
-    with pytest.raises(OSError, match=r"n2 has no broker in this instance"):
-        configured_resources(ENTRIES, hosts, size)
 
 
 async def test_the_module_uses_it() -> None:

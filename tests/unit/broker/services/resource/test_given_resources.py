@@ -9,10 +9,11 @@ import pytest
 
 from broker.services.resource.options import ModuleOptions, parse_options
 from broker.services.resource.service import ResourceService
-from broker.services.resource.state import Inventory, make_r
+from broker.services.resource.state import Inventory
 from broker.services.resource.stored import checked_resources, lacking
 from broker.testing import ServiceHarness
 from flux import treeobj
+from flux.resource.configured import make_r
 from flux.wire import json
 
 if TYPE_CHECKING:

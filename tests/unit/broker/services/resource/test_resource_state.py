@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from broker.services.resource.state import (
     Inventory,
     Resources,
-    make_r,
     ranks_of,
     renumber,
     resource_set,
 )
 from flux.idset import IDset
+from flux.resource.configured import make_r
 
 FOUR = [Inventory(rank, "vm", "0-1", "", "x") for rank in range(4)]
 
