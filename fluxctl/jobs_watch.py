@@ -1,4 +1,6 @@
-"""``flux jobs --watch``: the list, and then every change of it as the journal tells of it."""
+"""``flux jobs --watch``: the list, and then every change of it as the journal tells of it, or, to
+those who may not read that, the list once a second.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +33,8 @@ _PAUSE = 0.1
 """Seconds for which changes are gathered before they are asked about and drawn."""
 _CLOCK = 1.0
 """Seconds after which run times on a terminal are drawn anew."""
+_SHARE = 0.05
+"""How much of the time the instance may be busy with lists."""
 _PATIENCE = 10.0
 """Seconds that job-list gets for an answer about one job."""
 
@@ -59,23 +63,59 @@ class JobsWatch:
     def run(self, view: JobsView) -> list[str]:
         """Watch, and return what went wrong with single ids.
 
-        Raises OSError: EPERM unless the caller is the instance owner, ECONNRESET when the broker
-        goes away.
+        Raises OSError: ECONNRESET when the broker goes away.
         """
+        try:
+            self._by_journal(view)
+        except OSError as exc:
+            if exc.errno != errno.EPERM:
+                raise
+            self._by_list(view)
+        return self._query.errors
+
+    def _by_journal(self, view: JobsView) -> None:
         from flux.job.journal import JournalConsumer
 
         # The journal first: what happens while the list is read comes after it.
         with JournalConsumer(self._flux, full=False) as journal:
-            listed = []
-            for page in self._query.pages():
-                self._explain(page)
-                listed += page
+            listed = self._listed()
             self._refusals(journal)
             view.begin(self._jobs, self._jobs.begin(listed))
             self._gather(journal, view, 0.5, past=True)
             while not (self._query.ids and self._jobs.over):
                 self._gather(journal, view, _CLOCK, past=False)
-        return self._query.errors
+
+    def _by_list(self, view: JobsView) -> None:
+        """Ask for the list whenever the counts of jobs have changed: the journal is the owner's."""
+        listed = self._listed()
+        view.begin(self._jobs, self._jobs.begin(listed))
+        before: object = None
+        pause = _CLOCK
+        while not (self._query.ids and self._jobs.over):
+            time.sleep(pause)
+            began = time.monotonic()
+            counts = self._flux.rpc("job-list.job-stats").get()
+            changed = []
+            if counts != before:
+                before = counts
+                if self._query.ids:
+                    self._query.fetch_jobs()  # once more
+                found = self._listed()
+                there = {int(job.id) for job in found}
+                gone = {int(job.id): 0 for job in self._jobs.active() if int(job.id) not in there}
+                told = list(self._ask(gone))
+                self._jobs.drop(gone.keys() - {int(job.id) for job in told})
+                found += told
+                changed = [job for job in found if self._jobs.take(job)]
+            view.show(self._jobs, changed)
+            pause = max(_CLOCK, (time.monotonic() - began) / _SHARE)
+
+    def _listed(self) -> list[JobInfo]:
+        listed = []
+        for page in self._query.pages():
+            self._explain(page)
+            listed += page
+        return listed
 
     def _refusals(self, journal: JournalConsumer) -> None:
         """Have a journal that is refused told before anything is shown: who may not read it has

@@ -11,7 +11,7 @@ from flux import constants
 from flux.job.lifecycle import observed_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from flux.job.info import JobInfo
     from flux.job.list import JobList
@@ -124,6 +124,16 @@ class WatchedJobs:
     def over(self) -> bool:
         """Whether no job that is shown can change any more."""
         return not (self._shown.running or self._shown.pending)
+
+    def drop(self, jobids: Iterable[int]) -> None:
+        """Forget jobs that there are not any more, purged before they were seen to end."""
+        for jobid in jobids:
+            for group in self._shown:
+                group.pop(jobid, None)
+
+    def active(self) -> list[JobInfo]:
+        """Return the jobs that are shown and can change."""
+        return [*self._shown.running.values(), *self._shown.pending.values()]
 
     def rows(self, most: int | None = None) -> list[JobInfo]:
         """Return the jobs as they are shown, the first ``most`` of them: those that run, those

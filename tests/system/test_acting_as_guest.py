@@ -14,6 +14,8 @@ import flux
 from flux.testing.instance import Instance, running_instance
 from flux.wire.message import event
 
+from .watching import PATIENCE, ending, line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,7 +49,6 @@ def run(instance: Instance, *words: str, rank: int = 0) -> subprocess.CompletedP
 
 
 DENIED = "Operation not permitted"
-JOURNAL = "flux-jobs: ERROR: [Errno 1] Request requires owner credentals"
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -68,8 +69,6 @@ JOURNAL = "flux-jobs: ERROR: [Errno 1] Request requires owner credentals"
         (("kvs", "dropcache"), f"flux-kvs: flux_kvs_dropcache: {DENIED}"),
         (("module", "stats", "kvs"), f"flux-module: kvs.stats.get: {DENIED}"),
         (("module", "stats", "-c", "kvs"), f"flux-module: kvs.stats.clear: {DENIED}"),
-        (("jobs", "--watch"), JOURNAL),
-        (("jobs", "--watch", "-A", "--json"), JOURNAL),
     ],
 )
 def test_what_a_guest_may_not(
@@ -191,3 +190,28 @@ def test_a_python_handle_acts_as_a_guest(
     with flux.Flux(instance.uri) as h, pytest.raises(PermissionError):
         h.rpc("kvs.getroot", {"namespace": "primary"}).get()
     assert os.environ["FLUX_HANDLE_USERID"] == "9999"
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_guest_watches_the_list_of_jobs(instance: Instance, rank: int) -> None:
+    """Job by job, until all have ended."""
+    ids = []
+    for name in ("first", "second"):
+        words = ("submit", f"--job-name={name}", "sh", "-c", "until test -e $0; do sleep 0.1; done")
+        ids.append(instance.run(*words, f"{instance.home}/{name}").stdout.strip())
+    held = instance.run("submit", "--job-name=held", "--urgency=hold", "true").stdout.strip()
+    uri = instance.uri.replace("local-0", f"local-{rank}")
+    argv = [str(instance.flux), "jobs", "--watch", "-n", "-o", "{name} {status}", *ids, held]
+    environment = instance.environment | GUEST | {"FLUX_URI": uri}
+    with ending(
+        subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True)
+    ) as process:
+        begin = sorted(line(process) for _ in range(3))
+        assert begin == ["first RUNNING\n", "held PENDING\n", "second RUNNING\n"]
+        for name in ("first", "second"):
+            (instance.home / name).touch()
+            assert line(process) == f"{name} COMPLETED\n"
+            (instance.home / name).unlink()
+        instance.run("cancel", held)
+        assert line(process) == "held CANCELED\n"
+        assert process.wait(PATIENCE) == 0
