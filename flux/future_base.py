@@ -243,6 +243,10 @@ class Future(Results):
                 raise OSError(errno.EDEADLK, "the future has no handle to wait with")
             self.begin()
             yield from self.flux_handle.wait_async(self).__await__()
+        return self.awaited()
+
+    def awaited(self) -> Any:
+        """Return what ``await`` gives once there is a result; raises OSError as `get` does."""
         return self.get()
 
     async def __aiter__(self) -> AsyncIterator[Any]:

@@ -25,7 +25,6 @@ OTHERWISE: Final = {
     "flux.hostlist.Hostlist": _OF_C,
     "flux.idset.IDset": _OF_C,
     "flux.job.event.JobEventWatchFuture": _OF_C,
-    "flux.job.event.JobEventWatchFuture.get": "the answer as it came: get_event has the events",
     "flux.job.info.ExceptionInfo": "the third is positional, and its name is a builtin's",
     "flux.job.info.resulttostr": _PAST,
     "flux.job.info.statetostr": _PAST,
