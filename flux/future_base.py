@@ -290,6 +290,11 @@ class Future(Results):
         self._stop_timer()
         self._uncount()
 
+    def stop(self) -> None:
+        """Stop the reactor that waits for this future, from its callback for instance."""
+        if self.flux_handle is not None:
+            self.flux_handle.reactor.stop()
+
 
 class NextFuture(Future):
     """What follows another future in a chain; made by `Future.and_then` and `Future.or_then`."""

@@ -155,6 +155,11 @@ class MessageView:
         """The message type, FLUX_MSGTYPE_*."""
         return self.wire.type
 
+    @type.setter  # noqa: A003 - the property, not the builtin
+    def type(self, value: int) -> None:
+        msg_typestr(value)  # raises ValueError for one that there is not
+        self.wire.type = value
+
     @property
     def type_str(self) -> str:
         """The name of the message type."""
@@ -198,10 +203,18 @@ class MessageView:
         """The user who sent it, FLUX_USERID_UNKNOWN if it has not been sent."""
         return self.wire.userid
 
+    @userid.setter
+    def userid(self, value: int) -> None:
+        self.wire.userid = value
+
     @property
     def rolemask(self) -> int:
         """The roles of the sender, FLUX_ROLE_*."""
         return self.wire.rolemask
+
+    @rolemask.setter
+    def rolemask(self, value: int) -> None:
+        self.wire.rolemask = value
 
     @property
     def is_owner(self) -> bool:

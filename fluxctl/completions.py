@@ -282,9 +282,9 @@ def _find_drained(h: Flux) -> Found:
     status = resource_status(h).get()
     return [
         (word, why or "drained")
-        for ranks, _, why in status.drain_info()
+        for ranks, _, why in status.drain_info
         for rank in ranks
-        for word in (str(rank), str(status.nodelist(IDset([rank]))))
+        for word in (str(rank), str(status.hosts_of(IDset([rank]))))
     ]
 
 

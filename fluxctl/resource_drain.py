@@ -122,7 +122,7 @@ def _drained(flux: Flux, include: str | None, queues: str | None) -> list[DrainR
     found = []
     for row in rows:
         row.ranks = row.ranks.intersect(kept)
-        row.nodelist = answer.nodelist(row.ranks)
+        row.nodelist = answer.hosts_of(row.ranks)
         if len(row.ranks):
             found.append(row)
     return found

@@ -5,20 +5,20 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from flux.resource.list import DrainInfo, ResourceListRPC, ResourceStatus, ResourceStatusRPC
+from flux.resource.list import DrainInfo, ResourceListRPC, ResourceStatus, StatusRPC
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.idset import IDset
 
-__all__ = ["DrainInfo", "FullStatusRPC", "ResourceStatus", "ResourceStatusRPC", "resource_status"]
+__all__ = ["DrainInfo", "ResourceStatus", "ResourceStatusRPC", "resource_status"]
 
 
-class FullStatusRPC:
+class ResourceStatusRPC:
     """Queries of the resource module and of the scheduler, made at once."""
 
     def __init__(self, handle: Flux) -> None:
-        self._status = ResourceStatusRPC(handle)
+        self._status = StatusRPC(handle)
         self._allocated = ResourceListRPC(handle)
 
     def get_status(self) -> ResourceStatus:
@@ -47,6 +47,6 @@ class FullStatusRPC:
         )
 
 
-def resource_status(flux_handle: Flux) -> FullStatusRPC:
+def resource_status(flux_handle: Flux) -> ResourceStatusRPC:
     """Ask how the ranks are."""
-    return FullStatusRPC(flux_handle)
+    return ResourceStatusRPC(flux_handle)

@@ -174,7 +174,7 @@ def _limited(row: StatusRow, answer: ResourceStatus, include: str | None) -> Sta
     if include is None:
         return row
     ranks = row.ranks.intersect(_named(include, answer.rset))
-    return replace(row, ranks=ranks, nodelist=answer.nodelist(ranks))
+    return replace(row, ranks=ranks, nodelist=answer.hosts_of(ranks))
 
 
 def _named(include: str, resources: ResourceSet) -> IDset:

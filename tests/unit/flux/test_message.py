@@ -39,3 +39,11 @@ def test_types_have_names_and_others_are_refused() -> None:
     ]
     with pytest.raises(ValueError, match="3 is not a message type"):
         msg_typestr(3)
+
+
+def test_what_today_may_be_set() -> None:
+    made = Message(1)
+    made.type, made.userid, made.rolemask = 2, 7, 4
+    assert (made.type_str, made.userid, made.rolemask) == ("response", 7, 4)
+    with pytest.raises(ValueError, match="not a message type"):
+        made.type = 3
