@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_EVENT
+from flux.constants import FLUX_MATCHTAG_NONE
 from flux.core.interface import ReactorOwner, Sender
 from flux.core.watchers import Watcher
 from flux.wire import message as wire
@@ -34,9 +34,7 @@ class MessageView:
     form.
     """
 
-    def __init__(
-        self, type_id: int = FLUX_MSGTYPE_EVENT, handle: wire.Message | None = None
-    ) -> None:
+    def __init__(self, type_id: int = wire.REQUEST, handle: wire.Message | None = None) -> None:
         if handle is None:
             nodeid = wire.NODEID_ANY if type_id == wire.REQUEST else 0
             handle = wire.Message(type_id, flags=wire.ROUTE, aux1=nodeid)
