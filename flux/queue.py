@@ -62,8 +62,6 @@ class QueueResourceCounts:
             return NotImplemented
         return all(getattr(self, kind) == getattr(other, kind) for kind in KINDS)
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 class _Ranges(QueueResourceCounts):
     """Ranges of numbers, and those that the queue's resources leave of them."""
@@ -100,8 +98,6 @@ class QueueLimits:
     def __eq__(self, other: object) -> bool:
         return repr(self) == repr(other) if isinstance(other, QueueLimits) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 class QueueDefaults:
     """What jobs of a queue have that do not say it: ``timelimit`` in seconds, infinite for none."""
@@ -118,8 +114,6 @@ class QueueDefaults:
         if not isinstance(other, QueueDefaults):
             return NotImplemented
         return self.duration == other.duration
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 class QueueInfo:

@@ -117,6 +117,7 @@ class _PlaceParser(ConstraintParser):
     combined_terms: ClassVar = {"properties"}
 
     def term(self, token_text: str, operator: str | None, operand: str) -> JsonObject:
+        """Return the constraint of one term; properties that begin with ``-`` are forbidden."""
         found = super().term(token_text, operator, operand)
         names = found.get("properties")
         if names is None:

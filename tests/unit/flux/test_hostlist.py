@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flux.hostlist import Hostlist, HostlistIterator, decode
@@ -98,5 +100,6 @@ def test_positions() -> None:
     with pytest.raises(FileNotFoundError, match="host 'foo9' not found"):
         hosts.index("foo[1,9]")
     assert str(hosts[IDset("1-2")]) == str(hosts[[1, 2]]) == "foo[1-2]"
+    wrong: Any = "x"
     with pytest.raises(TypeError, match="Invalid Hostlist index 'x'"):
-        _ = hosts["x"]  # type: ignore[index]
+        _ = hosts[wrong]

@@ -73,5 +73,6 @@ def test_mistakes(text: str, problem: str) -> None:
 
 
 def test_what_is_no_text() -> None:
+    wrong: Any = 3
     with pytest.raises(TypeError, match="must be a string, not int"):
-        ConstraintParser().parse(3)  # type: ignore[arg-type]
+        ConstraintParser().parse(wrong)
