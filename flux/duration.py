@@ -21,7 +21,7 @@ def parse_fsd(fsd_string: str) -> float:
 
     ``fsd_string`` is a non-negative number with an optional unit, ``ms``, ``s``, ``m``, ``h`` or
     ``d`` (seconds without one), or ``inf`` for an infinite time. Raises ValueError for any other
-    text, and for a number too large for a float; TypeError for what is no text.
+    text, and for a number too large for a float; TypeError for what is not a string.
     """
     if not isinstance(fsd_string, str):
         raise TypeError(f"a duration must be a string, not {type(fsd_string).__name__}")
