@@ -16,6 +16,7 @@ from broker.places import check_directory, make_directory
 from broker.quorum import Schedule
 from broker.rundir_claim import hold, make_rundir
 from flux import CORE_VERSION, install
+from flux.core.attributes import attribute_of
 from flux.idset import IDset
 from flux.modules import BACKING_STORE
 
@@ -205,7 +206,7 @@ def _parent_level(uri: str) -> int:
     try:
         handle = Flux(uri)
         try:
-            return int(handle.attr_get("instance-level") or 0)
+            return int(attribute_of(handle, "instance-level") or 0)
         finally:
             handle.close()
     except OSError:

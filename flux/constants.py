@@ -15,6 +15,7 @@ from flux.kvs_flags import READDIR as FLUX_KVS_READDIR
 from flux.kvs_flags import READLINK as FLUX_KVS_READLINK
 from flux.kvs_flags import SYNC as FLUX_KVS_SYNC
 from flux.kvs_flags import TREEOBJ as FLUX_KVS_TREEOBJ
+from flux.kvs_flags import TXN_COMPACT as FLUX_KVS_TXN_COMPACT
 from flux.kvs_flags import WAITCREATE as FLUX_KVS_WAITCREATE
 from flux.kvs_flags import WATCH as FLUX_KVS_WATCH
 from flux.kvs_flags import WATCH_APPEND as FLUX_KVS_WATCH_APPEND
@@ -29,6 +30,7 @@ __all__ = [
     "FLUX_KVS_READLINK",
     "FLUX_KVS_SYNC",
     "FLUX_KVS_TREEOBJ",
+    "FLUX_KVS_TXN_COMPACT",
     "FLUX_KVS_WAITCREATE",
     "FLUX_KVS_WATCH",
     "FLUX_KVS_WATCH_APPEND",
@@ -125,14 +127,14 @@ FLUX_JOBID_ANY = 0xFFFFFFFFFFFFFFFF
 
 # Encoding of idsets (RFC 22)
 IDSET_FLAG_AUTOGROW = 1
-IDSET_FLAG_RANGE = 1
 IDSET_FLAG_BRACKETS = 2
+IDSET_FLAG_RANGE = 4
+IDSET_INVALID_ID = 0xFFFFFFFE
 
 # What later versions of flux-core have besides
 FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL = 2
 FLUX_KVS_STREAM = 0x200
 FLUX_KVS_WATCH_INITIAL_SENTINEL = 0x400
-FLUX_KVS_TXN_COMPACT = 2
 FLUX_MSGFLAG_USER1 = 0x80
 FLUX_O_TEST_NOSUB = 0x10
 FLUX_O_RPCTRACK = 0x20

@@ -132,6 +132,7 @@ class Tree:
     connector_styles: Final = {
         "ascii": TreeConnectors("|   ", "|-- ", "`-- ", "    "),
         "box": TreeConnectors("│   ", "├── ", "└── ", "    "),
+        "compact": TreeConnectors("│ ", "├─", "└─", "  "),
     }
 
     def __init__(self, label: str, prefix: str = "", combine_children: bool = False) -> None:
@@ -174,10 +175,8 @@ class Tree:
     ) -> Iterator[str]:
         """Yield the lines of the tree, of ``level`` levels below this node at most.
 
-        Raises ValueError for a style that there is not.
+        Raises KeyError for a style that there is not.
         """
-        if style not in self.connector_styles:
-            raise ValueError(f"unknown Tree style {style!r}")
         signs = self.connector_styles[style]
         # No recursion: trees may be as deep as they like.
         roots = self.children if skip_root else [self]
@@ -209,7 +208,7 @@ class Tree:
         truncate: bool = True,
     ) -> None:
         """Print the lines of the tree, cut at the width of the terminal with ``truncate``. Raises
-        ValueError as `lines`.
+        KeyError as `lines`.
         """
         width = shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns if truncate else None
         for line in self.lines(style, level, skip_root):

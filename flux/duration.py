@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _DURATION = re.compile(
-    r"\s*([0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)(ms|s|m|h|d|)\s*\Z",
+    r"\s*([0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(ms|s|m|h|d|)\s*\Z",
     re.ASCII,
 )
 _UNITS = {"ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -21,8 +21,10 @@ def parse_fsd(fsd_string: str) -> float:
 
     ``fsd_string`` is a non-negative number with an optional unit, ``ms``, ``s``, ``m``, ``h`` or
     ``d`` (seconds without one), or ``inf`` for an infinite time. Raises ValueError for any other
-    text, and for a number too large for a float.
+    text, and for a number too large for a float; TypeError for what is not a string.
     """
+    if not isinstance(fsd_string, str):
+        raise TypeError(f"a duration must be a string, not {type(fsd_string).__name__}")
     if fsd_string.strip().lower() in ("inf", "infinity"):
         return math.inf
     match = _DURATION.match(fsd_string)

@@ -243,6 +243,10 @@ class Future(Results):
                 raise OSError(errno.EDEADLK, "the future has no handle to wait with")
             self.begin()
             yield from self.flux_handle.wait_async(self).__await__()
+        return self.awaited()
+
+    def awaited(self) -> Any:
+        """Return what ``await`` gives once there is a result; raises OSError as `get` does."""
         return self.get()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
@@ -285,6 +289,11 @@ class Future(Results):
         self._then = None
         self._stop_timer()
         self._uncount()
+
+    def stop(self) -> None:
+        """Stop the reactor that waits for this future, from its callback for instance."""
+        if self.flux_handle is not None:
+            self.flux_handle.reactor.stop()
 
 
 class NextFuture(Future):

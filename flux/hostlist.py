@@ -30,7 +30,7 @@ def _invalid(text: object) -> ValueError:
 
 
 def _split_expressions(text: str) -> list[str]:
-    """Split at the commas outside of square brackets."""
+    """Split at the commas and blanks outside of square brackets."""
     parts: list[str] = []
     depth = start = 0
     for at, char in enumerate(text):
@@ -38,7 +38,7 @@ def _split_expressions(text: str) -> list[str]:
             depth += 1
         elif char == "]":
             depth -= 1
-        elif char == "," and depth == 0:
+        elif depth == 0 and (char == "," or char.isspace()):
             parts.append(text[start:at])
             start = at + 1
         if depth not in (0, 1):
@@ -164,10 +164,17 @@ class Hostlist:
     @overload
     def __getitem__(self, index: int) -> str: ...
     @overload
-    def __getitem__(self, index: slice) -> Hostlist: ...
-    def __getitem__(self, index: int | slice) -> str | Hostlist:
+    def __getitem__(self, index: slice | Iterable[int]) -> Hostlist: ...
+    def __getitem__(self, index: int | slice | Iterable[int]) -> str | Hostlist:
+        """Return the host at a position, or the Hostlist of those in a slice or at several
+        positions; raises IndexError for one that there is not, TypeError for what is none.
+        """
         if isinstance(index, slice):
             return Hostlist._of(self._hosts[index])
+        if isinstance(index, Iterable) and not isinstance(index, str | bytes):
+            return Hostlist._of([self[one] for one in index])
+        if not isinstance(index, int):
+            raise TypeError(f"Invalid Hostlist index {index!r}")
         try:
             return self._hosts[index]
         except IndexError:
@@ -245,12 +252,18 @@ class Hostlist:
                 removed += 1
         return removed
 
-    def index(self, host: Text) -> int:
-        """Return the position of the first `host`; ValueError if there is none."""
-        name = as_text(host, "a host")
-        if name not in self._hosts:
-            raise ValueError(f"{name} is not in the Hostlist")
-        return self._hosts.index(name)
+    def index(self, hosts: HostlistLike, ignore_nomatch: bool = False) -> list[int]:
+        """Return the position of the first of each of `hosts`. Raises FileNotFoundError if one is
+        not there, unless ``ignore_nomatch``, which leaves it out.
+        """
+        first: dict[str, int] = {}
+        for at, host in enumerate(self._hosts):
+            first.setdefault(host, at)
+        wanted = Hostlist(hosts)
+        missing = next((host for host in wanted if host not in first), None)
+        if missing is not None and not ignore_nomatch:
+            raise FileNotFoundError(f"host '{missing}' not found")
+        return [first[host] for host in wanted if host in first]
 
     def find(self, host: Text) -> int:
         """Return the position of the first `host`; FileNotFoundError if there is none."""

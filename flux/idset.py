@@ -7,16 +7,15 @@ the ids of a hundred thousand jobs or ranks in a row cost as much as one.
 
 from __future__ import annotations
 
-import operator
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias, Union, overload
+from typing import TypeAlias, Union
 
-from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
+from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE, IDSET_INVALID_ID
 from flux.idset_ranges import MAX_ID, invalid, normalize, parse_ranges, ranges_of
 from flux.wire.text import Text, as_text
 
-IDsetLike: TypeAlias = Union["IDset", str, bytes, int, Iterable[int]]
+IDsetLike: TypeAlias = Union["IDset", str, bytes, int, Iterable[int | str]]
 """Whatever an operation accepts as the other operand."""
 
 
@@ -24,9 +23,9 @@ class IDset:
     """A set of non-negative integers, kept as ranges (RFC 22).
 
     It is made from an idset string (``0-3``, ``[0,5,7]``), an integer, another IDset or an iterable
-    of integers. ``flags`` are what `encode` uses unless it is told otherwise: the union of
-    IDSET_FLAG_RANGE and IDSET_FLAG_BRACKETS. Raises ValueError if the string is malformed or an id
-    not in 0 to 2^32-2, TypeError for an argument of another kind.
+    of integers and idset strings. ``flags`` are what `encode` uses unless it is told otherwise: the
+    union of IDSET_FLAG_RANGE and IDSET_FLAG_BRACKETS. Raises ValueError if the string is malformed
+    or an id not in 0 to 2^32-2, TypeError for an argument of another kind.
     """
 
     __slots__ = ("_firsts", "_flags", "_lasts")
@@ -78,36 +77,30 @@ class IDset:
     def __len__(self) -> int:
         return sum(self._lasts) - sum(self._firsts) + len(self._firsts)
 
-    @overload
-    def __getitem__(self, at: int) -> int: ...
-    @overload
-    def __getitem__(self, at: slice) -> IDset: ...
-    def __getitem__(self, at: int | slice) -> int | IDset:
-        """Return the id at a position in ascending order, or the set of those in a slice; raises
-        IndexError if there is none.
-        """
-        if isinstance(at, slice):
-            return IDset(self.expand()[at], self._flags)
-        size = len(self)
-        at = operator.index(at)
-        if not -size <= at < size:
-            raise IndexError(f"the IDset has {size} ids, none at {at}")
-        return self._at(at % size)
+    def __getitem__(self, i: int) -> bool:
+        """Return whether an id is in the set, as `test` does."""
+        return self.test(i)
 
-    def _at(self, position: int) -> int:
-        for first, last in self.ranges():
-            if position <= last - first:
-                return first + position
-            position -= last - first + 1
-        raise IndexError(position)
+    def __setitem__(self, i: int, there: bool) -> None:
+        """Add an id, or remove it if ``there`` is false; raises TypeError for what is neither true
+        nor false (or 1 nor 0), and errors of `test`.
+        """
+        if there not in (0, 1):
+            kind = type(there)
+            raise TypeError(f"IDset setitem must be bool or 0,1 not {kind}")
+        if there:
+            self.set(i)
+        else:
+            self.clear(i)
 
     def __contains__(self, i: object) -> bool:
         return isinstance(i, int) and self.test(i)
 
     def test(self, i: int) -> bool:
-        """Return whether id `i` is in the set. Raises ValueError for a negative id."""
-        if i < 0:
-            raise invalid(i)
+        """Return whether id `i` is in the set. Raises ValueError for a negative id, TypeError for
+        what is not an integer.
+        """
+        _check_id(i, "test")
         at = bisect_right(self._firsts, i) - 1
         return at >= 0 and i <= self._lasts[at]
 
@@ -116,25 +109,21 @@ class IDset:
         return len(self)
 
     def first(self) -> int:
-        """Return the smallest id; ValueError if the set is empty."""
-        if not self._firsts:
-            raise ValueError("IDset is empty")
-        return self._firsts[0]
+        """Return the smallest id, IDSET_INVALID_ID if the set is empty."""
+        return self._firsts[0] if self._firsts else IDSET_INVALID_ID
 
     def last(self) -> int:
-        """Return the greatest id; ValueError if the set is empty."""
-        if not self._lasts:
-            raise ValueError("IDset is empty")
-        return self._lasts[-1]
+        """Return the greatest id, IDSET_INVALID_ID if the set is empty."""
+        return self._lasts[-1] if self._lasts else IDSET_INVALID_ID
 
     def next(self, i: int) -> int:
-        """Return the smallest id greater than `i`; ValueError if there is none."""
+        """Return the smallest id greater than `i`, IDSET_INVALID_ID if there is none."""
         at = bisect_right(self._firsts, i) - 1
         if at >= 0 and i < self._lasts[at]:
             return i + 1
         if at + 1 < len(self._firsts):
             return self._firsts[at + 1]
-        raise ValueError(f"IDset has no id after {i}")
+        return IDSET_INVALID_ID
 
     def expand(self) -> list[int]:
         """Return the ids as an ascending list."""
@@ -201,7 +190,11 @@ class IDset:
     @staticmethod
     def _range(start: int, end: int | None) -> IDset:
         end = start if end is None else end
-        if start < 0 or end < start or end > MAX_ID:
+        for one in (start, end):
+            _check_id(one, "set")
+        if end < start:
+            raise ValueError(f"can't set range with {start} > {end}")
+        if end > MAX_ID:
             raise invalid(start if end == start else f"{start}-{end}")
         return IDset._of([start], [end], IDSET_FLAG_RANGE)
 
@@ -366,11 +359,19 @@ class IDsetIterator:
         return self
 
     def __next__(self) -> int:
-        try:
-            self._last = self._idset.next(self._last)
-        except ValueError:
-            raise StopIteration from None
-        return self._last
+        following = self._idset.next(self._last)
+        if following == IDSET_INVALID_ID:
+            raise StopIteration
+        self._last = following
+        return following
+
+
+def _check_id(i: object, method: str) -> None:
+    """Raise TypeError unless something is an integer, ValueError if that is negative."""
+    if not isinstance(i, int):
+        raise TypeError(f"IDset.{method} supports integers, not {type(i)}")
+    if i < 0:
+        raise ValueError(f"negative index passed to IDset.{method}")
 
 
 def _coerce(arg: IDsetLike) -> IDset:

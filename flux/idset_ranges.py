@@ -59,12 +59,15 @@ def normalize(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
     return firsts, lasts
 
 
-def ranges_of(ids: Iterable[int]) -> tuple[list[int], list[int]]:
-    """Return firsts and lasts of the ranges of numbers; raises TypeError, ValueError if one is not
-    an id.
+def ranges_of(ids: Iterable[int | str]) -> tuple[list[int], list[int]]:
+    """Return firsts and lasts of the ranges of numbers and idset strings; raises TypeError,
+    ValueError if one is neither an id nor such a string.
     """
-    checked = []
+    checked: list[tuple[int, int]] = []
     for i in ids:
+        if isinstance(i, str):
+            checked.extend(parse_ranges(i))
+            continue
         if not isinstance(i, int):
             raise TypeError(f"IDset(): expected an iterable of integers, got {type(i).__name__}")
         if i < 0 or i > MAX_ID:

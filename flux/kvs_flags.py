@@ -17,7 +17,9 @@ STREAM: Final = 512
 """The value comes in pieces, and then ENODATA: today's ``flux kvs get --stream``."""
 
 NO_MERGE: Final = 1
-SYNC: Final = 2
+TXN_COMPACT: Final = 2
+"""Changes of one key within a transaction may become one; the answer is the same."""
+SYNC: Final = 4
 
 PRIMARY: Final = "primary"
 """The namespace that every instance has."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_EVENT
+from flux.constants import FLUX_MATCHTAG_NONE
 from flux.core.interface import ReactorOwner, Sender
 from flux.core.watchers import Watcher
 from flux.wire import message as wire
@@ -34,9 +34,7 @@ class MessageView:
     form.
     """
 
-    def __init__(
-        self, type_id: int = FLUX_MSGTYPE_EVENT, handle: wire.Message | None = None
-    ) -> None:
+    def __init__(self, type_id: int = wire.REQUEST, handle: wire.Message | None = None) -> None:
         if handle is None:
             nodeid = wire.NODEID_ANY if type_id == wire.REQUEST else 0
             handle = wire.Message(type_id, flags=wire.ROUTE, aux1=nodeid)
@@ -155,6 +153,11 @@ class MessageView:
         """The message type, FLUX_MSGTYPE_*."""
         return self.wire.type
 
+    @type.setter  # noqa: A003 - the property, not the builtin
+    def type(self, value: int) -> None:
+        msg_typestr(value)  # raises ValueError for one that there is not
+        self.wire.type = value
+
     @property
     def type_str(self) -> str:
         """The name of the message type."""
@@ -198,10 +201,18 @@ class MessageView:
         """The user who sent it, FLUX_USERID_UNKNOWN if it has not been sent."""
         return self.wire.userid
 
+    @userid.setter
+    def userid(self, value: int) -> None:
+        self.wire.userid = value
+
     @property
     def rolemask(self) -> int:
         """The roles of the sender, FLUX_ROLE_*."""
         return self.wire.rolemask
+
+    @rolemask.setter
+    def rolemask(self, value: int) -> None:
+        self.wire.rolemask = value
 
     @property
     def is_owner(self) -> bool:

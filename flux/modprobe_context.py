@@ -7,6 +7,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
+from flux.core.attributes import attribute_of
 from flux.treedict import get_treedict
 
 if TYPE_CHECKING:
@@ -73,10 +74,7 @@ class Context:
 
     def attr_get(self, attr: str, default: str | None = None) -> str | None:
         """Return a broker attribute; raises OSError if the broker cannot be asked."""
-        try:
-            value = self.handle.attr_get(attr)
-        except FileNotFoundError:
-            value = None
+        value = attribute_of(self.handle, attr)
         return default if value is None else value
 
     def conf_get(self, key: str, default: object = None) -> object:

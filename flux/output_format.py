@@ -25,8 +25,8 @@ from flux.output_prefixes import (
 from flux.output_prefixes import sort_keys as known_sort_keys
 from flux.output_values import (
     MISSING,
+    FormattedTime,
     TerminalCode,
-    UtilDatetime,
     UtilFormatter,
     heading_spec,
 )
@@ -86,6 +86,10 @@ class OutputFormat:
     ``headings`` has the fields, by default those of the class. Raises ValueError if the format is
     malformed or names an unknown field.
 
+    ``prepend`` is what `get_format` has before each field, as flux-core's formats are those of
+    str.format() with the object as first argument, ``0.``; it is empty here unless it is given.
+    With ``nullify_expansion_sentinel`` fields with ``+:`` lose it and their spec there.
+
     ``sort:KEY,...`` at the beginning of the format and ``?:``, ``+:`` and ``?+:`` before its fields
     are for `print_items`, `sort_items` and `filter`. Without ``prefixes``, as in flux-core 0.29, no
     text is more than text.
@@ -96,8 +100,10 @@ class OutputFormat:
 
     def __init__(
         self,
-        valid_headings: Mapping[str, str] | str,
+        valid_headings: Mapping[str, str] | str | None = None,
         fmt: str | Mapping[str, str] | None = None,
+        prepend: str = "",
+        nullify_expansion_sentinel: bool = False,
         *,
         headings: Mapping[str, str] | None = None,
         prefixes: bool = True,
@@ -109,6 +115,7 @@ class OutputFormat:
         fmt, valid_headings = given[0], tables[0] if tables else self.headings
         self.headings = valid_headings
         self.original = fmt
+        self._prepended = (prepend, nullify_expansion_sentinel)
         self.sort_keys, self.fmt = split_sort(fmt, valid_headings) if prefixes else ([], fmt)
         self.format_list: list[tuple[str, str, str, str]] = [
             (text, name or "", spec or "", conversion or "")
@@ -134,7 +141,10 @@ class OutputFormat:
         """Return the format string, with the sort keys of now unless ``include_sort_prefix`` is
         false; with ``orig`` the one that was given.
         """
-        return self.original if orig else self.get_format_prepended("", None, include_sort_prefix)
+        prepend, nullify = self._prepended
+        if orig:
+            return self.original
+        return self.get_format_prepended(prepend, None, include_sort_prefix, nullify)
 
     def get_format_prepended(
         self,
@@ -326,7 +336,7 @@ class OutputFormat:
                     continue
                 if conversion:
                     value = self._convert(value, conversion)
-                if not isinstance(value, int | float | UtilDatetime):
+                if not isinstance(value, int | float | FormattedTime):
                     value = terminal_line(str(value))
                 parts.append(terminal_line(self._format(value, spec)))
         return "".join(parts)

@@ -26,7 +26,7 @@ _SPEC = re.compile(
 )
 
 
-class UtilDatetime:
+class FormattedTime:
     """A time stamp whose format spec is a strftime(3) format; without one it shows as ISO 8601.
 
     After ``::`` the spec has the width and alignment of the text, where ``h`` shows a missing time
@@ -114,7 +114,7 @@ def _percent(value: Any) -> str:
 
 CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "D": _date,
-    "d": lambda value: UtilDatetime(_seconds(value)),
+    "d": lambda value: FormattedTime(_seconds(value)),
     "F": lambda value: fsd(_seconds(value)),
     "H": _hms,
     "s": str,
@@ -142,12 +142,12 @@ def format_value(value: object, spec: str) -> str:
     Numbers formatted by a numeric spec stay numbers; a value that is an empty string ignores a
     numeric type.
     """
-    if spec.endswith("+") and not isinstance(value, UtilDatetime):
+    if spec.endswith("+") and not isinstance(value, FormattedTime):
         return _format_cut(value, spec[:-1])
-    if spec.endswith("h") and not isinstance(value, UtilDatetime):
+    if spec.endswith("h") and not isinstance(value, FormattedTime):
         text = str(value)
         return format("-" if text in MISSING else text, spec[:-1])
-    if not isinstance(value, str | int | float | UtilDatetime):
+    if not isinstance(value, str | int | float | FormattedTime):
         value = str(value)
     try:
         return format(value, spec)
@@ -182,10 +182,10 @@ def heading_spec(spec: str) -> str:
 class UtilFormatter(string.Formatter):
     """string.Formatter with the conversions and the ``h`` suffix of this module."""
 
-    def convert_field(self, value: object, conversion: str | None) -> object:
+    def convert_field(self, value: object, conv: str | None) -> object:
         """Apply a conversion; ValueError if it is unknown."""
-        return convert_value(value, conversion) if conversion else value
+        return convert_value(value, conv) if conv else value
 
-    def format_field(self, value: object, format_spec: str) -> str:
+    def format_field(self, value: object, spec: str) -> str:
         """Apply a format spec."""
-        return format_value(value, format_spec)
+        return format_value(value, spec)

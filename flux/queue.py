@@ -45,21 +45,30 @@ def queue_status(flux_handle: Requester, name: Text | None = None) -> JsonObject
     return answer
 
 
-class _Sizes:
+class QueueResourceCounts:
     """Numbers of nodes, cores and GPUs as attributes."""
 
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self.nnodes = values["nnodes"]
-        self.ncores = values["ncores"]
-        self.ngpus = values["ngpus"]
+    def __init__(self, nnodes: object, ncores: object, ngpus: object) -> None:
+        self.nnodes = nnodes
+        self.ncores = ncores
+        self.ngpus = ngpus
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{kind}={getattr(self, kind)!r}" for kind in KINDS)
+        return f"QueueResourceCounts({words})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QueueResourceCounts):
+            return NotImplemented
+        return all(getattr(self, kind) == getattr(other, kind) for kind in KINDS)
 
 
-class _Ranges(_Sizes):
+class _Ranges(QueueResourceCounts):
     """Ranges of numbers, and those that the queue's resources leave of them."""
 
     def __init__(self, values: Mapping[str, object], effective: Mapping[str, object]) -> None:
-        super().__init__(values)
-        self.effective = _Sizes(effective)
+        super().__init__(**values)
+        self.effective = QueueResourceCounts(**effective)
 
 
 class QueueLimits:
@@ -73,13 +82,21 @@ class QueueLimits:
         self.timelimit = self.duration = float(seconds) or math.inf
         least = {kind: _size(own, general, "min", kind) for kind in KINDS}
         most = {kind: _size(own, general, "max", kind) for kind in KINDS}
-        self.min = _Sizes({kind: 0 if math.isinf(least[kind]) else least[kind] for kind in KINDS})
-        self.max = _Sizes(most)
+        self.min = QueueResourceCounts(
+            **{kind: 0 if math.isinf(least[kind]) else least[kind] for kind in KINDS}
+        )
+        self.max = QueueResourceCounts(**most)
         low = vars(self.min)
         self.range = _Ranges(
             {kind: f"{low[kind]}-{most[kind]}" for kind in KINDS},
             {kind: f"{low[kind]}-{min(most[kind], there[kind])}" for kind in KINDS},
         )
+
+    def __repr__(self) -> str:
+        return f"QueueLimits(min={self.min!r}, max={self.max!r}, duration={self.duration!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return repr(self) == repr(other) if isinstance(other, QueueLimits) else NotImplemented
 
 
 class QueueDefaults:
@@ -89,6 +106,14 @@ class QueueDefaults:
         value = _member(own, general, "jobspec", "defaults", "system", "duration")
         seconds = float(parse_fsd(str(value))) if value is not None else math.inf
         self.timelimit = self.duration = seconds
+
+    def __repr__(self) -> str:
+        return f"QueueDefaults(duration={self.duration!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QueueDefaults):
+            return NotImplemented
+        return self.duration == other.duration
 
 
 class QueueInfo:
@@ -130,13 +155,13 @@ def queue_list(flux_handle: Requester, names: Iterable[str] | None = None) -> li
 
 class InstanceQueue:
     """A queue of a `QueueList`: its ``name``, empty for the one without, whether it ``is_default``,
-    ``enabled`` for submissions and ``started``, its ``resources`` by state, its ``limits`` and
-    ``defaults``, and the configuration of the instance, ``config``.
+    as that one is, ``enabled`` for submissions and ``started``, its ``resources`` by state, its
+    ``limits`` and ``defaults``, and the configuration of the instance, ``config``.
     """
 
     def __init__(self, info: QueueInfo, config: JsonMapping) -> None:
         self.name = info.queue
-        self.is_default = info.is_default
+        self.is_default = info.is_default or not info.queue
         self.enabled = info.submission == "enabled"
         self.started = info.scheduling == "started"
         self.resources = info.resources

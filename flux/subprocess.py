@@ -30,8 +30,8 @@ SIGTERM: Final = 15
 class _Handle(Requester, Protocol):
     """What of a handle is used here."""
 
-    def attr_get(self, name: str) -> str | None:
-        """Return an attribute of the broker."""
+    def attr_get(self, name: str, /) -> str:
+        """Return an attribute of the broker; raises OSError."""
 
 
 class CommandObject(TypedDict, total=False):

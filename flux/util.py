@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from flux.duration import fsd, parse_datetime, parse_fsd
 from flux.output_format import OutputFormat
-from flux.output_values import MISSING, UtilDatetime, UtilFormatter
+from flux.output_values import MISSING, UtilFormatter
 from flux.treedict import del_treedict, dict_merge, get_treedict, set_treedict
 from flux.waitstatus import INTERRUPTED
 from flux.wire import json
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from flux.option_actions import YesNoAction as YesNoAction
     from flux.util_config import UtilConfig as UtilConfig
     from flux.util_config import xdg_searchpath as xdg_searchpath
+    from flux.util_datetime import UtilDatetime as UtilDatetime
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -145,6 +146,7 @@ LAZY: Final = {
         *("FilterTrueAction", "YesNoAction"),
     ),
     "flux.util_config": ("UtilConfig", "xdg_searchpath"),
+    "flux.util_datetime": ("UtilDatetime",),
 }
 """Where the names are that few programs want: loaded when one is named."""
 

@@ -12,6 +12,8 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from flux.core.attributes import attribute_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import FrameType
@@ -282,14 +284,14 @@ def _find_drained(h: Flux) -> Found:
     status = resource_status(h).get()
     return [
         (word, why or "drained")
-        for ranks, _, why in status.drain_info()
+        for ranks, _, why in status.drain_info
         for rank in ranks
-        for word in (str(rank), str(status.nodelist(IDset([rank]))))
+        for word in (str(rank), str(status.hosts_of(IDset([rank]))))
     ]
 
 
 def _find_ranks(h: Flux) -> Found:
-    return [(str(rank), "") for rank in range(int(h.attr_get("size") or 0))]
+    return [(str(rank), "") for rank in range(int(attribute_of(h, "size") or 0))]
 
 
 def _find_modules(h: Flux) -> Found:

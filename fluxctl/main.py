@@ -10,6 +10,7 @@ import sys
 from typing import NoReturn
 
 from flux import install
+from flux.core.attributes import attribute_of
 from fluxctl.abbreviations import candidates
 from fluxctl.environment import prepare
 from fluxctl.table import COMMANDS
@@ -264,8 +265,8 @@ def _enter_parent() -> int:
 
     try:
         handle = Flux()
-        uri = handle.attr_get("parent-uri")
-        namespace = handle.attr_get("parent-kvs-namespace")
+        uri = attribute_of(handle, "parent-uri")
+        namespace = attribute_of(handle, "parent-kvs-namespace")
         handle.close()
     except OSError as exc:
         sys.stderr.write(f"flux: flux_open: {exc.strerror}\n")

@@ -8,6 +8,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from flux.core.attributes import attribute_of
 from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean
 
@@ -85,7 +86,7 @@ def _installed(h: Flux, name: str) -> str | None:
     its modules from files.
     """
     try:
-        folders = (h.attr_get("conf.module_path") or "").split(":")
+        folders = (attribute_of(h, "conf.module_path") or "").split(":")
     except OSError:
         return None
     paths = (os.path.join(folder, f"{name}.so") for folder in folders if folder)

@@ -98,10 +98,10 @@ def rank_lines(
                 known = answer.online if online else answer.offline
                 here = ranks.intersect(known)
                 if len(here) or not (drains or (not online and "offline" not in wanted)):
-                    nodes = answer.nodelist(here)
+                    nodes = answer.hosts_of(here)
                     lines.append(RankLine(name, online, here, nodes, reason, when, codes=codes))
         if not lines and True in sides:
-            lines = [RankLine(name, True, IDset(), answer.nodelist(IDset()), codes=codes)]
+            lines = [RankLine(name, True, IDset(), answer.hosts_of(IDset()), codes=codes)]
         yield from lines
 
 
@@ -124,7 +124,7 @@ def _parts(answer: ResourceStatus, name: str) -> list[tuple[IDset, str, float | 
         return [(answer[name], "", "")]
     return [
         (ranks.intersect(answer[name]), reason, float(round(when)))
-        for ranks, when, reason in answer.drain_info()
+        for ranks, when, reason in answer.drain_info
     ]
 
 
@@ -136,7 +136,7 @@ def by_queue(
     for rank in line.ranks:
         groups.setdefault(",".join(queues.get(rank, ())), IDset()).add(rank)
     return [
-        replace(line, queue=names, ranks=ranks, nodelist=answer.nodelist(ranks))
+        replace(line, queue=names, ranks=ranks, nodelist=answer.hosts_of(ranks))
         for names, ranks in groups.items()
     ] or [line]
 
@@ -155,5 +155,5 @@ def merged(
     found = []
     for first, *others in groups.values():
         ranks = first.ranks.union(*(line.ranks for line in others))
-        found.append(replace(first, ranks=ranks, nodelist=answer.nodelist(ranks)))
+        found.append(replace(first, ranks=ranks, nodelist=answer.hosts_of(ranks)))
     return found

@@ -58,7 +58,7 @@ def split_by_queue(
             groups.setdefault(queues[rank], []).append(rank)
     return [
         replace(
-            row, ranks=IDset(ranks), nodelist=answer.nodelist(IDset(ranks)), queue=",".join(names)
+            row, ranks=IDset(ranks), nodelist=answer.hosts_of(IDset(ranks)), queue=",".join(names)
         )
         for names, ranks in (groups or {(): []}).items()
     ]
@@ -81,15 +81,14 @@ def status_rows(
         if not wanted and state != "avail" and not len(ranks) and not empty:
             continue
         if state == "drain" and reasons and len(ranks):
-            for group, _, why in answer.drain_info():
-                yield StatusRow(state, group, answer.nodelist(group), why)
+            for group, _, why in answer.drain_info:
+                yield StatusRow(state, group, answer.hosts_of(group), why)
         else:
-            yield StatusRow(state, ranks, answer.nodelist(ranks))
+            yield StatusRow(state, ranks, answer.hosts_of(ranks))
 
 
 def drain_rows(status: ResourceStatus) -> list[DrainRow]:
     """Return a row for each reason why ranks are drained."""
     return [
-        DrainRow(when, ranks, why, status.nodelist(ranks))
-        for ranks, when, why in status.drain_info()
+        DrainRow(when, ranks, why, status.hosts_of(ranks)) for ranks, when, why in status.drain_info
     ]

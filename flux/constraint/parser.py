@@ -1,11 +1,14 @@
 """The short form of constraints that people type (RFC 35), such as ``ssd&(rank:0-3|-host:n7)``.
 
-The grammar, the loosest binding first::
+The grammar::
 
-    any  = all { ("|" | "||" | "or") all }
-    all  = one { [ "&" | "&&" | "and" ] one }
-    one  = "not" one | "(" any ")" | term
-    term = ["-"] [operator ":"] operand
+    any   = one { ("|" | "||" | "or") all | [ "&" | "&&" | "and" ] one }
+    all   = one { ("&" | "&&" | "and") one }
+    one   = "not" one | "(" any ")" | ["-"] term
+    term  = [operator ":"] operand
+
+What stands side by side without a sign is joined to all that is before it: ``a|b c`` is
+``(a|b)&c``, as flux-core reads it.
 """
 
 from __future__ import annotations
@@ -16,29 +19,22 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from flux.constraint.match import DEEPEST, NOT_HERE, check_constraint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from flux.wire.json import JsonObject
 
-_OPERATORS: Final[Mapping[str | None, str]] = {
-    "properties": "properties",
-    "property": "properties",
-    "hostlist": "hostlist",
-    "hosts": "hostlist",
-    "host": "hostlist",
-    "ranks": "ranks",
-    "rank": "ranks",
-}
 _TOKEN: Final = re.compile(
-    r"""\s*(?:
-        (?P<sign>\|\|?|&&?|[()])
-      | (?P<term>(?:[^\s'"&|()]|'[^']*'|"[^"]*")+)
-    )""",
+    r"""(?P<sign>\|\|?|&&?|[()]|(?:and|or|not)(?![^\s'"&|():]))
+      | (?P<minus>-)
+      | (?P<operator>[^\s'"&|():]*:)
+      | (?P<quoted>'[^']*'|"[^"]*")
+      | (?P<word>[^\s'"&|()]+)""",
     re.VERBOSE,
 )
+_OPERAND: Final = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<word>[^\s'"&|()]+))""")
+_BLANK: Final = re.compile(r"\s*")
 _OR: Final = frozenset(("|", "||", "or"))
 _AND: Final = frozenset(("&", "&&", "and"))
-_QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
 class ConstraintSyntaxError(ValueError):
@@ -46,27 +42,91 @@ class ConstraintSyntaxError(ValueError):
 
 
 class _Token(NamedTuple):
+    """A sign (``not``, ``-``, ``(`` and so on), or a term if there is an operand."""
+
     text: str
-    is_word: bool
+    at: int
+    operator: str | None = None
+    operand: str | None = None
 
 
 class ConstraintParser:
-    """Reads the short form; ``operator_map`` of a subclass has further names of operators, by what
-    they stand for, None for terms without one, and ``split_values`` what separates the values of an
-    operator.
+    """Reads the short form of constraints; subclasses say with which operators.
+
+    ``operator_map`` has what the names of operators stand for, None for terms without one, which
+    are refused if it has not; names that it has not stand for themselves. ``split_values`` has what
+    separates the values of an operator, and of operators in ``combined_terms`` terms that stand
+    side by side become one. The arguments are flux-core's, for the tools that its parser is made
+    with, and change nothing here.
     """
 
     operator_map: ClassVar[Mapping[str | None, str]] = {}
     split_values: ClassVar[Mapping[str, str]] = {}
+    combined_terms: ClassVar[Collection[str]] = frozenset()
 
-    def parse(self, query: str) -> JsonObject:
-        """Return the constraint object that ``query`` stands for; raises ConstraintSyntaxError."""
-        words = _Words({**_OPERATORS, **self.operator_map}, self.split_values)
-        parser = _Parser(list(_tokens(query)), words)
+    def __init__(
+        self,
+        lexer: object = None,
+        optimize: bool = True,
+        debug: bool = False,
+        write_tables: bool = False,
+        **kw_args: object,
+    ) -> None:
+        del lexer, optimize, debug, write_tables, kw_args
+
+    def parse(self, query: str, **kw_args: object) -> JsonObject:
+        """Return the constraint object that ``query`` stands for; raises ConstraintSyntaxError,
+        TypeError if ``query`` is no string.
+        """
+        if not isinstance(query, str):
+            raise TypeError(f"a constraint must be a string, not {type(query).__name__}")
+        parser = _Parser(query, self)
         found = parser.any_of(DEEPEST)
-        if not parser.at_end:
-            raise ConstraintSyntaxError(f"unexpected {parser.next().text!r}")
+        parser.expect_the_end()
         return found
+
+    def term(self, token_text: str, operator: str | None, operand: str) -> JsonObject:
+        """Return the constraint of one term; raises ConstraintSyntaxError if it has no operator and
+        needs one.
+        """
+        if operator not in self.operator_map and operator is None:
+            raise ConstraintSyntaxError(f'Missing required operator in "{token_text}"')
+        name = self.operator_map.get(operator, operator or "")
+        separator = self.split_values.get(name)
+        return {name: [operand] if separator is None else operand.split(separator)}
+
+    def joined(self, one: JsonObject, other: JsonObject) -> JsonObject:
+        """Return the constraint that demands both."""
+        (name,) = one
+        if name in self.combined_terms and set(other) == {name}:
+            return {name: [*one[name], *other[name]]}
+        return {"and": [*one.get("and", (one,)), other]}
+
+
+class _PlaceParser(ConstraintParser):
+    """Reads constraints on where a job may run."""
+
+    operator_map: ClassVar = {
+        None: "properties",
+        "property": "properties",
+        "hosts": "hostlist",
+        "host": "hostlist",
+        "rank": "ranks",
+    }
+    split_values: ClassVar = {"properties": ","}
+    combined_terms: ClassVar = {"properties"}
+
+    def term(self, token_text: str, operator: str | None, operand: str) -> JsonObject:
+        """Return the constraint of one term; properties that begin with ``-`` are forbidden."""
+        found = super().term(token_text, operator, operand)
+        names = found.get("properties")
+        if names is None:
+            return found
+        return {"properties": [_property(name) for name in names]}
+
+
+def _property(name: str) -> str:
+    return f"{NOT_HERE}{name[1:]}" if name.startswith("-") else name
 
 
 def parse_constraint(text: str) -> JsonObject:
@@ -75,7 +135,7 @@ def parse_constraint(text: str) -> JsonObject:
     A term without an operator names properties; several may be joined by commas, and one that
     begins with ``-`` must not be there. Raises ConstraintSyntaxError if ``text`` is malformed.
     """
-    found = ConstraintParser().parse(text)
+    found = _PlaceParser().parse(text)
     try:
         check_constraint(found)
     except ValueError as exc:
@@ -85,118 +145,128 @@ def parse_constraint(text: str) -> JsonObject:
 
 def _tokens(text: str) -> list[_Token]:
     tokens: list[_Token] = []
-    at, end = 0, len(text.rstrip())
-    while at < end:
+    at = _skip(text, 0)
+    while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise ConstraintSyntaxError(f"a quote is not closed in {text!r}")
-        tokens.append(_Token(match["sign"] or match["term"], match["term"] is not None))
-        at = match.end()
-    if not tokens:
-        raise ConstraintSyntaxError("the constraint is empty")
+            raise _unclosed(text, at)
+        end = match.end()
+        if match["operator"] is not None:
+            operand = _OPERAND.match(text, end)
+            if operand is None:
+                raise _without_operand(text, at, end)
+            value = _value(operand)
+            if not value:
+                raise _without_operand(text, at, end)
+            tokens.append(_Token(text[at : operand.end()], at, match["operator"][:-1], value))
+            end = operand.end()
+        elif match["sign"] is not None or match["minus"] is not None:
+            tokens.append(_Token(match[0], at))
+        elif value := _value(match):
+            tokens.append(_Token(value, at, None, value))
+        at = _skip(text, end)
     return tokens
 
 
-class _Words(NamedTuple):
-    """Names of operators, and what separates the values of some."""
+def _skip(text: str, at: int) -> int:
+    blank = _BLANK.match(text, at)
+    return blank.end() if blank else at
 
-    operators: Mapping[str | None, str]
-    separators: Mapping[str, str]
+
+def _value(match: re.Match[str]) -> str:
+    """Return a word, or what stands in quotes."""
+    quoted: str | None = match["quoted"]
+    return match["word"] if quoted is None else quoted[1:-1]
+
+
+def _unclosed(text: str, at: int) -> ConstraintSyntaxError:
+    return ConstraintSyntaxError(f'Unclosed quote "{text[at]}" at position {at + 1}')
+
+
+def _without_operand(text: str, at: int, end: int) -> ConstraintSyntaxError:
+    """Return the error about what follows the operator from ``at`` to ``end``."""
+    after = _skip(text, end)
+    if text[after : after + 1] in ("'", '"') and text[after] not in text[after + 1 :]:
+        return _unclosed(text, after)
+    if text[after : after + 1] in tuple("|&()"):
+        return ConstraintSyntaxError(f"Invalid token '{text[after]}' at position {after}")
+    return ConstraintSyntaxError(f"Missing argument to token '{text[at:end]}'")
 
 
 class _Parser:
-    """Reads tokens from left to right."""
+    """Reads the tokens of a text from left to right."""
 
-    def __init__(self, tokens: list[_Token], words: _Words) -> None:
-        self._tokens = tokens
+    def __init__(self, text: str, words: ConstraintParser) -> None:
+        self._text = text
+        self._tokens = _tokens(text)
         self._words = words
         self._at = 0
 
-    @property
-    def at_end(self) -> bool:
-        """Whether everything was read."""
-        return self._at == len(self._tokens)
+    def expect_the_end(self) -> None:
+        """Raise ConstraintSyntaxError if something is left."""
+        token = self._peek()
+        if token is not None:
+            raise ConstraintSyntaxError(
+                f"Mismatched parentheses starting at position {token.at}."
+                if token.text == ")"
+                else f"Invalid token '{token.text}' at position {token.at}"
+            )
 
-    def next(self) -> _Token:
-        """Take the next token; raises ConstraintSyntaxError at the end."""
-        if self.at_end:
-            raise ConstraintSyntaxError("the constraint ends where something has to follow")
+    def _peek(self) -> _Token | None:
+        return self._tokens[self._at] if self._at < len(self._tokens) else None
+
+    def _next(self) -> _Token:
+        token = self._peek()
+        if token is None:
+            raise ConstraintSyntaxError(f"Unexpected end of input in '{self._text}'")
         self._at += 1
-        return self._tokens[self._at - 1]
+        return token
 
-    def _peek(self) -> str:
-        return "" if self.at_end else self._tokens[self._at].text
+    def _takes(self, signs: Collection[str]) -> bool:
+        """Take the next token if it is one of some signs."""
+        token = self._peek()
+        found = token is not None and token.operand is None and token.text in signs
+        self._at += found
+        return found
 
     def any_of(self, depth: int) -> JsonObject:
-        """Read alternatives."""
+        """Read up to a closing parenthesis or the end."""
         if not depth:
             raise ConstraintSyntaxError("the constraint is nested too deep")
-        parts = [self._all_of(depth)]
-        while self._peek() in _OR:
-            self.next()
-            parts.append(self._all_of(depth))
-        return parts[0] if len(parts) == 1 else {"or": parts}
+        found = self._one(depth)
+        while True:
+            token = self._peek()
+            if token is None or (token.operand is None and token.text == ")"):
+                return found
+            if self._takes(_OR):
+                other = self._all_of(depth)
+                found = {"or": [*found.get("or", (found,)), other]}
+            else:
+                self._takes(_AND)
+                found = self._words.joined(found, self._one(depth))
 
     def _all_of(self, depth: int) -> JsonObject:
-        parts = [self._one(depth)]
-        while not self.at_end and self._peek() not in _OR and self._peek() != ")":
-            if self._peek() in _AND:
-                self.next()
-            parts.append(self._one(depth))
-        return _and(parts)
+        found = self._one(depth)
+        while self._takes(_AND):
+            found = self._words.joined(found, self._one(depth))
+        return found
 
     def _one(self, depth: int) -> JsonObject:
-        token = self.next()
-        if token.text == "(":
-            inner = self.any_of(depth - 1)
-            if self.at_end or self.next().text != ")":
-                raise ConstraintSyntaxError("a parenthesis is not closed")
-            return inner
+        if not depth:
+            raise ConstraintSyntaxError("the constraint is nested too deep")
+        token = self._next()
+        if token.operand is not None:
+            return self._words.term(token.text, token.operator, token.operand)
         if token.text == "not":
-            if depth == 1:
-                raise ConstraintSyntaxError("the constraint is nested too deep")
             return {"not": [self._one(depth - 1)]}
-        if not token.is_word or token.text in _OR or token.text in _AND:
-            raise ConstraintSyntaxError(f"unexpected {token.text!r}")
+        if token.text == "(":
+            found = self.any_of(depth - 1)
+            if not self._takes(")"):
+                raise ConstraintSyntaxError(f"Unclosed parenthesis in position {token.at}")
+            return found
         if token.text == "-":
-            raise ConstraintSyntaxError("- goes before a term, not before an expression")
-        return _term(token.text, self._words)
-
-
-def _and(parts: list[JsonObject]) -> JsonObject:
-    """Join constraints; plain lists of properties become one list."""
-    if len(parts) == 1:
-        return parts[0]
-    if all(set(part) == {"properties"} for part in parts):
-        return {"properties": [name for part in parts for name in part["properties"]]}
-    return {"and": parts}
-
-
-def _unquoted(text: str) -> str:
-    return _QUOTED.sub(lambda match: match[1] if match[1] is not None else match[2], text)
-
-
-def _term(text: str, words: _Words) -> JsonObject:
-    negated = text.startswith("-")
-    name, colon, operand = text.removeprefix("-").partition(":")
-    if not colon or name.startswith(("'", '"')):
-        name, operand = words.operators.get(None, "properties"), text.removeprefix("-")
-    operator = words.operators.get(name)
-    if operator is None and name == words.operators.get(None):
-        operator = name
-    if operator is None:
-        known = "properties, hostlist, ranks"
-        raise ConstraintSyntaxError(f"unknown constraint operator: {name} (there are {known})")
-    if not operand:
-        raise ConstraintSyntaxError(f"{name}: a value is missing")
-    values = [_unquoted(operand)]
-    if operator == "properties":
-        values = [
-            f"{NOT_HERE}{value[1:]}" if value.startswith("-") else value
-            for value in _unquoted(operand).split(",")
-        ]
-    separator = words.separators.get(operator)
-    if separator is not None:
-        values = [value for text in values for value in text.split(separator)]
-    found: JsonObject = {operator: values}
-    return {"not": [found]} if negated else found
+            term = self._next()
+            if term.operand is not None:
+                return {"not": [self._words.term(term.text, term.operator, term.operand)]}
+            token = term
+        raise ConstraintSyntaxError(f"Invalid token '{token.text}' at position {token.at}")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_RPC_NORESPONSE
+from flux.core.attributes import attribute_of
 from flux.core.message_handle import OPEN_FLAGS, MessageHandle
 from flux.core.outgoing import wire_of
 from flux.wire import message as wire
@@ -300,17 +301,12 @@ class Flux(MessageHandle):
 
     # Facts
 
-    def attr_get(self, attr_name: Text) -> str | None:
-        """Return a broker attribute, None if it is not set; raises OSError(EINVAL) for a name of
+    def attr_get(self, attr_name: Text) -> str:
+        """Return a broker attribute; raises OSError: ENOENT if it is not set, EINVAL for a name of
         None.
         """
         name = as_text(attr_name, "the name of an attribute")
-        try:
-            return str(self.rpc("attr.get", {"name": name}).get()["value"])
-        except OSError as exc:
-            if exc.errno == errno.ENOENT:
-                return None
-            raise
+        return str(self.rpc("attr.get", {"name": name}).get()["value"])
 
     def attr_set(self, attr: Text, value: Text | None) -> None:
         """Set a broker attribute, or unset it if ``value`` is None; raises OSError(EPERM) if it may
@@ -349,7 +345,7 @@ class Flux(MessageHandle):
 
     def _fact(self, name: str) -> str:
         if name not in self._attributes:
-            self._attributes[name] = self.attr_get(name) or "0"
+            self._attributes[name] = attribute_of(self, name) or "0"
         return self._attributes[name]
 
     def get_rank(self) -> int:

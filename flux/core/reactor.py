@@ -229,9 +229,11 @@ class Reactor:
         return 0.0 if self._ready or self._when_idle else self._next_timeout()
 
     def _turn(self, nowait: bool) -> None:
+        refs = self._refs
         for callback in tuple(self._before_wait):
             callback()
-        busy = nowait or self._ready or self._when_idle or self._stopped
+        # The last watcher may have been stopped just now: then nothing would end the wait.
+        busy = nowait or self._ready or self._when_idle or self._stopped or self._refs <= 0 < refs
         found = self._selector.select(0.0 if busy else self._next_timeout())
         for callback in tuple(self._after_wait):
             callback()

@@ -36,6 +36,16 @@ class ReactorHandle:
 
     def __init__(self, reactor: Reactor) -> None:
         self.reactor = reactor
+        self._kept: list[object] = []
+
+    def add_watcher(self, watcher: object) -> None:
+        """Keep a watcher as long as this handle is there; started ones keep themselves."""
+        self._kept.append(watcher)
+
+    def del_watcher(self, watcher: object) -> None:
+        """Undo `add_watcher`."""
+        if watcher in self._kept:
+            self._kept.remove(watcher)
 
     def get_reactor(self) -> Reactor:
         """Return this handle's reactor."""

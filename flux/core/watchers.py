@@ -109,6 +109,8 @@ class TimerWatcher(Watcher):
         super().__init__(flux_handle)
         self.after = as_seconds(after, "after")
         self.repeat = as_seconds(repeat, "repeat")
+        if self.after < 0 or self.repeat < 0:
+            raise OSError(errno.EINVAL, "the times of a timer must not be negative")
         self._made = self.after, self.repeat
         self._callback = callback
         self._args = args
@@ -153,9 +155,17 @@ class TimerWatcher(Watcher):
         self._callback(self.flux_handle, self, 0, self._args)
 
 
+def _parameters(callback: Callable[..., object]) -> int:
+    """Return how many positional parameters a function or bound method names, 0 for others."""
+    function = getattr(callback, "__func__", callback)
+    code = getattr(function, "__code__", None)
+    return 0 if code is None else code.co_argcount - (function is not callback)
+
+
 class FDWatcher(Watcher):
     """Calls ``callback(handle, watcher, fd, args)`` while a descriptor is ready; ``events`` are
-    FLUX_POLLIN and FLUX_POLLOUT.
+    FLUX_POLLIN and FLUX_POLLOUT. A callback with five parameters is called as today's flux-core
+    does it: ``callback(handle, watcher, fd, revents, args)``.
     """
 
     def __init__(
@@ -171,6 +181,7 @@ class FDWatcher(Watcher):
         self.events = FLUX_POLLIN if events is None else as_integer(events, "events")
         self.revents = 0
         self._callback = callback
+        self._takes_events = _parameters(callback) >= 5
         self._args = args
 
     def _start(self) -> None:
@@ -182,7 +193,8 @@ class FDWatcher(Watcher):
 
     def _fire(self, revents: int) -> None:
         self.revents = revents & (self.events | FLUX_POLLERR)
-        self._callback(self.flux_handle, self, self.fd, self._args)
+        told = (self.revents, self._args) if self._takes_events else (self._args,)
+        self._callback(self.flux_handle, self, self.fd, *told)
 
 
 class SignalWatcher(Watcher):

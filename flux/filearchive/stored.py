@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, assert_never
 
 from flux import kvs_rpc, treeobj
+from flux.core.attributes import attribute_of
 from flux.filearchive.objects import (
     ArchivedDirectory,
     ArchivedFile,
@@ -153,7 +154,7 @@ class ArchiveWriter:
         self._handle = handle
         self._key = key_of(name)
         self._namespace = namespace
-        self._algorithm = handle.attr_get("content.hash") or treeobj.DEFAULT_HASH
+        self._algorithm = attribute_of(handle, "content.hash") or treeobj.DEFAULT_HASH
         self._txn = Txn()
         self._bytes = 0
         self._refs: set[str] = set()

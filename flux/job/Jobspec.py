@@ -61,11 +61,15 @@ class JobspecV1(Jobspec):
     """
 
     def __init__(
-        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: object
+        self,
+        resources: Sequence[Resource],
+        tasks: Sequence[TaskObject],
+        attributes: JsonMapping | None = None,
+        version: int = 1,
+        **kwargs: object,
     ) -> None:
-        kwargs.setdefault("version", 1)
-        require(kwargs["version"] == 1, ValueError, "version must be 1")
-        super().__init__(resources, tasks, **kwargs)
+        require(version == 1, ValueError, "version must be 1")
+        super().__init__(resources, tasks, attributes, version, **kwargs)
         require(len(tasks) == 1, ValueError, "tasks must have exactly one entry")
         check_v1_resources(resources)
         validate_v1(self.jobspec)
@@ -125,6 +129,11 @@ class JobspecV1(Jobspec):
         go with another, TypeError if the command is not made of strings.
         """
         check_per_resource(ncores, nnodes, per_resource_type, per_resource_count, gpus_per_node)
+        require(
+            nnodes is not None or not exclusive,
+            ValueError,
+            "exclusive can only be set with a node count",
+        )
         one: TaskCount = {"per_slot": 1}
         if nnodes is None:
             shape = shape_of_slots(command, ncores or 1, 1, None, None, exclusive, one)

@@ -75,7 +75,7 @@ class EventLogEvent(JsonObject):
         return json.dumps(self.context).decode("utf-8") if self.context else ""
 
     def __str__(self) -> str:
-        return f"{self.timestamp:-20.5f}: {self.name} {self.context}"
+        return f"{self.timestamp:.5f}: {self.name} {self.context}"
 
 
 def parse_eventlog(text: str | bytes) -> list[EventLogEvent]:
@@ -102,7 +102,7 @@ class JobException(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        return f"job.exception: type={self.type} severity={self.severity} {self.note}"
+        return f"job.exception: type={self.type}: {self.note}"
 
 
 class JobEventWatchFuture(RPC):
@@ -129,7 +129,7 @@ class JobEventWatchFuture(RPC):
         `get_event`.
         """
         try:
-            line: object = self.get()["event"]
+            line: object = self.answer()["event"]
         except OSError as exc:
             if exc.errno == errno.ENODATA:
                 return None
@@ -141,6 +141,19 @@ class JobEventWatchFuture(RPC):
         if autoreset:
             self.reset()
         return line
+
+    def answer(self) -> JsonObject:
+        """Wait for the answer that is there next and return it as it came; raises OSError."""
+        answer: JsonObject = super().get()
+        return answer
+
+    def awaited(self) -> JsonObject:
+        """Return what ``await`` gives: the answer as it came, that `get_event` tells next, too."""
+        return self.answer()
+
+    def get(self, autoreset: bool = True) -> EventLogEvent | None:
+        """Return the next event; see `get_event`."""
+        return self.get_event(autoreset)
 
     def get_event(self, autoreset: bool = True) -> EventLogEvent | None:
         """Return the next event, waiting for it, or None after the last one.

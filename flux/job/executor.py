@@ -167,6 +167,9 @@ class _Worker(threading.Thread):
     def _event(self, watch: JobEventWatchFuture, handle: Flux, future: FluxExecutorFuture) -> None:
         try:
             event = watch.get_event()
+        except FileNotFoundError:
+            self._end(handle, future, ValueError("job ID does not match any job"))
+            return
         except Exception as exc:
             self._end(handle, future, exc)
             return
@@ -268,7 +271,8 @@ class FluxExecutor:
         return self._give(lambda future: _Task(future, args, kwargs))
 
     def attach(self, jobid: int) -> FluxExecutorFuture:
-        """Return a future for a job that exists already; an unknown id makes the future fail.
+        """Return a future for a job that exists already; an unknown id makes the future fail with
+        ValueError.
         Raises RuntimeError as `submit` does.
         """
         return self._give(lambda future: _Task(future, jobid=int(JobID(jobid))))

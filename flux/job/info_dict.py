@@ -23,6 +23,10 @@ class KnownJob(Protocol):
         """The id."""
 
     @property
+    def state_id(self) -> int:
+        """The state, 0 if it was not asked for."""
+
+    @property
     def annotations(self) -> Any:
         """What plugins and users noted."""
 
@@ -51,6 +55,7 @@ _TOLD: Final = (
     "returncode",
 )
 """What is told beside those attributes that have a default."""
+_OF_THE_STATE: Final = ("state", "phase")
 _NAMES: Final = {"phase": "status"}
 """Attributes that today's flux-core calls otherwise."""
 _EXCEPTION: Final = ("occurred", "severity", "type", "note")
@@ -64,7 +69,8 @@ def facts_of(job: KnownJob) -> JsonObject:
     known: JsonObject = {name: getattr(job, name) for name in job.defaults}
     known["id"] = job.id
     for name in _TOLD:
-        if hasattr(job, name):
+        # Who did not ask for the state is not told that it is unknown.
+        if hasattr(job, name) and (job.state_id or name not in _OF_THE_STATE):
             known[_NAMES.get(name, name)] = getattr(job, name)
     annotations = dict(job.annotations.annotationsDict)
     known |= {

@@ -53,14 +53,14 @@ class JobInfoFormat(OutputFormat):
     class JobFormatter(UtilFormatter):
         """Formatter of a row."""
 
-        def convert_field(self, value: object, conversion: str | None) -> object:
+        def convert_field(self, value: object, conv: str | None) -> object:
             """Apply a conversion; an annotation that is not there is empty in any form."""
             if not isinstance(value, str | int | float):
                 from flux.job.annotations import AnnotationsInfo
 
                 if isinstance(value, AnnotationsInfo) and not value:
                     return ""
-            return super().convert_field(value, conversion)
+            return super().convert_field(value, conv)
 
     class HeaderFormatter(JobFormatter):
         """Formatter of the heading row: looks headings up by the literal field name."""
@@ -162,9 +162,14 @@ class JobInfoFormat(OutputFormat):
     )
 
     def __init__(
-        self, fmt: str, headings: Mapping[str, str] | None = None, *, prefixes: bool = True
+        self,
+        fmt: str,
+        headings: Mapping[str, str] | None = None,
+        prepend: str | None = None,
+        *,
+        prefixes: bool = True,
     ) -> None:
-        super().__init__(fmt, headings or type(self).headings, prefixes=prefixes)
+        super().__init__(fmt, headings or type(self).headings, prepend or "", prefixes=prefixes)
 
     def getter(self, name: str) -> Callable[[Any], Any]:
         """Return what gets the field of a name from a `flux.job.info.JobInfo`."""

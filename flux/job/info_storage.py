@@ -4,7 +4,7 @@ the names that flux-core's bindings have there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from flux.job.JobID import JobID
@@ -26,6 +26,12 @@ class KeptInfo:
     id: JobID
     state_id: int
     result_id: int | str
+
+    properties: ClassVar[tuple[str, ...]] = (
+        *("id", "t_submit", "t_remaining", "state", "result", "username", "userid", "urgency"),
+        *("runtime", "status", "returncode", "dependencies"),
+    )
+    """What `JobInfo.to_dict` tells beside the attributes that have a default."""
 
 
 _DICT: Final[Any] = vars(KeptInfo)["__dict__"]

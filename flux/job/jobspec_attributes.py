@@ -121,7 +121,7 @@ class JobspecAttributes:
             raise TypeError("duration must be a number or a string in Flux Standard Duration")
         require(math.isfinite(seconds), ValueError, "invalid Flux standard duration")
         require(seconds >= 0, ValueError, "duration must be >= 0")
-        self.setattr("system.duration", seconds)
+        self.setattr("system.duration", float(seconds))
 
     @property
     def queue(self) -> str | None:

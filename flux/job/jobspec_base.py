@@ -21,9 +21,8 @@ def _resource_count(resource: JsonMapping) -> int:
 
 
 class Jobspec(JobspecOptions):
-    """A job specification (RFC 14): the sections ``resources`` and ``tasks``, and by name
-    ``attributes``, ``version`` and whatever other top-level keys it has, which are kept as they
-    are.
+    """A job specification (RFC 14): the sections ``resources``, ``tasks`` and ``attributes``, its
+    ``version``, and by name whatever other top-level keys it has, which are kept as they are.
 
     Raises ValueError if a section lacks something or has a bad value, TypeError if something in it
     is of the wrong type.
@@ -32,15 +31,18 @@ class Jobspec(JobspecOptions):
     top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
 
     def __init__(
-        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: object
+        self,
+        resources: Sequence[Resource],
+        tasks: Sequence[TaskObject],
+        attributes: JsonMapping | None = None,
+        version: int = 1,
+        **kwargs: object,
     ) -> None:
-        version = kwargs.get("version", 1)
         require(
             isinstance(version, int) and not isinstance(version, bool),
             TypeError,
             "version must be an integer",
         )
-        attributes = kwargs.get("attributes")
         if not isinstance(attributes, Mapping | None):
             raise TypeError("attributes must be a mapping")
         self._check_attributes(attributes or {})
@@ -51,7 +53,10 @@ class Jobspec(JobspecOptions):
             check_resource(resource)
         for task in tasks:
             check_task(task)
-        self.jobspec: JsonObject = {"resources": resources, "tasks": tasks, **kwargs}
+        self.jobspec: JsonObject = {"resources": resources, "tasks": tasks}
+        if attributes is not None:
+            self.jobspec["attributes"] = attributes
+        self.jobspec |= {"version": version, **kwargs}
 
     def _check_attributes(self, attributes: JsonMapping) -> None:
         require(
@@ -93,7 +98,13 @@ class Jobspec(JobspecOptions):
         return str(self.jobspec)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(**{self.jobspec!r})"
+        resources, tasks, *rest = self.jobspec.items()
+        words = [repr(resources[1]), repr(tasks[1]), *(f"{key}={value!r}" for key, value in rest)]
+        return f"{type(self).__name__}({', '.join(words)})"
+
+    def __iter__(self) -> Iterator[Resource]:
+        """Yield the resources, each before those in it."""
+        return (resource for _, resource, _ in self.resource_walk())
 
     # Sections
 

@@ -72,4 +72,6 @@ def shape_of_slots(
         resource = {"type": "node", "count": nodes, "with": [resource]}
         if exclusive:
             resource["exclusive"] = True
+    # A text would be taken letter by letter.
+    require(not isinstance(command, str | bytes), TypeError, "command must be a list of strings")
     return resource, {"command": list(command), "slot": "task", "count": count}

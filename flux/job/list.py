@@ -127,7 +127,7 @@ def job_list(
     The answer has at most ``max_entries`` jobs (0 for no limit), each with its id and the
     attributes ``attrs``, by default all that the broker has. ``userid`` says whose jobs, by default
     the caller's, FLUX_USERID_UNKNOWN for everybody's. ``states`` and ``results`` are unions of
-    FLUX_JOB_STATE_* and FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs.
+    FLUX_JOB_STATE_* and FLUX_JOB_RESULT_*, 0 for all of them; results alone ask for inactive jobs.
     ``name`` is that of the jobs; ``queue``, one or several, and ``queues`` are names of queues,
     None for all. Jobs that ended at ``since``, seconds since the epoch, or before are left out. A
     ``constraint`` is an object such as ``{"and": [{"name": ["x"]}, {"hostlist": ["node[1-3]"]}]}``,
@@ -135,6 +135,8 @@ def job_list(
     times (``">=1.5"``), and, or, not. Brokers of 0.29 know neither of these.
     """
     chosen, condition = queue_names(queue, queues), condition_of(name, constraint)
+    if results and not states:
+        states = FLUX_JOB_STATE_INACTIVE
     payload = list_request(max_entries, userid, states, results, chosen, since, condition)
     payload["attrs"] = _wanted(flux_handle, attrs)
     return JobListRPC(flux_handle, "job-list.list", payload)
@@ -305,8 +307,13 @@ class JobList:
         self.userid = _userid(user)
 
     def add_filter(self, fname: Text) -> None:
-        """Also list jobs with the state or result ``fname``; ValueError if it is unknown."""
-        fname = as_text(fname, "a filter")
+        """Also list jobs with the state or result ``fname``, or several with commas between them;
+        ValueError if one is unknown.
+        """
+        for name in as_text(fname, "a filter").split(","):
+            self._add_filter(name)
+
+    def _add_filter(self, fname: str) -> None:
         name = fname.lower()
         if name == "all":
             self.states |= LISTED_STATES
@@ -369,5 +376,5 @@ def _userid(user: Text | int) -> int:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
         if not (name.isascii() and name.isdecimal() and int(name) < FLUX_USERID_UNKNOWN):
-            raise ValueError(f"there is no user {name}") from None
+            raise ValueError(f"Invalid user {name} specified") from None
         return int(name)

@@ -38,6 +38,7 @@ from flux.job.output_events import (
     Taskset,
     io_event,
 )
+from flux.job.output_exceptions import raise_if_fatal, with_exceptions
 from flux.job.output_lines import WholeLines, output_text
 from flux.wire.text import Text, as_integer, as_text
 
@@ -167,12 +168,23 @@ def output_event_watch(
 ) -> Iterator[IoEvent]:
     """Yield the events of a job's output as they come, until it ends.
 
-    The watch is cancelled when the iteration is left early. Raises FileNotFoundError if there is no
-    such job, or, with ``nowait``, no output yet, and PermissionError for somebody else's job.
+    Exceptions of the job are among them, before the output as far as they came before it, else
+    behind it. The watch is cancelled when the iteration is left early. Raises FileNotFoundError if
+    there is no such job, or, with ``nowait``, no output yet, PermissionError for somebody else's
+    job, and OSError(EIO) if it ended without having run.
     """
     # Wrong arguments are told now, not when the first event is asked for.
     number = JobID(jobid)
-    return events_of(lambda: OutputEventWatchFuture(flux_handle, number, labelio, nowait))
+    return with_exceptions(
+        flux_handle, number, _output_events(flux_handle, number, labelio, nowait)
+    )
+
+
+def _output_events(
+    flux_handle: Flux, jobid: JobID, labelio: bool = False, nowait: bool = False
+) -> Iterator[IoEvent]:
+    """Yield the events of a job's output only."""
+    return events_of(lambda: OutputEventWatchFuture(flux_handle, jobid, labelio, nowait))
 
 
 def _check_there(flux_handle: Flux, jobid: JobID) -> None:
@@ -372,11 +384,17 @@ def job_output(
 ) -> JobOutput:
     """Wait for the end of a job's output and return all of it: ``stdout``, ``stderr`` and ``log``.
 
-    ``tasks`` and the other arguments, and the errors, are those of `output_watch`.
+    ``tasks`` and the other arguments, and the errors, are those of `output_watch`, but for a job
+    that ended without having run: its exception is raised as `JobException`.
     """
+    number, level = JobID(jobid), as_integer(log_stderr_level, "log_stderr_level")
+    wanted, begun = _tasks(tasks), False
     found: dict[str, list[bytes]] = {STDOUT: [], STDERR: [], LOG: []}
-    for stream, data in output_watch(
-        flux_handle, jobid, labelio, log_stderr_level, nowait, tasks=tasks, raw=True
-    ):
-        found.setdefault(stream, []).append(data)
+    for event in _output_events(flux_handle, number, labelio, nowait):
+        begun = True
+        mine = event.of(wanted) if event.name in ("data", "log") else None
+        for stream, data in mine.pieces(labelio, level) if mine is not None else ():
+            found.setdefault(stream, []).append(data)
+    if not begun:
+        raise_if_fatal(flux_handle, number)
     return JobOutput(*(output_text(b"".join(found[stream])) for stream in (STDOUT, STDERR, LOG)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from flux.idset import IDset
 from flux.job import io
@@ -50,6 +50,10 @@ class Taskset(str):
     def ids(self) -> IDset | None:
         """The ranks, None for all."""
         return None if self.all else IDset(str(self))
+
+    def __bool__(self) -> bool:
+        """Whether there is a task."""
+        return self != ""
 
     def intersect(self, tasks: Taskset | IDsetLike) -> Taskset:
         """Return those that are also of other tasks."""
@@ -111,7 +115,7 @@ class IoEvent(EventLogEvent):
 
     def of(self, tasks: IDset | None) -> IoEvent | None:
         """Return what of it ``tasks`` wrote, None if that is nothing; None stands for all tasks."""
-        if tasks is None or self.name != "data":
+        if tasks is None or self.name not in ("data", "redirect"):
             return self
         ranks = tasks if self.rank == "all" else tasks.intersect(str(self.rank))
         if not ranks:
@@ -128,8 +132,13 @@ class IoEvent(EventLogEvent):
         elif self.name == "log":
             level = self.context.get("level", LOG_TRACE)
             shown = isinstance(level, int) and level <= log_stderr_level
-            text = io.log_text(self.context).encode("utf-8", "surrogateescape")
-            yield (STDERR if shown else LOG), text + b"\n"
+            yield (STDERR if shown else LOG), self._line()
+        elif self.name in ("exception", "redirect"):
+            yield STDERR, self._line()
+
+    def _line(self) -> bytes:
+        """Return the event as a line of a terminal."""
+        return self.render().encode("utf-8", "surrogateescape") + b"\n"
 
     def render(self) -> str:
         """Return the event as a terminal shows it, without the final newline of messages."""
@@ -147,10 +156,20 @@ class LogEvent(IoEvent):
     """A message of the job shell."""
 
     @property
+    def rank(self) -> Taskset:
+        """The shell that says it, by its number in the job."""
+        return Taskset(self.context.get("rank", "all"))
+
+    @property
     def level(self) -> int:
         """How important it is, ``LOG_FATAL`` to ``LOG_TRACE``."""
         level = self.context.get("level", LOG_TRACE)
         return level if isinstance(level, int) else LOG_TRACE
+
+    log_level_string: ClassVar = [
+        io.LOG_PREFIX.get(level, "").removesuffix(": ") for level in range(LOG_TRACE + 1)
+    ]
+    """The levels as words."""
 
     @property
     def levelstr(self) -> str:

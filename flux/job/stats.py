@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from flux.rpc import RPC
 from flux.wire.text import as_text
@@ -113,6 +113,9 @@ class JobStats:
         self.cb_kwargs = kwargs
         self._query().then(self._continue)
 
-    def update_sync(self) -> None:
-        """Fetch the counts and wait for them; raises OSError, ValueError for an unknown queue."""
+    def update_sync(self) -> Self:
+        """Fetch the counts, wait for them and return self; raises OSError, ValueError for an
+        unknown queue.
+        """
         self._update(self._query().get())
+        return self

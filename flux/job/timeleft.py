@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_JOB_STATE_RUN
+from flux.core.attributes import attribute_of
 from flux.job.JobID import JobID
 from flux.job.list import job_list_id
 
@@ -42,7 +43,7 @@ def timeleft(flux_handle: Flux | None = None, jobid: JobID | int | Text | None =
             # An id of the parent's: this is the initial program of an instance that is a job.
             if isinstance(exc, OSError) and exc.errno != errno.ENOENT:
                 raise
-    outer, number = flux_handle.attr_get("parent-uri"), flux_handle.attr_get("jobid")
+    outer, number = attribute_of(flux_handle, "parent-uri"), attribute_of(flux_handle, "jobid")
     if not outer or not number:
         return math.inf
     with Flux(outer) as parent:

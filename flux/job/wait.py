@@ -31,11 +31,13 @@ _ANY_ON_THE_WIRE = -1
 
 
 class JobWaitResult(NamedTuple):
-    """How a job ended: its id, whether it was a success, and a sentence about it."""
+    """How a job ended: its id, whether it was a success, and a sentence about it, in bytes as
+    flux-core's bindings have it.
+    """
 
     jobid: JobID
     success: bool
-    errstr: str
+    errstr: bytes
 
 
 class JobWaitFuture(RPC):
@@ -46,7 +48,9 @@ class JobWaitFuture(RPC):
         for.
         """
         return JobWaitResult(
-            JobID(self.member("id")), self.member("success"), self.member("errstr")
+            JobID(self.member("id")),
+            self.member("success"),
+            str(self.member("errstr")).encode("utf-8", "surrogateescape"),
         )
 
 

@@ -27,14 +27,15 @@ class ResourceSet:
 
     It is made from R as JSON text or as the decoded object, from another ResourceSet, or from an
     implementation such as `Rlist`; None makes an empty set of the R version ``version``, of which
-    there is only 1. Raises ValueError if R is malformed or of an unknown version, TypeError for an
-    argument of another kind.
+    there is only 1; further keywords are for other versions. Raises ValueError if R is malformed or
+    of an unknown version, TypeError for an argument of another kind.
     """
 
     def __init__(
         self,
         arg: ResourceSetLike = None,
         version: int = 1,
+        **kwargs: object,
     ) -> None:
         self._state: str | None = None
         self.impl: ResourceSetImplementation

@@ -28,3 +28,10 @@ class Rv1Set(Rlist):
     def scheduling(self) -> object:
         """The scheduler's own data, None without any."""
         return self._extra.get("scheduling")
+
+    @scheduling.setter
+    def scheduling(self, data: object) -> None:
+        if data is None:
+            self._extra.pop("scheduling", None)
+        else:
+            self._extra["scheduling"] = data

@@ -4,7 +4,7 @@ of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.constants import FLUX_NODEID_ANY
 from flux.hostlist import Hostlist
@@ -14,7 +14,7 @@ from flux.rpc import RPC
 from flux.wire.errors import may_be_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from flux.core.handle import Flux
     from flux.core.interface import Requester
@@ -130,6 +130,16 @@ class DrainInfo(NamedTuple):
     reason: str
 
 
+_NOTHING: Final[JsonMapping] = {
+    "R": None,
+    "drain": {},
+    "online": "",
+    "offline": "",
+    "exclude": "",
+}
+"""The answer of an instance without ranks."""
+
+
 class ResourceStatus:
     """Which ranks of an instance are online, drained or excluded, made from the answer to
     ``resource.status``.
@@ -145,10 +155,13 @@ class ResourceStatus:
 
     def __init__(
         self,
-        rstatus: JsonMapping,
+        rstatus: JsonMapping | None = None,
         allocated_ranks: IDset | None = None,
         housekeeping_ranks: IDset | None = None,
     ) -> None:
+        self.rstatus = rstatus = _NOTHING if rstatus is None else rstatus
+        self.allocated_ranks = allocated_ranks or IDset()
+        self.housekeeping_ranks = housekeeping_ranks or IDset()
         self.rset = ResourceSet(rstatus["R"])
         self.hosts = dict(zip(self.rset.ranks, self.rset.nodelist, strict=False))
         self.drained_by: dict[str, JsonMapping] = dict(rstatus["drain"])
@@ -158,8 +171,8 @@ class ResourceStatus:
         self.exclude = IDset(rstatus["exclude"])
         self.torpid = IDset(rstatus.get("torpid") or "")
         self.drain = IDset().union(*self.drained_by)
-        self.allocated = allocated_ranks or IDset()
-        self.housekeeping = housekeeping_ranks or IDset()
+        self.allocated = self.allocated_ranks.copy()
+        self.housekeeping = self.housekeeping_ranks.copy()
         self._derive()
 
     def _derive(self) -> None:
@@ -180,7 +193,7 @@ class ResourceStatus:
     def get_drain_info(self, rank: int) -> DrainInfo | None:
         """Return how a rank was drained, None if it is not."""
         return next(
-            (DrainInfo(*found) for found in self.drain_info() if rank in found[0]),
+            (found for found in self.drain_info if rank in found.ranks),
             None,
         )
 
@@ -195,19 +208,27 @@ class ResourceStatus:
         self._derive()
         return self
 
-    def nodelist(self, ranks: IDset) -> Hostlist:
+    @property
+    def nodelist(self) -> Hostlist:
+        """The hosts of all ranks."""
+        return self.hosts_of(self.all)
+
+    def hosts_of(self, ranks: IDset) -> Hostlist:
         """Return the hosts of some ranks."""
         return Hostlist([self.hosts[rank] for rank in ranks if rank in self.hosts])
 
-    def drain_info(self) -> Iterator[tuple[IDset, float, str]]:
-        """Yield ranks, time (seconds since the epoch) and reason of each drain, the lowest ranks
-        first.
-        """
-        for ranks, info in sorted(self.drained_by.items(), key=lambda item: IDset(item[0]).first()):
-            yield IDset(ranks), float(info["timestamp"]), str(info["reason"])
+    @property
+    def drain_info(self) -> list[DrainInfo]:
+        """Each drain, the lowest ranks first."""
+        return [
+            DrainInfo(IDset(ranks), float(info["timestamp"]), str(info["reason"]))
+            for ranks, info in sorted(
+                self.drained_by.items(), key=lambda item: IDset(item[0]).first()
+            )
+        ]
 
 
-class ResourceStatusRPC(RPC):
+class StatusRPC(RPC):
     """A query of the resource module."""
 
     def __init__(self, flux_handle: Flux, nodeid: int = FLUX_NODEID_ANY) -> None:
@@ -228,6 +249,6 @@ def resource_list(flux_handle: Flux) -> ResourceListRPC:
     return ResourceListRPC(flux_handle)
 
 
-def resource_status(flux_handle: Flux, nodeid: int = FLUX_NODEID_ANY) -> ResourceStatusRPC:
+def resource_status(flux_handle: Flux, nodeid: int = FLUX_NODEID_ANY) -> StatusRPC:
     """Ask the resource module for the state of the ranks."""
-    return ResourceStatusRPC(flux_handle, nodeid)
+    return StatusRPC(flux_handle, nodeid)

@@ -6,20 +6,20 @@ import errno
 from typing import TYPE_CHECKING
 
 from flux.idset import IDset
-from flux.resource.list import DrainInfo, ResourceListRPC, ResourceStatus, ResourceStatusRPC
+from flux.resource.list import DrainInfo, ResourceListRPC, ResourceStatus, StatusRPC
 from flux.rpc import RPC
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
-__all__ = ["DrainInfo", "FullStatusRPC", "ResourceStatus", "ResourceStatusRPC", "resource_status"]
+__all__ = ["DrainInfo", "ResourceStatus", "ResourceStatusRPC", "resource_status"]
 
 
-class FullStatusRPC:
+class ResourceStatusRPC:
     """Queries of the resource module, the scheduler and the job manager, made at once."""
 
     def __init__(self, handle: Flux) -> None:
-        self._status = ResourceStatusRPC(handle)
+        self._status = StatusRPC(handle)
         self._allocated = ResourceListRPC(handle)
         self._jobs = RPC(handle, "job-manager.stats-get", {})
 
@@ -56,6 +56,6 @@ class FullStatusRPC:
         )
 
 
-def resource_status(flux_handle: Flux) -> FullStatusRPC:
+def resource_status(flux_handle: Flux) -> ResourceStatusRPC:
     """Ask how the ranks are."""
-    return FullStatusRPC(flux_handle)
+    return ResourceStatusRPC(flux_handle)

@@ -49,9 +49,11 @@ class ScriptedFlux:
         """Send a request with bytes as they are."""
         return RPC(self, topic, Raw(data) if data else None, nodeid, flags)
 
-    def attr_get(self, name: str) -> str | None:
-        """Return a broker attribute, None if it is not set."""
-        return self.attrs.get(name)
+    def attr_get(self, name: str) -> str:
+        """Return a broker attribute; raises FileNotFoundError if it is not set."""
+        if name not in self.attrs:
+            raise os_error(errno.ENOENT)
+        return self.attrs[name]
 
     def get_rank(self) -> int:
         """Return the rank."""

@@ -68,6 +68,16 @@ class JobURI(URI):
         """The form for programs on the broker's machine, ``local:///PATH``."""
         return local_form(self.uri)
 
+    @property
+    def remote_uri(self) -> str:
+        """The same as `remote`."""
+        return self.remote
+
+    @property
+    def local_uri(self) -> str:
+        """The same as `local`."""
+        return self.local
+
     def __str__(self) -> str:
         return self.local if self.force_local else self.uri
 

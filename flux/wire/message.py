@@ -80,7 +80,7 @@ def encode_payload(payload: object) -> bytes | None:
     byte.
 
     Undecodable bytes in text (PEP 383) are sent as they were, other lone surrogates as "?". Raises
-    OSError(EINVAL) for a value that is not JSON or beyond the bounds of `flux.wire.json`.
+    UnwritablePayload for a value that is not JSON or beyond the bounds of `flux.wire.json`.
     """
     if payload is None or isinstance(payload, bytes):
         return payload
@@ -89,7 +89,14 @@ def encode_payload(payload: object) -> bytes | None:
     try:
         return json.dumps(payload) + b"\0"
     except json.JSONEncodeError as exc:
-        raise OSError(errno.EINVAL, f"the payload cannot be written as JSON: {exc}") from None
+        text = f"the payload cannot be written as JSON: {exc}"
+        raise UnwritablePayload(errno.EINVAL, text) from None
+
+
+class UnwritablePayload(OSError, TypeError):
+    """A value that JSON cannot express: EINVAL to who looks at numbers, TypeError as in flux-core's
+    bindings to who looks at types.
+    """
 
 
 class Raw(bytes):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flux import blobpack, treeobj
+from flux.core.attributes import attribute_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ class InstanceBlobs:
         from flux.constants import FLUX_NODEID_ANY, FLUX_RPC_STREAMING
 
         self._handle = handle
-        self.algorithm = handle.attr_get("content.hash") or treeobj.DEFAULT_HASH
+        self.algorithm = attribute_of(handle, "content.hash") or treeobj.DEFAULT_HASH
         self._at_once = at_once
         self._cached = cached
         self._nodeid = FLUX_NODEID_ANY if cached else 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.core.attributes import attribute_of
 from flux.terminal_text import terminal_line
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
@@ -83,7 +84,7 @@ def pub(
 def _is_guest(h: Flux) -> bool:
     """Whether what this program sends is not the instance owner's."""
     mask = os.environ.get("FLUX_HANDLE_ROLEMASK")
-    return mask is not None or h.attr_get("security.owner") != str(os.getuid())
+    return mask is not None or attribute_of(h, "security.owner") != str(os.getuid())
 
 
 @command.command("sub")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from flux.core.attributes import attribute_of
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.completions import attributes as attribute_names
 from fluxctl.errors import CommandError
@@ -17,7 +18,7 @@ from fluxctl.json_output import json_option, print_json
 def command(name: str, as_json: bool) -> None:
     """Print the value of a broker attribute."""
     with handle() as h:
-        value = h.attr_get(name)
+        value = attribute_of(h, name)
         if value is None:
             hint = did_you_mean(name, lambda: attributes(h))
             raise CommandError(f"{name}: No such file or directory{hint}")

@@ -221,7 +221,7 @@ def _of_instance(h: Flux) -> Hostlist:
     from flux.resource.list import resource_status
 
     status = resource_status(h, nodeid=0).get()
-    return status.nodelist(status.all)
+    return status.hosts_of(status.all)
 
 
 def _available(h: Flux) -> Hostlist:
@@ -229,7 +229,7 @@ def _available(h: Flux) -> Hostlist:
     from flux.resource.list import resource_status
 
     status = resource_status(h, nodeid=0).get()
-    return status.nodelist(status.avail)
+    return status.hosts_of(status.avail)
 
 
 EXAMPLES = """

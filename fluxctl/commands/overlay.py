@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from flux.core.attributes import attribute_of
 from flux.overlay import STATES
 from flux.wire.errors import os_error
 from fluxctl import completions
@@ -320,7 +321,7 @@ def lookup(target: str, as_json: bool) -> None:
 
 def _parent(h: Flux, rank: int) -> int:
     """Return the rank above ``rank``; raises CommandError if there is none."""
-    size, fanout = int(h.attr_get("size") or 1), int(h.attr_get("tbon.fanout") or 2)
+    size, fanout = int(attribute_of(h, "size") or 1), int(attribute_of(h, "tbon.fanout") or 2)
     if not 0 <= rank < size:
         raise CommandError(f"{rank} is not a valid rank in this instance")
     if rank == 0:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
+from flux.core.attributes import attribute_of
 from flux.job.state_names import ALL_STATES
 from fluxctl import completions
 from fluxctl.command import echo, handle, python_failure
@@ -146,12 +147,12 @@ def _root(h: Flux, layout: Layout, children: list[TreeNode]) -> TreeNode:
     from fluxctl.instance_tree import RootJob, facts_of
     from fluxctl.job_tree import TreeNode
 
-    size = int(h.attr_get("size") or 0)
-    owner = int(h.attr_get("security.owner") or 0)
-    seconds = time.time() - float(h.attr_get("broker.starttime") or 0)
+    size = int(attribute_of(h, "size") or 0)
+    owner = int(attribute_of(h, "security.owner") or 0)
+    seconds = time.time() - float(attribute_of(h, "broker.starttime") or 0)
     facts = facts_of(h) if layout.needs_facts else None
     job = RootJob(owner, size, seconds)
-    known = {"uri": h.attr_get("local-uri"), "size": size, "userid": owner, "runtime": seconds}
+    known = {"uri": attribute_of(h, "local-uri"), "size": size, "userid": owner, "runtime": seconds}
     return TreeNode(layout.parent(job), layout.detail(job, facts), children, facts=known)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.core.attributes import attribute_of
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.json_output import json_option, print_json
@@ -44,17 +45,17 @@ def uptime(h: Flux, now: float) -> dict[str, object]:
     import pwd
 
     state = str(h.rpc("state-machine.get", {}, nodeid=0).get()["state"])
-    owner = int(h.attr_get("security.owner") or 0)
+    owner = int(attribute_of(h, "security.owner") or 0)
     try:
         name = pwd.getpwuid(owner).pw_name
     except KeyError:
         name = str(owner)
     found: dict[str, object] = {
         "state": state,
-        "seconds": max(now - float(h.attr_get("broker.starttime") or now), 0.0),
+        "seconds": max(now - float(attribute_of(h, "broker.starttime") or now), 0.0),
         "owner": name,
-        "depth": int(h.attr_get("instance-level") or 0),
-        "size": int(h.attr_get("size") or 0),
+        "depth": int(attribute_of(h, "instance-level") or 0),
+        "size": int(attribute_of(h, "size") or 0),
     }
     found |= _ranks(h)
     found |= _queues(h)

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from flux.core.attributes import attribute_of
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.json_output import json_option, print_json
 
@@ -24,7 +25,7 @@ def command(as_json: bool) -> None:
     uri = os.environ.get("FLUX_URI")
     if uri:
         with handle() as h:
-            version = h.attr_get("version")
+            version = attribute_of(h, "version")
         echo(f"broker:  \t\t{version}")
         echo(f"FLUX_URI:\t\t{uri}")
     echo(f"build-options:\t\t{_build_options()}")
@@ -38,7 +39,7 @@ def _facts() -> dict[str, object]:
     uri = os.environ.get("FLUX_URI")
     if uri:
         with handle() as h:
-            facts |= {"broker": h.attr_get("version"), "FLUX_URI": uri}
+            facts |= {"broker": attribute_of(h, "version"), "FLUX_URI": uri}
     return facts | {"build-options": _packages()}
 
 

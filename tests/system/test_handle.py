@@ -40,7 +40,8 @@ def h(instance: Instance) -> Iterator[flux.Flux]:
 def test_rpcs_and_attributes(h: flux.Flux) -> None:
     assert h.rpc("attr.get", {"name": "size"}).get() == {"value": "3", "flags": 1}
     assert h.attr_get("rank") == "0"
-    assert h.attr_get("nosuch") is None
+    with pytest.raises(FileNotFoundError):
+        h.attr_get("nosuch")
     assert RPC(h, b"kvs.ping", {"seq": 1}, nodeid=2).get()["seq"] == 1
     with pytest.raises(OSError, match="No service matching") as caught:
         h.rpc("nosuch.x").get()

@@ -39,6 +39,8 @@ from flux.testing.instance import Instance, running_instance
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flux.core.watchers import FDWatcher
+
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[Instance]:
@@ -480,7 +482,8 @@ def test_the_configuration_is_there_by_key(h: flux.Flux) -> None:
     assert h.conf_get("no.such", "default") == "default"
     h.attr_set("test.gone", "1")
     h.attr_remove("test.gone")
-    assert h.attr_get("test.gone") is None
+    with pytest.raises(FileNotFoundError):
+        h.attr_get("test.gone")
     with pytest.raises(FileNotFoundError):
         h.attr_remove("test.gone")
 
@@ -515,3 +518,48 @@ def test_requests_of_other_roles_are_refused(instance: Instance, h: flux.Flux) -
             with pytest.raises(PermissionError):
                 rpc.get()
     assert answers == [{"ok": 1}]
+
+
+def test_callbacks_of_today_are_told_what_a_descriptor_is_ready_for(h: flux.Flux) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def today(handle: flux.Flux, watcher: FDWatcher, fd: int, revents: int, args: object) -> None:
+        seen.append((handle is h, fd == reading, revents, args))
+        watcher.stop()
+
+    def before(handle: flux.Flux, watcher: FDWatcher, fd: int, args: object) -> None:
+        seen.append((handle is h, fd == reading, args))
+        watcher.stop()
+
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, b"x")
+        for callback in (today, before):
+            h.fd_watcher_create(reading, callback, args="mine").start()
+            assert h.reactor_run() == 0
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert seen == [(True, True, FLUX_POLLIN, "mine"), (True, True, "mine")]
+
+
+def test_the_reactor_ends_when_a_prepare_callback_stops_the_last_watcher(h: flux.Flux) -> None:
+    timer = h.timer_watcher_create(3600.0, lambda *_: None)
+
+    def stop(*_: object) -> None:
+        timer.stop()
+        prepare.stop()
+
+    prepare = h.prepare_watcher_create(stop)
+    timer.start()
+    prepare.start()
+    assert h.reactor_run() == 0
+    with pytest.raises(OSError, match="must not be negative"):
+        h.timer_watcher_create(-1, stop)
+
+
+def test_what_json_cannot_say_is_a_wrong_type(h: flux.Flux) -> None:
+    with pytest.raises(TypeError) as refused:
+        h.rpc("broker.ping", {"x": object()})
+    assert isinstance(refused.value, OSError)
+    assert refused.value.errno == errno.EINVAL

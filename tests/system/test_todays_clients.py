@@ -13,8 +13,8 @@ import pytest
 
 import flux
 import flux.job
-from flux import Flux, content
-from flux.constants import FLUX_RPC_STREAMING
+from flux import Flux, content, treeobj
+from flux.constants import FLUX_KVS_SYNC, FLUX_KVS_TXN_COMPACT, FLUX_RPC_STREAMING
 from flux.hostlist import Hostlist
 from flux.testing.instance import Instance, running_instance
 
@@ -190,6 +190,25 @@ flux content checkpoint list --json"""
         "flux-content: kvs_checkpoint_lookup: No such file or directory",
         "flux-content: invalid blobref specified: Invalid argument",
     ]
+
+
+def test_flags_of_a_commit(h: Flux) -> None:
+    """As ``flux kvs put --sync`` of 0.88 sends them: NO_MERGE, TXN_COMPACT and SYNC, no other."""
+    put = {
+        "namespace": "primary",
+        "ops": [{"key": "flagged", "flags": 0, "dirent": treeobj.val(b"1")}],
+    }
+    for flags in (1, 2, 4, 7):
+        assert ask(h, "kvs.commit", {**put, "flags": flags})["rootseq"] > 0
+    with pytest.raises(OSError) as refused:
+        ask(h, "kvs.commit", {**put, "flags": 8})
+    assert refused.value.errno == errno.EINVAL
+    assert (FLUX_KVS_TXN_COMPACT, FLUX_KVS_SYNC) == (2, 4)
+    h.rpc("kvs.namespace-create", {"namespace": "passing", "owner": -1, "flags": 0}).get()
+    with pytest.raises(OSError) as refused:
+        ask(h, "kvs.commit", {**put, "namespace": "passing", "flags": 4})
+    assert refused.value.errno == errno.EINVAL
+    assert ask(h, "kvs.commit", {**put, "namespace": "passing", "flags": 2})["rootseq"] > 0
 
 
 def test_a_checkpoint_is_not_set_below_the_kvs(instance: Instance) -> None:

@@ -369,10 +369,14 @@ def _choice(req: Request) -> Choice:
 
 
 def _since(req: Request) -> float:
-    """Return ``since`` in seconds since the epoch; raises OSError(EPROTO) if it is not a number."""
+    """Return ``since`` in seconds since the epoch; raises OSError(EPROTO) if it is not a number, or
+    negative.
+    """
     since: object = req.payload.get("since", 0.0)
     if not isinstance(since, int | float) or isinstance(since, bool):
         raise os_error(errno.EPROTO)
+    if since < 0:
+        raise OSError(errno.EPROTO, "invalid payload: since < 0.0 not allowed")
     return float(since)
 
 

@@ -22,8 +22,8 @@ from broker.services.kvs.reading import Reading
 from broker.services.kvs.spaces import LEADER_RANK, Space, Spaces
 from flux import kvs_event, treeobj
 from flux.dirblob import references
+from flux.kvs_flags import NO_MERGE, PRIMARY, SYNC, TXN_COMPACT
 from flux.kvs_limits import check_namespace
-from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC
 from flux.wire import json
 from flux.wire.errors import error_of, os_error
 from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON, Message
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from broker.configuration import Config
     from broker.context import Context
 
-COMMIT_FLAGS = NO_MERGE | SYNC
+COMMIT_FLAGS = NO_MERGE | TXN_COMPACT | SYNC
 #: Heartbeats in a generation of the cache; objects unused for one to two generations go.
 PULSES_PER_GENERATION = 5
 

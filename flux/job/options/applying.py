@@ -82,7 +82,11 @@ def options_of(keywords: Mapping[str, object]) -> SubmitOptions:
 
 
 def _list(name: str, given: Iterable[str] | None) -> list[str]:
-    """Return a list of texts; a text in place of a list would be taken letter by letter."""
+    """Return a list of texts; a single dependency or constraint may stand alone, any other text in
+    place of a list would be taken letter by letter.
+    """
+    if isinstance(given, str) and name in ("dependency", "requires"):
+        return [given]
     if isinstance(given, str | bytes):
         raise TypeError(f"{name} must be a list of strings")
     return list(given or ())

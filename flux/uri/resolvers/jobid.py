@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
+from flux.core.attributes import attribute_of
 from flux.uri.errors import UnresolvedURI
 from flux.uri.forms import reachable
 from flux.uri.uri import JobURI, URIResolverPlugin, URIResolverURI
@@ -62,11 +63,11 @@ def uri_of_path(path: str, wait: bool = False, connect: Callable[[], Flux] | Non
 def _step(h: Flux, word: str, jobid: int | None, wait: bool) -> str:
     if jobid is not None:
         return _awaited(h, jobid, word) if wait else uri_of_job(h, jobid, word)
-    return (h.attr_get("parent-uri") if word == ".." else None) or _own(h)
+    return (attribute_of(h, "parent-uri") if word == ".." else None) or _own(h)
 
 
 def _own(h: Flux) -> str:
-    return h.attr_get("local-uri") or h.url
+    return attribute_of(h, "local-uri") or h.url
 
 
 def _root(h: Flux) -> str:
@@ -74,11 +75,11 @@ def _root(h: Flux) -> str:
     from flux.core.handle import Flux
 
     uri = _own(h)
-    parent = h.attr_get("parent-uri")
+    parent = attribute_of(h, "parent-uri")
     while parent is not None:
         uri = parent
         with Flux(reachable(uri)) as above:
-            parent = above.attr_get("parent-uri")
+            parent = attribute_of(above, "parent-uri")
     return uri
 
 

@@ -70,6 +70,9 @@ def test_a_format_stands_first_or_second() -> None:
         Mine("{x}")
     with pytest.raises(TypeError):
         OutputFormat(HEADINGS)
+    prepended = OutputFormat("{state:>5} +:{count:>3}", HEADINGS, "0.", True)
+    assert prepended.get_format() == "{0.state:>5} {0.count}"
+    assert prepended.get_format(orig=True) == "{state:>5} +:{count:>3}"
 
 
 def test_a_tree_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +91,9 @@ def test_a_tree_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == ["root", "|-- one", "`-- two"]
     tree.render("ascii", skip_root=True)
     assert capsys.readouterr().out.splitlines() == ["one", "P `-- leaf", "two"]
-    with pytest.raises(ValueError, match="unknown Tree style 'x'"):
+    tree.render("compact", level=1)
+    assert capsys.readouterr().out.splitlines() == ["root", "├─one", "└─two"]
+    with pytest.raises(KeyError, match="'x'"):
         tree.render("x")
 
 

@@ -8,7 +8,7 @@ from flux.wire import json
 
 
 def test_the_class_goes_by_the_name_it_has_in_the_bindings() -> None:
-    event = Message()
+    event = Message(FLUX_MSGTYPE_EVENT)
     assert (event.type, event.type_str) == (FLUX_MSGTYPE_EVENT, "event")
     assert (event.topic, event.payload, event.payload_str) == (None, None, None)
 
@@ -39,3 +39,15 @@ def test_types_have_names_and_others_are_refused() -> None:
     ]
     with pytest.raises(ValueError, match="3 is not a message type"):
         msg_typestr(3)
+
+
+def test_what_today_may_be_set() -> None:
+    made = Message(1)
+    made.type, made.userid, made.rolemask = 2, 7, 4
+    assert (made.type_str, made.userid, made.rolemask) == ("response", 7, 4)
+    with pytest.raises(ValueError, match="not a message type"):
+        made.type = 3
+
+
+def test_a_message_is_a_request_unless_it_says_otherwise() -> None:
+    assert Message().type_str == "request"

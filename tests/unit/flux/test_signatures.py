@@ -19,17 +19,13 @@ RECORDED: Final[dict[str, str]] = json.loads(
 _OF_C: Final = "what it is made of there is an object of the C library"
 _OF_THE_LIST: Final = "objects that `QueueList` makes"
 _PAST: Final = "as in 0.29, whose argument stands there and takes the letter too"
-_PREPEND: Final = "formats are those of an object's attributes: there is nothing before them"
 OTHERWISE: Final = {
     "flux.core.handle.Flux": _OF_C,
     "flux.future.Future": _OF_C,
     "flux.hostlist.Hostlist": _OF_C,
-    "flux.hostlist.Hostlist.index": "one position, as in 0.29",
     "flux.idset.IDset": _OF_C,
     "flux.job.event.JobEventWatchFuture": _OF_C,
-    "flux.job.event.JobEventWatchFuture.get": "the answer as it came: get_event has the events",
     "flux.job.info.ExceptionInfo": "the third is positional, and its name is a builtin's",
-    "flux.job.info.JobInfoFormat": _PREPEND,
     "flux.job.info.resulttostr": _PAST,
     "flux.job.info.statetostr": _PAST,
     "flux.job.info.statustostr": _PAST,
@@ -42,10 +38,7 @@ OTHERWISE: Final = {
     "flux.queue.QueueInfo": _OF_THE_LIST,
     "flux.queue.QueueLimits": _OF_THE_LIST,
     "flux.resource.Rv1Set.Rv1Set.add": "as its base class calls it, here and there",
-    "flux.resource.status.ResourceStatusRPC": "the first argument is positional",
-    "flux.util.OutputFormat": f"the format comes first, too; {_PREPEND}",
-    "flux.util.UtilFormatter.convert_field": "the names of string.Formatter",
-    "flux.util.UtilFormatter.format_field": "the names of string.Formatter",
+    "flux.util.OutputFormat": "as in 0.29; the format comes first, too",
 }
 """What is called otherwise here, with the reason."""
 

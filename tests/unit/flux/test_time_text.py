@@ -8,7 +8,7 @@ import pytest
 
 from flux.eventlog_formatter import EventLogFormatter
 from flux.job.event import EventLogEvent
-from flux.output_values import UtilDatetime, convert_value
+from flux.output_values import FormattedTime, convert_value
 from flux.time_text import time_text
 from fluxctl.human_times import HumanTimes
 from tui.model import format as fmt
@@ -31,8 +31,8 @@ def test_one_that_none_holds_is_a_number(seconds: float) -> None:
     number = f"{seconds:g}"
     assert time_text(seconds) == time_text(seconds, "%H", utc=True) == number
     assert convert_value(seconds, "D") == str(convert_value(seconds, "d")) == number
-    assert f"{UtilDatetime(seconds):%b%d %R}" == number
-    assert f"{UtilDatetime(seconds):%b%d::>12}" == number.rjust(12)
+    assert f"{FormattedTime(seconds):%b%d %R}" == number
+    assert f"{FormattedTime(seconds):%b%d::>12}" == number.rjust(12)
     assert fmt.clock(seconds, NOW) == fmt.moment(seconds, NOW) == number
     assert number in Event(1, seconds, "event", 1, "x", "").when
     assert number in Gap(seconds, seconds).line().text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 
 from flux.util import (
     CLIMain,
+    UtilDatetime,
     check_future_error,
     encode_payload,
     encode_topic,
     parse_datetime,
+    parse_fsd,
     set_treedict,
 )
 
@@ -32,6 +35,27 @@ def test_payloads_and_topics() -> None:
     number: Any = 1
     with pytest.raises(TypeError):
         encode_topic(number)
+
+
+def test_a_date_is_formatted_as_outputs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    day, none = UtilDatetime(2024, 1, 2, 3, 4, 5), UtilDatetime.fromtimestamp(0)
+    assert f"{day}" == "2024-01-02T03:04:05"
+    assert f"{day:%Y::>8}" == "    2024"
+    assert f"{day:::>21}" == "  2024-01-02T03:04:05"
+    assert (f"{none:%Y}", f"{none:%Y::>4h}") == ("", "   -")
+    assert str(day - UtilDatetime(2024, 1, 1)) == "1 day, 3:04:05"
+    assert f"{UtilDatetime(1970, 1, 1):%Y}" == "1970"
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_what_is_no_duration() -> None:
+    assert parse_fsd("1 m") == 60
+    wrong: Any = 5
+    with pytest.raises(TypeError):
+        parse_fsd(wrong)
 
 
 def test_future_errors_carry_the_future_text() -> None:

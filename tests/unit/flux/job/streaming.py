@@ -50,7 +50,7 @@ class StreamingFlux(ScriptedFlux):
         logs: Mapping[int | tuple[int, str], list[Any]],
         script: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> None:
-        super().__init__(script)
+        super().__init__({"job-info.lookup": self._lookup, **(script or {})})
         self.logs = dict(logs)
         self._open: dict[int, Message] = {}
 
@@ -78,6 +78,12 @@ class StreamingFlux(ScriptedFlux):
                 return
             rpc.fulfill(response(msg, {"event": json.dumps(entry).decode() + "\n"}))
         rpc.fulfill(response(msg, errnum=errno.ENODATA))
+
+    def _lookup(self, payload: Any) -> dict[str, str]:
+        """Return the main eventlog of a job, empty if there is none."""
+        log = self.logs.get((payload["id"], "eventlog"), self.logs.get(payload["id"], []))
+        lines = [json.dumps(entry).decode() for entry in log if isinstance(entry, dict)]
+        return {"eventlog": "".join(f"{line}\n" for line in lines)}
 
     def _cancel(self, payload: dict[str, int]) -> None:
         self.sent.append((f"{WATCH}-cancel", payload))

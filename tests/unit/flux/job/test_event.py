@@ -43,4 +43,4 @@ def test_exception() -> None:
         "because",
         1.0,
     )
-    assert str(error) == "job.exception: type=cancel severity=0 because"
+    assert str(error) == "job.exception: type=cancel: because"

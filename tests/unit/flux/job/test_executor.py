@@ -77,7 +77,7 @@ def test_refused_submission(executor: FluxExecutor) -> None:
 
 def test_attach(executor: FluxExecutor) -> None:
     assert executor.attach(2).result(TIMEOUT) == 1
-    assert isinstance(executor.attach(99).exception(TIMEOUT), OSError)
+    assert isinstance(executor.attach(99).exception(TIMEOUT), ValueError)
 
 
 def test_callbacks(executor: FluxExecutor) -> None:

@@ -73,9 +73,9 @@ def test_ids_report_errors() -> None:
     ("how", "reason"),
     [
         ({"filters": ["nosuch"]}, "Invalid filter specified: nosuch"),
-        ({"user": "nosuchuser"}, "there is no user nosuchuser"),
-        ({"user": "-1"}, "there is no user -1"),
-        ({"user": 1 << 32}, "there is no user 4294967296"),
+        ({"user": "nosuchuser"}, "Invalid user nosuchuser"),
+        ({"user": "-1"}, "Invalid user -1"),
+        ({"user": 1 << 32}, "Invalid user 4294967296"),
         ({"ids": ["no such id"]}, "no such id is not a valid Flux jobid"),
     ],
 )

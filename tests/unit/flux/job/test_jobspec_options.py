@@ -204,7 +204,7 @@ def test_a_submission_takes_the_environment_along() -> None:
 
 
 def test_texts_in_place_of_lists_are_refused() -> None:
-    for name in ("env", "dependency", "requires", "add_file", "rlimit"):
+    for name in ("env", "add_file", "rlimit"):
         wrong: dict[str, Any] = {name: "-*"}
         with pytest.raises(TypeError, match=f"{name} must be a list of strings"):
             JobspecV1.from_submit(["a"], **wrong)

@@ -23,8 +23,8 @@ EVENTS = [
     HEADER,
     data("0", "one\ntw"),
     data("0-1", "both\n", "stderr"),
-    event("log", level=3, message="bad\n", component="pty"),
-    event("log", level=6, message="detail"),
+    event("log", rank=0, level=3, message="bad\n", component="pty"),
+    event("log", rank=1, level=6, message="detail"),
     data("1", "x\r\ny"),
     data("0", base64.b64encode(b"o\xff\n").decode(), encoding="base64"),
     event("redirect", stream="stdout", rank="0", path="/tmp/x"),
@@ -42,14 +42,15 @@ def test_text_and_bytes_come_as_a_terminal_shows_them(flux: Any) -> None:
     assert list(output.output_watch(flux, 1, log_stderr_level=3)) == [
         ("stdout", "one\ntw"),
         ("stderr", "both\n"),
-        ("stderr", "ERROR: pty: bad\n"),
-        ("log", "DEBUG: detail\n"),
+        ("stderr", "flux-shell[0]: ERROR: pty: bad\n"),
+        ("log", "flux-shell[1]: DEBUG: detail\n"),
         ("stdout", "x\r\ny"),
         ("stdout", "o\ufffd\n"),
+        ("stderr", "0: stdout redirected to /tmp/x\n"),
         ("stdout", "end"),
     ]
     raw = [piece for _, piece in output.output_watch(flux, 1, raw=True)]
-    assert raw[-2:] == [b"o\xff\n", b"end"]
+    assert (raw[-3], raw[-1]) == (b"o\xff\n", b"end")
     labelled = [text for _, text in output.output_watch(flux, 1, True, -1)]
     assert labelled[:2] == ["0: one\n0: tw", "0: both\n1: both\n"]
 
@@ -63,12 +64,16 @@ def test_lines_are_whole_for_each_task(flux: Any) -> None:
         "y",
         "end",
     ]
-    assert [line for stream, line in lines if stream == "stderr"] == ["both", "both"]
+    assert [line for stream, line in lines if stream == "stderr"] == [
+        "both",
+        "both",
+        "0: stdout redirected to /tmp/x",
+    ]
     labelled = output.output_watch_lines(flux, 1, True, -1, keepends=True, tasks="1")
     assert list(labelled) == [
         ("stderr", "1: both\n"),
-        ("log", "ERROR: pty: bad\n"),
-        ("log", "DEBUG: detail\n"),
+        ("log", "flux-shell[0]: ERROR: pty: bad\n"),
+        ("log", "flux-shell[1]: DEBUG: detail\n"),
         ("stdout", "1: x\r\n"),
         ("stdout", "1: y"),
     ]
@@ -83,7 +88,11 @@ def test_a_line_without_an_end_is_not_collected_for_ever() -> None:
 
 def test_all_of_it_at_once(flux: Any) -> None:
     found = output.job_output(flux, 1, log_stderr_level=3)
-    assert found == ("one\ntwx\r\nyo\ufffd\nend", "both\nERROR: pty: bad\n", "DEBUG: detail\n")
+    assert found == (
+        "one\ntwx\r\nyo\ufffd\nend",
+        "both\nflux-shell[0]: ERROR: pty: bad\n",
+        "flux-shell[1]: DEBUG: detail\n",
+    )
     assert output.job_output(flux, 1, tasks="1", labelio=True).stdout == "1: x\r\n1: y"
     assert output.job_output(flux, 1, tasks="7").stdout == ""
 
@@ -103,7 +112,7 @@ def test_a_future_gives_output_piece_by_piece(flux: Any) -> None:
     while (piece := watch.get_output()) != (None, None):
         found.append(piece)
     assert found[0] == ("stdout", "one\ntw")
-    assert len(found) == 7
+    assert len(found) == 8
     assert watch.get_event() is None
 
 

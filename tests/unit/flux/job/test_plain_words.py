@@ -34,7 +34,7 @@ CALLS: dict[str, tuple[Callable[[Flux, Any], object], str]] = {
     "user id": (lambda h, bad: job.job_list(h, userid=bad), "a user id must be a number"),
     "states": (lambda h, bad: job.job_list(h, states=bad), "states must be a number"),
     "since": (lambda h, bad: job.job_list_inactive(h, bad), "since must be a number of seconds"),
-    "user": (lambda h, bad: JobList(h, user=bad), "there is no user"),
+    "user": (lambda h, bad: JobList(h, user=bad), "Invalid user nosuch! specified"),
     "filter": (lambda h, bad: JobList(h, filters=[bad]), "Invalid filter specified"),
     "ids": (lambda h, bad: JobList(h, ids=[bad]), "is not a valid Flux jobid"),
     "result": (lambda h, bad: job.resulttostr(bad), "a result must be a number"),
@@ -76,7 +76,7 @@ TOPICS = ("job-ingest.submit", "job-manager.wait", "job-list.list", "job-list.li
 
 def test_an_exception_with_little_in_it_is_still_one() -> None:
     exception = job.JobException({"timestamp": 1.0, "name": "exception"})
-    assert str(exception) == "job.exception: type=unknown severity=0 "
+    assert str(exception) == "job.exception: type=unknown: "
 
 
 def test_the_valid_attributes_are_a_list() -> None:

@@ -31,6 +31,7 @@ def test_a_job_uri_has_both_forms() -> None:
     )
     remote = JobURI("ssh://user@far:22/tmp/x")
     assert (remote.remote, remote.local) == ("ssh://user@far:22/tmp/x", "local:///tmp/x")
+    assert (remote.remote_uri, remote.local_uri) == (remote.remote, remote.local)
     assert JobURI("local:///a").remote == f"ssh://{os.uname().nodename}/a"
     remote.force_local = True
     assert str(remote) == "local:///tmp/x"

@@ -16,7 +16,7 @@ from broker.services.kvs.directory import Draft, _Leaf
 from broker.services.kvs.draft import TreeDraft
 from broker.services.kvs.namespace import Namespace
 from flux import treeobj
-from flux.kvs_txn import Txn
+from flux.kvs_txn import SYNC, Txn
 from tests.unit.broker.services.kvs.instance import (
     ScriptedStore,
     boot,
@@ -303,7 +303,7 @@ async def test_a_damaged_root_is_answered() -> None:
     wired = await boot(store=ScriptedStore)
     h, store = wired.client(), wired.ranks[0].services["scripted"]
     assert isinstance(store, ScriptedStore)
-    root = (await commit(h, Txn().put_raw("a", "1"), flags=2))["rootref"]
+    root = (await commit(h, Txn().put_raw("a", "1"), flags=SYNC))["rootref"]
     store.blobs[root] = b"rubbish"
     content = wired.ranks[0].services["content"]
     await h.rpc("content.dropcache")

@@ -10,6 +10,7 @@ import pytest
 from broker.services.resource.service import ResourceService
 from broker.testing.harness import Rpc, ServiceHarness
 from flux import eventlog, treeobj
+from flux.constants import FLUX_KVS_SYNC
 from flux.wire.message import UPSTREAM
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ async def test_drain_is_durable_where_the_store_is(persists: bool) -> None:
     full = False
 
     def commit(payload: dict[str, Any]) -> dict[str, Any]:
-        if full and payload["flags"] & 2:
+        if full and payload["flags"] & FLUX_KVS_SYNC:
             raise OSError(errno.ENOSPC, "the disk is full")
         answer = store.commit(payload)
         commits.append((payload["flags"], store.names()))
@@ -366,7 +367,7 @@ async def test_drain_is_durable_where_the_store_is(persists: bool) -> None:
     await harness.until(lambda: "resource-define" in store.names())
     assert {flags for flags, _ in commits} == {0}
     await harness.request("resource.drain", {"targets": "1", "reason": "bad node"})
-    assert commits[-1][0] == (2 if persists else 0)
+    assert commits[-1][0] == (FLUX_KVS_SYNC if persists else 0)
     full = True
     if persists:
         with pytest.raises(
