@@ -58,6 +58,15 @@ _SESSION = (
         " made is removed at its end.",
         fixed=False,
     ),
+    Declaration(
+        "statedir",
+        "none",
+        Change.START,
+        "The directory for what outlives the instance: the store unless `content.backing-path` says"
+        " where, and archives that are called `auto`. It is made with mode 0700 if it is missing.",
+        fixed=False,
+        listed=False,
+    ),
     _fact("instance-level", "0", "How many instances enclose this one."),
     _fact("jobid", "", "The id of the job this instance is, in the enclosing instance."),
     _fact("security.owner", "the user id", "The user who owns the instance."),
@@ -103,6 +112,16 @@ _BROKER = (
         "When the broker started, in seconds since the epoch.",
         fixed=False,
         listed=False,
+    ),
+    Declaration(
+        "broker.recovery-mode",
+        "none",
+        Change.START,
+        "With any value, the instance is in [recovery mode](store.md#after-a-crash): all resources"
+        " are down, no job runs, modules that cannot be loaded are left out.",
+        fixed=False,
+        listed=False,
+        leader_only=True,
     ),
     _fact("broker.mapping", "what PMI says", "Which ranks share a node, as in RFC 13."),
     Declaration(
@@ -313,7 +332,18 @@ _CONTENT = (
         "",
         Change.ALWAYS,
         "The archive (`flux dump`) that the key-value store is written to when the instance ends"
-        " and its jobs have, `auto` for one in `dump/` named by the time; empty for none.",
+        " and its jobs have, `auto` for one named by the time in `dump/`, or in that folder of"
+        " `statedir`; empty for none.",
+        listed=False,
+        leader_only=True,
+    ),
+    Declaration(
+        "content.restore",
+        "",
+        Change.START,
+        "The archive that the key-value store is read from when the instance starts, `auto` for the"
+        " one that the last end with `content.dump=auto` left, if it is still to be read; empty for"
+        " none.",
         listed=False,
         leader_only=True,
     ),

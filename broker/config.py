@@ -114,6 +114,18 @@ def check_attributes(attrs: Attributes) -> int:
     return fanout
 
 
+def make_statedir(attrs: Attributes) -> None:
+    """Make the directory ``statedir`` unless it is there; raises OSError as `Rundir` does."""
+    path = attrs.get("statedir")
+    if path is None:
+        return
+    try:
+        make_directory(os.path.abspath(path) if path else "")
+    except OSError as exc:
+        raise OSError(exc.errno, f"statedir {path}: {exc.strerror}") from None
+    check_directory(path, "statedir")
+
+
 def check_quorum(attrs: Attributes, size: int) -> None:
     """Check ``broker.quorum`` for an instance of ``size`` brokers: one that can never be reached
     would have it wait for ever.

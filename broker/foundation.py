@@ -22,7 +22,8 @@ DEBUG = 7
 class Foundation:
     """The router, the log and the host of services of one broker, made on its running loop.
 
-    ``identity`` is what it is called in routes, ``endpoint`` what it sends its own requests from.
+    ``identity`` is what it is called in routes, ``endpoint`` what it sends its own requests from,
+    ``ctx`` what it knows of itself.
     """
 
     def __init__(
@@ -36,8 +37,8 @@ class Foundation:
         if verbose > 1:
             self.ring.stderr_level = DEBUG
         self.host = ServiceHost(self.router, attrs, self.ring, os.getuid(), self.identity, config)
-        ctx, self.endpoint = self.host.context("broker")
-        self.log = ctx.log
+        self.ctx, self.endpoint = self.host.context("broker")
+        self.log = self.ctx.log
         self.router.on_fault = self._message_fault
 
     def _forward(self, line: str) -> None:

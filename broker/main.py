@@ -21,11 +21,13 @@ from broker.config import (
     configuration_path,
     define_identity,
     initial_attributes,
+    make_statedir,
 )
 from broker.configuration.bootstrap import BootstrapError
 from broker.emergency import Emergency, take_lifeline
 from broker.foundation import Foundation
 from broker.instance import Broker
+from broker.recovery import recovering
 from broker.socket_path import check_socket_paths
 from broker.subprocess.descendants import become_subreaper, children, end_descendants
 from broker.topology import Topology
@@ -71,12 +73,16 @@ def run_broker(options: BrokerOptions) -> int:
             attrs.default("tbon.zmqdebug", str(config.tbon.zmqdebug))
         fanout = check_attributes(attrs)
         pmi = find_pmi(os.environ)
-        topology, keys = _place(config.bootstrap, attrs.get("config.path"), pmi, fanout)
+        # Recovery is of one broker, whatever the configuration of the instance was.
+        bootstrap = None if recovering(attrs) else config.bootstrap
+        topology, keys = _place(bootstrap, attrs.get("config.path"), pmi, fanout)
     except BootstrapError as exc:
         for line in (exc.strerror or "").splitlines():
             sys.stderr.write(f"flux-broker: {terminal_line(line)}\n")
         raise OSError(exc.errno, "bootstrap failed") from None
     check_quorum(attrs, topology.size)
+    if topology.rank == 0:
+        make_statedir(attrs)
     rundir = Rundir(attrs.get("rundir"))
 
     def finish() -> NoReturn:
