@@ -102,6 +102,7 @@ _OTHER = (
     SubCommand("jobtap"),
     SubCommand("shell"),
     SubCommand("fortune"),
+    SubCommand("job-exec-override"),
     SubCommand("lptest"),
     SubCommand("multi-prog"),
     SubCommand("pmi"),
