@@ -59,6 +59,14 @@ _SESSION = (
         fixed=False,
     ),
     Declaration(
+        "rundir-cleanup",
+        "1 for one that the broker made",
+        Change.START,
+        "Whether `rundir` is removed at the end, 0 or 1.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
         "statedir",
         "none",
         Change.START,
@@ -69,6 +77,14 @@ _SESSION = (
     ),
     _fact("instance-level", "0", "How many instances enclose this one."),
     _fact("jobid", "", "The id of the job this instance is, in the enclosing instance."),
+    Declaration(
+        "jobid-path",
+        "`/`",
+        Change.REFUSED,
+        "The ids of the jobs that the enclosing instances and this one are, each after a slash.",
+        fixed=False,
+        listed=False,
+    ),
     _fact("security.owner", "the user id", "The user who owns the instance."),
     _fact("version", "0.29.0", "The version of flux-core we conform to."),
     Declaration(
@@ -122,6 +138,52 @@ _BROKER = (
         fixed=False,
         listed=False,
         leader_only=True,
+    ),
+    Declaration(
+        "broker.boot-method",
+        "what it was",
+        Change.REFUSED,
+        "How this broker learned of the others: `single` for one that is alone, `simple` by "
+        "PMI, `config` by `[bootstrap]`.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "broker.uuid",
+        "eight digits",
+        Change.REFUSED,
+        "What this broker is called in the routes of messages.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "broker.critical-ranks",
+        "none",
+        Change.START,
+        "Ranks, as an idset, whose loss ends the instance, with exit code 1 unless something "
+        "else failed.",
+        fixed=False,
+        listed=False,
+        leader_only=True,
+    ),
+    Declaration(
+        "broker.cleanup-timeout",
+        "15s",
+        Change.START,
+        "How long jobs have to end when the instance does, in RFC 23 form, before they are "
+        "killed; `none`: as long as it takes.",
+        fixed=False,
+        listed=False,
+        leader_only=True,
+    ),
+    Declaration(
+        "broker.shutdown-timeout",
+        "20s",
+        Change.START,
+        "How long a broker waits for the end of those below it, in RFC 23 form; `none`: as "
+        "long as it takes.",
+        fixed=False,
+        listed=False,
     ),
     _fact("broker.mapping", "what PMI says", "Which ranks share a node, as in RFC 13."),
     Declaration(
@@ -206,6 +268,33 @@ _BROKER = (
 _TREE = (
     Declaration(
         "tbon.fanout", "2", Change.START, "How many brokers have the same parent in the tree."
+    ),
+    Declaration(
+        "tbon.topo",
+        "kary:2",
+        Change.START,
+        "The same as `kary:FANOUT`; `kary:0` puts all brokers below rank 0. It counts before "
+        "`tbon.fanout`.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "tbon.connect_timeout",
+        "that of `[tbon]`",
+        Change.START,
+        "How long a connection to the parent may take, as `connect_timeout` of"
+        " [the configuration](configuration.md).",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "tbon.tcp_user_timeout",
+        "that of `[tbon]`",
+        Change.START,
+        "How long what was sent may stay unacknowledged, as `tcp_user_timeout` of"
+        " [the configuration](configuration.md).",
+        fixed=False,
+        listed=False,
     ),
     _fact("tbon.descendants", "a count", "The number of brokers below this one."),
     _fact("tbon.level", "a count", "The number of links between this broker and the root."),
@@ -429,7 +518,16 @@ ATTRIBUTES: dict[str, Declaration] = {
     declared.name: declared for section in SECTIONS.values() for declared in section
 }
 
-NEVER_LISTED = frozenset(("broker.starttime",))
+NEVER_LISTED = frozenset(
+    (
+        "broker.boot-method",
+        "broker.starttime",
+        "broker.uuid",
+        "jobid-path",
+        "rundir-cleanup",
+        "tbon.topo",
+    )
+)
 """Attributes that only clients of today's flux-core ask for."""
 FACTS = frozenset(name for name, one in ATTRIBUTES.items() if one.change is Change.REFUSED)
 """What nobody sets, not even on the command line."""

@@ -32,6 +32,7 @@ class Foundation:
         self.topology = topology
         self.attrs = attrs
         self.identity = new_id()
+        attrs.define("broker.uuid", self.identity, immutable=True)
         self.router = Router(topology, asyncio.get_running_loop().call_soon)
         self.ring = LogRing(topology.rank, attrs, self._forward if topology.rank else None)
         if verbose > 1:

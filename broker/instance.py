@@ -21,7 +21,7 @@ from broker.emergency import (
     STATE_LIMITS,
 )
 from broker.enclosing import tell_enclosing
-from broker.ending import IDLE_TIMEOUT, end_jobs, start_no_more
+from broker.ending import end_jobs, start_no_more
 from broker.log import CRIT
 from broker.modhost import ModuleHost
 from broker.own_services import OwnServices
@@ -31,6 +31,7 @@ from broker.runlevel import FAILURES, Runlevel
 from broker.scripts import Scripts
 from broker.startlog import StartLog
 from broker.subprocess.descendants import Orphans
+from broker.todays_attributes import CLEANUP_TIMEOUT, SHUTDOWN_TIMEOUT, end_timeout
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
 from flux.idset import IDset
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from broker.overlay.network import Overlay
 
 KILL_DELAY = 5.0
-CHILDREN_TIMEOUT = 20.0
 REPEATED_SIGNAL = 0.5
 """Seconds within which the same signal counts once: ``flux start`` passes on what the whole process
 group may have got."""
@@ -283,13 +283,14 @@ class Broker:
 
     async def _end_jobs(self) -> bool:
         """End the jobs of the instance; returns whether they did end."""
+        patience = end_timeout(self.attrs, CLEANUP_TIMEOUT)
         try:
             if self._recovering:  # none was started, and those that wait are another's
                 await start_no_more(self._handle)
             else:
-                await end_jobs(self._handle)
+                await end_jobs(self._handle, patience)
         except TimeoutError:
-            self.log.err(f"cleanup: jobs did not end within {IDLE_TIMEOUT:g}s, they are killed now")
+            self.log.err(f"cleanup: jobs did not end within {patience:g}s, they are killed now")
         except OSError as exc:
             self.log.err(f"cleanup: {exc.strerror}")
         else:
@@ -307,7 +308,9 @@ class Broker:
             # They know already if the whole instance ends, and not if only this broker does.
             self._handle.send("state-machine.shutdown", {}, nodeid=child)
         try:
-            await asyncio.wait_for(self._children_done.wait(), CHILDREN_TIMEOUT)
+            await asyncio.wait_for(
+                self._children_done.wait(), end_timeout(self.attrs, SHUTDOWN_TIMEOUT)
+            )
         except TimeoutError:
             self.log.err(
                 f"shutdown: ranks {IDset(sorted(self.router.children))} did not finish in time"
