@@ -185,6 +185,16 @@ _BROKER = (
         fixed=False,
         listed=False,
     ),
+    Declaration(
+        "broker.sd-notify",
+        "0",
+        Change.START,
+        "Another value: the broker tells systemd, by NOTIFY_SOCKET of its environment, that it has"
+        " started and what it does (`READY=1`, `STATUS=`). Below `flux start` the unit needs"
+        " `NotifyAccess=all`.",
+        fixed=False,
+        listed=False,
+    ),
     _fact("broker.mapping", "what PMI says", "Which ranks share a node, as in RFC 13."),
     Declaration(
         "broker.quorum",

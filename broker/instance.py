@@ -29,6 +29,7 @@ from broker.quorum import QuorumWait
 from broker.recovery import greeting, recovering
 from broker.runlevel import FAILURES, Runlevel
 from broker.scripts import Scripts
+from broker.sd_notify import SdNotify, status_of
 from broker.startlog import StartLog
 from broker.subprocess.descendants import Orphans
 from broker.todays_attributes import CLEANUP_TIMEOUT, SHUTDOWN_TIMEOUT, end_timeout
@@ -93,6 +94,7 @@ class Broker:
         self._builtin_rc = BuiltInRc(base.ctx, self.modules, self._archives)
         self._start_log = StartLog(base.ctx)
         self._recovering = recovering(self.attrs)
+        self._systemd = SdNotify(self.attrs)
         self._rc1_code = 0
         self._own = OwnServices(
             base,
@@ -104,6 +106,7 @@ class Broker:
             emergency.finish,
         )
         self.state = self._own.state
+        self.state.on_status = self._systemd.status
         self._quorum_wait = QuorumWait(
             self.attrs, lambda: self.state.online, lambda: self.state.gone, self.log.err
         )
@@ -126,6 +129,7 @@ class Broker:
         self._handle_signals()
         self.emergency.watch(self._loop, self._lifeline_cut)
         self._reap_orphans()
+        self._systemd.ready()
         self.runlevel.post("start")
         await self._stopped.wait()
         if overlay is not None and self.emergency.begun:
@@ -156,6 +160,9 @@ class Broker:
 
     def _entered(self, state: str) -> None:
         self.state.entered()
+        program = " ".join(self.options.command) if self.rank == 0 else ""
+        if status := status_of(state, self.attrs, self.topology.size, program):
+            self._systemd.status(status)
         if state == "shutdown":
             self.exit_code = self.exit_code or self.state.exit_code
             self._quorum_wait.end()

@@ -51,6 +51,8 @@ class StateMachineService(Service):
         if ctx.rank == 0:
             self.health = TreeHealth(router.topology, ctx.loop_time())
         self._on_change = on_change
+        self.on_status: Callable[[str], None] = lambda text: None
+        """What is called with a line about this broker for systemd."""
         self._waiting: list[Request] = []
         attrs = ctx.attrs
         self._critical = critical_ranks(attrs)
@@ -258,6 +260,11 @@ class StateMachineService(Service):
             "duration": self.runlevel.seconds,
             "online": online,
         }
+
+    @request("sd-notify")
+    def sd_notify(self, req: Request) -> None:
+        """Tell systemd {status}: what a command does for this broker."""
+        self.on_status(req.get("status", str))
 
     @request("lost")
     def lost(self, req: Request) -> None:
