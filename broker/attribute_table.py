@@ -58,8 +58,33 @@ _SESSION = (
         " made is removed at its end.",
         fixed=False,
     ),
+    Declaration(
+        "rundir-cleanup",
+        "1 for one that the broker made",
+        Change.START,
+        "Whether `rundir` is removed at the end, 0 or 1.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "statedir",
+        "none",
+        Change.START,
+        "The directory for what outlives the instance: the store unless `content.backing-path` says"
+        " where, and archives that are called `auto`. It is made with mode 0700 if it is missing.",
+        fixed=False,
+        listed=False,
+    ),
     _fact("instance-level", "0", "How many instances enclose this one."),
     _fact("jobid", "", "The id of the job this instance is, in the enclosing instance."),
+    Declaration(
+        "jobid-path",
+        "`/`",
+        Change.REFUSED,
+        "The ids of the jobs that the enclosing instances and this one are, each after a slash.",
+        fixed=False,
+        listed=False,
+    ),
     _fact("security.owner", "the user id", "The user who owns the instance."),
     _fact("version", "0.29.0", "The version of flux-core we conform to."),
     Declaration(
@@ -101,6 +126,72 @@ _BROKER = (
         "the time",
         Change.REFUSED,
         "When the broker started, in seconds since the epoch.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "broker.recovery-mode",
+        "none",
+        Change.START,
+        "With any value, the instance is in [recovery mode](store.md#after-a-crash): all resources"
+        " are down, no job runs, modules that cannot be loaded are left out.",
+        fixed=False,
+        listed=False,
+        leader_only=True,
+    ),
+    Declaration(
+        "broker.boot-method",
+        "what it was",
+        Change.REFUSED,
+        "How this broker learned of the others: `single` for one that is alone, `simple` by "
+        "PMI, `config` by `[bootstrap]`.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "broker.uuid",
+        "eight digits",
+        Change.REFUSED,
+        "What this broker is called in the routes of messages.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "broker.critical-ranks",
+        "none",
+        Change.START,
+        "Ranks, as an idset, whose loss ends the instance, with exit code 1 unless something "
+        "else failed.",
+        fixed=False,
+        listed=False,
+        leader_only=True,
+    ),
+    Declaration(
+        "broker.cleanup-timeout",
+        "15s",
+        Change.START,
+        "How long jobs have to end when the instance does, in RFC 23 form, before they are "
+        "killed; `none`: as long as it takes.",
+        fixed=False,
+        listed=False,
+        leader_only=True,
+    ),
+    Declaration(
+        "broker.shutdown-timeout",
+        "20s",
+        Change.START,
+        "How long a broker waits for the end of those below it, in RFC 23 form; `none`: as "
+        "long as it takes.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "broker.sd-notify",
+        "0",
+        Change.START,
+        "Another value: the broker tells systemd, by NOTIFY_SOCKET of its environment, that it has"
+        " started and what it does (`READY=1`, `STATUS=`). Below `flux start` the unit needs"
+        " `NotifyAccess=all`.",
         fixed=False,
         listed=False,
     ),
@@ -187,6 +278,33 @@ _BROKER = (
 _TREE = (
     Declaration(
         "tbon.fanout", "2", Change.START, "How many brokers have the same parent in the tree."
+    ),
+    Declaration(
+        "tbon.topo",
+        "kary:2",
+        Change.START,
+        "The same as `kary:FANOUT`; `kary:0` puts all brokers below rank 0. It counts before "
+        "`tbon.fanout`.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "tbon.connect_timeout",
+        "that of `[tbon]`",
+        Change.START,
+        "How long a connection to the parent may take, as `connect_timeout` of"
+        " [the configuration](configuration.md).",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "tbon.tcp_user_timeout",
+        "that of `[tbon]`",
+        Change.START,
+        "How long what was sent may stay unacknowledged, as `tcp_user_timeout` of"
+        " [the configuration](configuration.md).",
+        fixed=False,
+        listed=False,
     ),
     _fact("tbon.descendants", "a count", "The number of brokers below this one."),
     _fact("tbon.level", "a count", "The number of links between this broker and the root."),
@@ -313,7 +431,18 @@ _CONTENT = (
         "",
         Change.ALWAYS,
         "The archive (`flux dump`) that the key-value store is written to when the instance ends"
-        " and its jobs have, `auto` for one in `dump/` named by the time; empty for none.",
+        " and its jobs have, `auto` for one named by the time in `dump/`, or in that folder of"
+        " `statedir`; empty for none.",
+        listed=False,
+        leader_only=True,
+    ),
+    Declaration(
+        "content.restore",
+        "",
+        Change.START,
+        "The archive that the key-value store is read from when the instance starts, `auto` for the"
+        " one that the last end with `content.dump=auto` left, if it is still to be read; empty for"
+        " none.",
         listed=False,
         leader_only=True,
     ),
@@ -399,7 +528,16 @@ ATTRIBUTES: dict[str, Declaration] = {
     declared.name: declared for section in SECTIONS.values() for declared in section
 }
 
-NEVER_LISTED = frozenset(("broker.starttime",))
+NEVER_LISTED = frozenset(
+    (
+        "broker.boot-method",
+        "broker.starttime",
+        "broker.uuid",
+        "jobid-path",
+        "rundir-cleanup",
+        "tbon.topo",
+    )
+)
 """Attributes that only clients of today's flux-core ask for."""
 FACTS = frozenset(name for name, one in ATTRIBUTES.items() if one.change is Change.REFUSED)
 """What nobody sets, not even on the command line."""

@@ -5,6 +5,7 @@ still dirty before it leaves.
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 
 from flux.treeobj import is_blobref
@@ -24,6 +25,14 @@ def primary_checkpoint(req: Request) -> JsonObject:
     if not is_blobref(value.get("rootref")):
         raise OSError(errno.EINVAL, "a checkpoint names a root")
     return value
+
+
+def default_path(ctx: Context, name: str) -> str:
+    """Return where a store called ``name`` is unless ``content.backing-path`` says: in the state
+    directory if the instance has one, in the run directory if not.
+    """
+    folder = ctx.attrs.get("statedir")
+    return os.path.join(os.path.abspath(folder) if folder else ctx.rundir, name)
 
 
 def check_free(ctx: Context, name: str) -> None:

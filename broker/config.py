@@ -15,6 +15,7 @@ from broker.attributes import Attributes
 from broker.places import check_directory, make_directory
 from broker.quorum import Schedule
 from broker.rundir_claim import hold, make_rundir
+from broker.todays_attributes import check_todays, jobid_path, take_topology
 from flux import CORE_VERSION, install
 from flux.core.attributes import attribute_of
 from flux.idset import IDset
@@ -48,11 +49,15 @@ class Rundir:
     """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the
     end.
 
+    ``cleanup`` says whether it is removed at the end, 0 or 1; None for one that was made.
+
     Raises OSError: EPERM for a directory that is another user's or that others may write, ENOTDIR
-    for no directory, or why it cannot be made.
+    for no directory, EINVAL for another ``cleanup``, or why it cannot be made.
     """
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, cleanup: str | None = None) -> None:
+        if cleanup not in (None, "0", "1"):
+            raise OSError(errno.EINVAL, f"rundir-cleanup: invalid value '{cleanup[:100]}'")
         self.created = False
         self._lock: int | None = None
         if path is None:
@@ -67,6 +72,7 @@ class Rundir:
                 raise OSError(exc.errno, f"rundir {path}: {exc.strerror}") from None
             self._lock = hold(self.path)
         check_directory(self.path, "rundir", path)
+        self.created = self.created if cleanup is None else cleanup == "1"
 
     def remove(self) -> None:
         """Remove the directory if this broker made it, and only then."""
@@ -102,6 +108,8 @@ def check_attributes(attrs: Attributes) -> int:
 
     Raises OSError: a value is malformed.
     """
+    take_topology(attrs)
+    check_todays(attrs)
     fanout = _checked(attrs, "tbon.fanout", "2", int)
     if fanout < 1:
         raise OSError(errno.EINVAL, "tbon.fanout must be at least 1")
@@ -113,6 +121,18 @@ def check_attributes(attrs: Attributes) -> int:
         _checked(attrs, "hello.hwm", "0", lambda text: _not_negative(str(int(text))))
     Schedule.of(attrs)
     return fanout
+
+
+def make_statedir(attrs: Attributes) -> None:
+    """Make the directory ``statedir`` unless it is there; raises OSError as `Rundir` does."""
+    path = attrs.get("statedir")
+    if path is None:
+        return
+    try:
+        make_directory(os.path.abspath(path) if path else "")
+    except OSError as exc:
+        raise OSError(exc.errno, f"statedir {path}: {exc.strerror}") from None
+    check_directory(path, "statedir")
 
 
 def check_quorum(attrs: Attributes, size: int) -> None:
@@ -167,7 +187,10 @@ def define_identity(
 ) -> None:
     """Add what the place in the tree and the environment decided; wire-up adds the rest."""
     parent_uri = environ.get("FLUX_URI")
-    level = _parent_level(parent_uri) + 1 if parent_uri and "FLUX_JOB_ID" in environ else 0
+    level, parents = 0, None
+    if parent_uri and "FLUX_JOB_ID" in environ:
+        level, parents = _parent(parent_uri)
+        level += 1
     fixed = {
         "rank": str(topology.rank),
         "size": str(topology.size),
@@ -178,10 +201,12 @@ def define_identity(
         "broker.starttime": f"{time.time():.2f}",
         "instance-level": str(level),
         "jobid": environ.get("FLUX_JOB_ID"),
+        "jobid-path": jobid_path(environ, level, parents),
         "parent-uri": parent_uri,
         "parent-kvs-namespace": environ.get("FLUX_KVS_NAMESPACE"),
         "security.owner": str(os.getuid()),
         "tbon.fanout": str(topology.fanout),
+        "tbon.topo": f"kary:{topology.fanout}",
         "tbon.descendants": str(topology.descendants),
         "tbon.level": str(topology.level),
         "tbon.maxlevel": str(topology.maxlevel),
@@ -200,17 +225,19 @@ def define_identity(
     )
 
 
-def _parent_level(uri: str) -> int:
+def _parent(uri: str) -> tuple[int, str | None]:
+    """Return the level of the enclosing instance and its ``jobid-path``, as far as it tells."""
     from flux.core.handle import Flux
 
     try:
         handle = Flux(uri)
         try:
-            return int(attribute_of(handle, "instance-level") or 0)
+            level = int(attribute_of(handle, "instance-level") or 0)
+            return level, attribute_of(handle, "jobid-path")
         finally:
             handle.close()
     except OSError:
-        return 0
+        return 0, None
 
 
 def _define_paths(attrs: Attributes) -> None:

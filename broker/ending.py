@@ -11,20 +11,24 @@ if TYPE_CHECKING:
     from flux.aio import AsyncFlux
 
 ADMIN_TIMEOUT = 5.0
-IDLE_TIMEOUT = 15.0
 
 
-async def end_jobs(handle: AsyncFlux) -> None:
-    """Start no more jobs, cancel those there are, and wait until the last one has ended.
-
-    Raises OSError from the job manager, and TimeoutError for jobs that do not end in
-    `IDLE_TIMEOUT` seconds.
-    """
+async def start_no_more(handle: AsyncFlux) -> None:
+    """Have no more jobs started; raises OSError from the job manager."""
     await handle.rpc(
         "job-manager.queue-start",
         {"start": False, "all": True, "nocheckpoint": True, "reason": "shutdown"},
         timeout=ADMIN_TIMEOUT,
     )
+
+
+async def end_jobs(handle: AsyncFlux, timeout: float | None) -> None:
+    """Start no more jobs, cancel those there are, and wait until the last one has ended.
+
+    Raises OSError from the job manager, and TimeoutError for jobs that do not end in ``timeout``
+    seconds; None waits for them.
+    """
+    await start_no_more(handle)
     await handle.rpc(
         "job-manager.raiseall",
         {
@@ -35,6 +39,6 @@ async def end_jobs(handle: AsyncFlux) -> None:
             "type": "cancel",
             "note": "",
         },
-        timeout=IDLE_TIMEOUT,
+        timeout=timeout,
     )
-    await handle.rpc("job-manager.idle", timeout=IDLE_TIMEOUT)
+    await handle.rpc("job-manager.idle", timeout=timeout)

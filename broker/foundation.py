@@ -22,7 +22,8 @@ DEBUG = 7
 class Foundation:
     """The router, the log and the host of services of one broker, made on its running loop.
 
-    ``identity`` is what it is called in routes, ``endpoint`` what it sends its own requests from.
+    ``identity`` is what it is called in routes, ``endpoint`` what it sends its own requests from,
+    ``ctx`` what it knows of itself.
     """
 
     def __init__(
@@ -31,13 +32,14 @@ class Foundation:
         self.topology = topology
         self.attrs = attrs
         self.identity = new_id()
+        attrs.define("broker.uuid", self.identity, immutable=True)
         self.router = Router(topology, asyncio.get_running_loop().call_soon)
         self.ring = LogRing(topology.rank, attrs, self._forward if topology.rank else None)
         if verbose > 1:
             self.ring.stderr_level = DEBUG
         self.host = ServiceHost(self.router, attrs, self.ring, os.getuid(), self.identity, config)
-        ctx, self.endpoint = self.host.context("broker")
-        self.log = ctx.log
+        self.ctx, self.endpoint = self.host.context("broker")
+        self.log = self.ctx.log
         self.router.on_fault = self._message_fault
 
     def _forward(self, line: str) -> None:

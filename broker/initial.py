@@ -27,6 +27,7 @@ REMOVED = (
     "FLUX_TERMINUS_SESSION",
     "FLUX_CONF_DIR",
     "FLUX_FAKE_HOSTNAME",
+    "NOTIFY_SOCKET",
     "PMI_FD",
     "PMI_ID",
     "PMI_JOBID",

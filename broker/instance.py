@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
 import sys
 import time
 from typing import TYPE_CHECKING
 
+from broker.archives import Archives
+from broker.builtin_rc import BuiltInRc
 from broker.cleanup import CleanupCommands
-from broker.config import backing_store
 from broker.emergency import (
     FOLLOWERS_WAIT,
     HURRIED_KILL_DELAY,
@@ -21,18 +21,22 @@ from broker.emergency import (
     STATE_LIMITS,
 )
 from broker.enclosing import tell_enclosing
-from broker.ending import IDLE_TIMEOUT, end_jobs
+from broker.ending import end_jobs, start_no_more
 from broker.log import CRIT
 from broker.modhost import ModuleHost
 from broker.own_services import OwnServices
 from broker.quorum import QuorumWait
+from broker.recovery import greeting, recovering
 from broker.runlevel import FAILURES, Runlevel
 from broker.scripts import Scripts
+from broker.sd_notify import SdNotify, status_of
+from broker.startlog import StartLog
 from broker.subprocess.descendants import Orphans
+from broker.todays_attributes import CLEANUP_TIMEOUT, SHUTDOWN_TIMEOUT, end_timeout
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
 from flux.idset import IDset
-from flux.modules import BACKING_STORE, CONNECTOR, MODULES
+from flux.modules import CONNECTOR
 from flux.waitstatus import SIGNALED
 
 if TYPE_CHECKING:
@@ -45,13 +49,10 @@ if TYPE_CHECKING:
     from broker.overlay.network import Overlay
 
 KILL_DELAY = 5.0
-CHILDREN_TIMEOUT = 20.0
 REPEATED_SIGNAL = 0.5
 """Seconds within which the same signal counts once: ``flux start`` passes on what the whole process
 group may have got."""
 REAP_PERIOD = 5.0
-NO_STORE = "none"
-"""The value of ``content.backing-module`` by which everything stays in memory."""
 
 
 class Broker:
@@ -89,7 +90,12 @@ class Broker:
         self._orphans = Orphans()
         self.modules = ModuleHost(self.host, self.log)
         self.runlevel = Runlevel(time.monotonic, self.log.info, self._entered)
-        self._backing = backing_store(self.attrs)
+        self._archives = Archives(self.attrs, self._scripts)
+        self._builtin_rc = BuiltInRc(base.ctx, self.modules, self._archives)
+        self._start_log = StartLog(base.ctx)
+        self._recovering = recovering(self.attrs)
+        self._systemd = SdNotify(self.attrs)
+        self._rc1_code = 0
         self._own = OwnServices(
             base,
             overlay,
@@ -100,6 +106,7 @@ class Broker:
             emergency.finish,
         )
         self.state = self._own.state
+        self.state.on_status = self._systemd.status
         self._quorum_wait = QuorumWait(
             self.attrs, lambda: self.state.online, lambda: self.state.gone, self.log.err
         )
@@ -122,6 +129,7 @@ class Broker:
         self._handle_signals()
         self.emergency.watch(self._loop, self._lifeline_cut)
         self._reap_orphans()
+        self._systemd.ready()
         self.runlevel.post("start")
         await self._stopped.wait()
         if overlay is not None and self.emergency.begun:
@@ -152,6 +160,9 @@ class Broker:
 
     def _entered(self, state: str) -> None:
         self.state.entered()
+        program = " ".join(self.options.command) if self.rank == 0 else ""
+        if status := status_of(state, self.attrs, self.topology.size, program):
+            self._systemd.status(status)
         if state == "shutdown":
             self.exit_code = self.exit_code or self.state.exit_code
             self._quorum_wait.end()
@@ -188,13 +199,13 @@ class Broker:
             await told
         finally:
             told.cancel()
-        if code is None:
-            self.runlevel.post("rc1-none")
-        elif code:
-            self.exit_code = code
+        self._rc1_code = code or 0
+        self.exit_code = self.exit_code or self._rc1_code
+        if code and not (self._recovering and "kvs" in self.modules):
             self.runlevel.post("rc1-fail")
-        else:
-            self.runlevel.post("rc1-success")
+            return
+        await self._start_log.started()
+        self.runlevel.post("rc1-none" if code is None else "rc1-success")
 
     async def _tell_enclosing(self) -> None:
         if self.rank == 0:
@@ -210,9 +221,7 @@ class Broker:
         started = time.monotonic()
         code: int | None = None
         if path == "built-in":
-            code = 0
-            if name == "rc1":
-                await self._load_modules()
+            code = await self._builtin_rc.run() if name == "rc1" else 0
         elif path:
             code = await self._scripts.rc(name, path)
         if name == "rc3" and await self._unload_modules():
@@ -227,16 +236,6 @@ class Broker:
         return await self.modules.unload_all(
             CONNECTOR, HURRIED_UNLOAD if self.emergency.begun else None
         )
-
-    async def _load_modules(self) -> None:
-        for name, module in MODULES.items():
-            if name == BACKING_STORE:
-                if self.rank == 0 and self._backing != NO_STORE:
-                    await self.modules.load(self._backing, [])
-            elif module.on_demand or (module.table and module.table not in self.host.config.tables):
-                continue
-            elif self.rank == 0 or not module.leader_only:
-                await self.modules.load(name, list(module.args))
 
     async def _quorum(self) -> None:
         if self.overlay is not None:
@@ -262,8 +261,10 @@ class Broker:
         self._own.shells.warm_up()
         if self.rank or self.attrs.get("broker.rc2_none"):
             return
+        if self._recovering and not self.options.command:
+            sys.stderr.write(greeting(self.attrs))
         code = await self._scripts.initial(self.options.command)
-        self.exit_code = code
+        self.exit_code = code or self._rc1_code
         self.runlevel.post("rc2-fail" if code else "rc2-success")
 
     async def _cleanup(self) -> None:
@@ -283,22 +284,20 @@ class Broker:
         """Write the key-value store to an archive, if it is to be kept; returns whether that
         succeeded.
         """
-        path = self.attrs.get("content.dump")
-        if not path or self.emergency.begun:
-            return []
-        if path == "auto":
-            os.makedirs("dump", exist_ok=True)
-            path = time.strftime("dump/%Y%m%d_%H%M%S.tgz")
-        code = await self._scripts.rc("dump", f"exec flux dump -q -- {shlex.quote(path)}")
-        self.exit_code = self.exit_code or code
-        return [code == 0]
+        code = None if self.emergency.begun else await self._archives.dump()
+        self.exit_code = self.exit_code or code or 0
+        return [] if code is None else [code == 0]
 
     async def _end_jobs(self) -> bool:
         """End the jobs of the instance; returns whether they did end."""
+        patience = end_timeout(self.attrs, CLEANUP_TIMEOUT)
         try:
-            await end_jobs(self._handle)
+            if self._recovering:  # none was started, and those that wait are another's
+                await start_no_more(self._handle)
+            else:
+                await end_jobs(self._handle, patience)
         except TimeoutError:
-            self.log.err(f"cleanup: jobs did not end within {IDLE_TIMEOUT:g}s, they are killed now")
+            self.log.err(f"cleanup: jobs did not end within {patience:g}s, they are killed now")
         except OSError as exc:
             self.log.err(f"cleanup: {exc.strerror}")
         else:
@@ -316,7 +315,9 @@ class Broker:
             # They know already if the whole instance ends, and not if only this broker does.
             self._handle.send("state-machine.shutdown", {}, nodeid=child)
         try:
-            await asyncio.wait_for(self._children_done.wait(), CHILDREN_TIMEOUT)
+            await asyncio.wait_for(
+                self._children_done.wait(), end_timeout(self.attrs, SHUTDOWN_TIMEOUT)
+            )
         except TimeoutError:
             self.log.err(
                 f"shutdown: ranks {IDset(sorted(self.router.children))} did not finish in time"
@@ -326,6 +327,8 @@ class Broker:
         self.runlevel.post("children-complete")
 
     async def _finalize(self) -> None:
+        if not self.emergency.begun:
+            await self._start_log.finished()
         code = await self._run_rc("rc3")
         if code:
             self.exit_code = self.exit_code or code

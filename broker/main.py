@@ -21,13 +21,16 @@ from broker.config import (
     configuration_path,
     define_identity,
     initial_attributes,
+    make_statedir,
 )
 from broker.configuration.bootstrap import BootstrapError
 from broker.emergency import Emergency, take_lifeline
 from broker.foundation import Foundation
 from broker.instance import Broker
+from broker.recovery import recovering
 from broker.socket_path import check_socket_paths
 from broker.subprocess.descendants import become_subreaper, children, end_descendants
+from broker.todays_attributes import with_links
 from broker.topology import Topology
 from broker.verbose import boot_lines, tell
 from flux.terminal_text import terminal_line
@@ -69,15 +72,20 @@ def run_broker(options: BrokerOptions) -> int:
         config = configuration.load(configuration_path(attrs, os.environ), options.conf)
         if config.tbon.zmqdebug is not None:
             attrs.default("tbon.zmqdebug", str(config.tbon.zmqdebug))
+        config = with_links(config, attrs)
         fanout = check_attributes(attrs)
         pmi = find_pmi(os.environ)
-        topology, keys = _place(config.bootstrap, attrs.get("config.path"), pmi, fanout)
+        # Recovery is of one broker, whatever the configuration of the instance was.
+        bootstrap = None if recovering(attrs) else config.bootstrap
+        topology, keys = _place(bootstrap, attrs.get("config.path"), pmi, fanout)
     except BootstrapError as exc:
         for line in (exc.strerror or "").splitlines():
             sys.stderr.write(f"flux-broker: {terminal_line(line)}\n")
         raise OSError(exc.errno, "bootstrap failed") from None
     check_quorum(attrs, topology.size)
-    rundir = Rundir(attrs.get("rundir"))
+    if topology.rank == 0:
+        make_statedir(attrs)
+    rundir = Rundir(attrs.get("rundir"), attrs.get("rundir-cleanup"))
 
     def finish() -> NoReturn:
         end_descendants(spared, FINISH_PATIENCE)
@@ -92,6 +100,9 @@ def run_broker(options: BrokerOptions) -> int:
             base_of = partial(Foundation, topology, attrs, config, options.verbose)
             wire = partial(wire_up, pmi, config, keys, rundir=rundir.path)
             define_identity(attrs, topology, rundir.path, os.environ)
+            attrs.define("rundir-cleanup", str(int(rundir.created)), immutable=True)
+            method = "config" if bootstrap else "simple" if pmi else "single"
+            attrs.define("broker.boot-method", method, immutable=True)
             return runner.run(_live(options, base_of, wire, emergency))
     finally:
         end_descendants(spared)

@@ -176,6 +176,21 @@ class Modprobe:
             other.name for other in chosen if other is not one and ALL not in getattr(other, side)
         }
 
+    def times(self) -> list[dict[str, object]]:
+        """Return the tasks that were run, in the order of their starts: each with ``name``,
+        ``starttime``, seconds since the first of them started, and ``duration`` in seconds.
+        """
+        done = [
+            (one.starttime, one.endtime, one.name)
+            for one in self.taskdb
+            if one.starttime is not None and one.endtime is not None
+        ]
+        first = min(done, default=(0.0, 0.0, ""))[0]
+        return [
+            {"name": name, "starttime": began - first, "duration": ended - began}
+            for began, ended, name in sorted(done)
+        ]
+
     def run(self, deps: Mapping[str, Sequence[str]]) -> int:
         """Run tasks, each once those before it are over, and return the exit code: 1 if one
         failed, whose reason goes to stderr.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from flux.idset import IDset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from flux.modprobe_context import Context
 
@@ -162,6 +162,10 @@ class TaskDB:
     def __init__(self) -> None:
         self._tasks: dict[str, list[Task]] = {}
         self._preferred: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[Task]:
+        """Go through the tasks, each once."""
+        yield from {one.name: one for found in self._tasks.values() for one in found}.values()
 
     def add(self, task: Task) -> None:
         """Add a task; one of the same name is replaced."""

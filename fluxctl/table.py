@@ -71,6 +71,7 @@ _INSTANCE = (
 )
 _OTHER = (
     SubCommand("start", "bootstrap a local Flux instance"),
+    SubCommand("startlog", "list when an instance ran, and whether it ended well"),
     SubCommand("shutdown", "shut down a Flux instance"),
     SubCommand("config", "Read the configuration or have it read again"),
     SubCommand("env", "Print the flux environment or execute a command inside it"),
@@ -101,6 +102,7 @@ _OTHER = (
     SubCommand("jobtap"),
     SubCommand("shell"),
     SubCommand("fortune"),
+    SubCommand("job-exec-override"),
     SubCommand("lptest"),
     SubCommand("multi-prog"),
     SubCommand("pmi"),

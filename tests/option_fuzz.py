@@ -77,6 +77,8 @@ BASE: dict[str, tuple[str, ...]] = {
     "cron start": ("1000",),
     "cron stop": ("1000",),
     "dump": ("dumped",),
+    "job-exec-override finish": ("f1", "0"),
+    "job-exec-override start": ("f1",),
     "overlay disconnect": ("1000",),
     "overlay gethostbyrank": ("0",),
     "overlay lookup": ("0",),

@@ -11,6 +11,7 @@ from broker.builtin.gathering import Gathering
 from broker.builtin.health import TreeHealth
 from broker.runlevel import BEFORE_RUN, Runlevel
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
+from broker.todays_attributes import CRITICAL, critical_ranks
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from flux.idset import IDset
 from flux.wire.errors import error_of
@@ -50,8 +51,11 @@ class StateMachineService(Service):
         if ctx.rank == 0:
             self.health = TreeHealth(router.topology, ctx.loop_time())
         self._on_change = on_change
+        self.on_status: Callable[[str], None] = lambda text: None
+        """What is called with a line about this broker for systemd."""
         self._waiting: list[Request] = []
         attrs = ctx.attrs
+        self._critical = critical_ranks(attrs)
         self._gathering = Gathering(
             int(attrs.get("hello.hwm") or 0), float(attrs.get("hello.timeout") or 0)
         )
@@ -166,6 +170,11 @@ class StateMachineService(Service):
             self.online -= lost
             self.gone |= lost
             self._tell_all("overlay.offline", lost)
+            critical = self._critical & lost
+            if critical and not orderly:
+                self.ctx.log.crit(f"{CRITICAL}: {IDset(sorted(critical))} lost, the instance ends")
+                self.exit_code = self.exit_code or 1
+                self.runlevel.post("shutdown")
             self._on_change()
 
     def _tell_all(self, topic: str, ranks: set[int]) -> None:
@@ -251,6 +260,11 @@ class StateMachineService(Service):
             "duration": self.runlevel.seconds,
             "online": online,
         }
+
+    @request("sd-notify")
+    def sd_notify(self, req: Request) -> None:
+        """Tell systemd {status}: what a command does for this broker."""
+        self.on_status(req.get("status", str))
 
     @request("lost")
     def lost(self, req: Request) -> None:

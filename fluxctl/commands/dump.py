@@ -6,13 +6,14 @@ import contextlib
 import errno
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from flux.kvs_flags import PRIMARY, PRIMARY_CHECKPOINT
 from fluxctl.archive.options import (
     REQUEST_OPTIONS,
+    Progress,
     blobs_of,
     name_what_is_left_out,
     refuse_requests,
@@ -23,6 +24,8 @@ from fluxctl.option_groups import with_options
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from fluxctl.archive.blobs import Blobs, Unread
+
+DUMPED: Final = "flux-dump(1) has archived"
 
 
 @click.command(cls=FluxCommand)
@@ -44,6 +47,7 @@ def command(
     store: str | None,
     maxreqs: int | None,
     no_cache: bool,
+    sd_notify: bool,
     ignore_failed_read: bool,
     outfile: str,
 ) -> None:
@@ -60,15 +64,17 @@ def command(
 
     unread = name_what_is_left_out if ignore_failed_read else None
     if store is not None:
-        refuse_requests(maxreqs, no_cache)
+        refuse_requests(maxreqs, no_cache, sd_notify)
         with contextlib.closing(FileBlobs(Path(store))) as file:
             root = checkpoint_root(file.file.get_checkpoint(PRIMARY_CHECKPOINT))
-            keys = _dump(file, root, outfile, verbose, unread)
+            keys = _dump(file, root, outfile, Progress(None, DUMPED, verbose), unread)
     else:
         with handle() as h:
             blobs = blobs_of(h, maxreqs, no_cache)
             root = checkpoint_root(_checkpoint(h) if checkpoint else _current(h))
-            keys = _dump(blobs, root, outfile, verbose, unread)
+            progress = Progress(h if sd_notify else None, DUMPED, verbose)
+            keys = _dump(blobs, root, outfile, progress, unread)
+            progress.tell()
     if not quiet:
         echo(f"dumped {keys} keys of version {root[1]}", err=True)
 
@@ -91,14 +97,10 @@ def _current(h: Flux) -> object:
 
 
 def _dump(
-    blobs: Blobs, root: tuple[str, int], outfile: str, verbose: bool, unread: Unread | None
+    blobs: Blobs, root: tuple[str, int], outfile: str, progress: Progress, unread: Unread | None
 ) -> int:
     from fluxctl.archive.dumping import Dump
     from fluxctl.archive.place import output, tar_to
-
-    def progress(key: str) -> None:
-        if verbose:
-            echo(key, err=True)
 
     with output(outfile) as file, tar_to(file, outfile) as archive:
         dump = Dump(blobs, archive, time.time(), progress, unread)

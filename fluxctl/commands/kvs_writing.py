@@ -316,5 +316,22 @@ def move_command(
         )
 
 
-WRITERS = (put_command, mkdir_command, unlink_command, link_command, copy_command, move_command)
+@click.command("sync", cls=FluxCommand)
+def sync_command() -> None:
+    """Have all that was committed before in the store, durably if that outlives the instance."""
+    from flux.kvs_txn import SYNC, Txn
+
+    with handle() as h:
+        commit(h, Txn(), None, SYNC)
+
+
+WRITERS = (
+    put_command,
+    mkdir_command,
+    unlink_command,
+    link_command,
+    copy_command,
+    move_command,
+    sync_command,
+)
 """What `flux kvs` adds to itself."""

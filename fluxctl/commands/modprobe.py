@@ -19,6 +19,7 @@ from fluxctl.python_style import PythonGroup
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from flux.core.handle import Flux
     from flux.modprobe_modules import ModuleProbe
 
 
@@ -151,11 +152,14 @@ def remove(dry_run: bool, names: tuple[str, ...]) -> int:
 
 
 @command.command("rc1")
+@click.option(
+    "--timing", is_flag=True, help="Store when each was loaded, as JSON, in the key modprobe.stats."
+)
 @deps_option
 @verbose_option
 @dry_run_option
 @click.pass_context
-def rc1(ctx: click.Context, show_deps: bool, verbose: bool, dry_run: bool) -> int:
+def rc1(ctx: click.Context, timing: bool, show_deps: bool, verbose: bool, dry_run: bool) -> int:
     """Load the modules that this broker is to have, but for those that it has.
 
     The broker does so by itself unless its attribute broker.rc1_path names a script, in which this
@@ -169,7 +173,17 @@ def rc1(ctx: click.Context, show_deps: bool, verbose: bool, dry_run: bool) -> in
         if show_deps:
             echo(json.dumps(probe.get_deps(wanted)))
             return 0
-        return _load(ctx, probe, probe.missing(wanted))
+        code = _load(ctx, probe, probe.missing(wanted))
+        if timing and not dry_run:
+            _store_times(probe.context.handle, probe.times())
+        return code
+
+
+def _store_times(h: Flux, times: list[dict[str, object]]) -> None:
+    from flux import kvs
+
+    kvs.put(h, "modprobe.stats", times)
+    kvs.commit(h)
 
 
 @command.command("rc3")

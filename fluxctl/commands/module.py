@@ -48,6 +48,12 @@ force_option = click.option(
 )
 
 
+cancel_option = click.option(
+    "--cancel",
+    is_flag=True,
+    expose_value=False,
+    help="Cut off a module in a file that does not end, which is done without it, too.",
+)
 name_option = click.option(
     "--name",
     "own",
@@ -81,6 +87,7 @@ def _remove(force: bool, rank: str | None, name: str) -> None:
 
 @command.command("remove")
 @force_option
+@cancel_option
 @rank_option
 @click.argument("name", shell_complete=completions.modules)
 def remove(force: bool, rank: str | None, name: str) -> None:
@@ -90,6 +97,7 @@ def remove(force: bool, rank: str | None, name: str) -> None:
 
 @command.command("unload")
 @force_option
+@cancel_option
 @rank_option
 @click.argument("name", shell_complete=completions.modules)
 def unload(force: bool, rank: str | None, name: str) -> None:
@@ -99,6 +107,7 @@ def unload(force: bool, rank: str | None, name: str) -> None:
 
 @command.command("reload")
 @force_option
+@cancel_option
 @rank_option
 @name_option
 @click.argument("name", shell_complete=completions.modules)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from flux.kvs_flags import PRIMARY_CHECKPOINT
 from fluxctl.archive.options import (
     REQUEST_OPTIONS,
+    Progress,
     blobs_of,
     name_what_is_left_out,
     refuse_requests,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from fluxctl.archive.restoring import Restore
 
     Read = Callable[[Blobs], tuple[str, Restore]]
+
+RESTORED: Final = "flux-restore(1) has restored"
 
 
 @click.command(cls=FluxCommand)
@@ -62,6 +66,7 @@ def command(
     store: str | None,
     maxreqs: int | None,
     no_cache: bool,
+    sd_notify: bool,
     size_limit: int | None,
     infile: str,
 ) -> None:
@@ -75,26 +80,26 @@ def command(
     if [checkpoint, key is not None, store is not None].count(True) != 1:
         raise CommandError("one of --key, --checkpoint and --store is needed")
 
-    def progress(name: str) -> None:
-        if verbose:
-            echo(name, err=True)
-
-    def read(blobs: Blobs) -> tuple[str, Restore]:
+    def read(blobs: Blobs, told: Flux | None = None) -> tuple[str, Restore]:
         from fluxctl.archive.place import source
         from fluxctl.archive.restoring import Restore
 
+        progress = Progress(told, RESTORED, verbose)
         restore = Restore(blobs, progress, size_limit, name_what_is_left_out)
         with source(infile) as file:
-            return restore.read(file, infile), restore
+            root = restore.read(file, infile)
+        progress.tell()
+        return root, restore
 
     if store is not None:
-        refuse_requests(maxreqs, no_cache)
+        refuse_requests(maxreqs, no_cache, sd_notify)
         restored = _to_file(Path(store), read)
     else:
         with handle() as h:
             if key is None:
                 _refuse_kvs(h)
-            restored = _to_instance(h, key, read, blobs_of(h, maxreqs, no_cache))
+            reading = partial(read, told=h if sd_notify else None)
+            restored = _to_instance(h, key, reading, blobs_of(h, maxreqs, no_cache))
     if not quiet:
         echo(f"restored {restored.keys} keys", err=True)
 

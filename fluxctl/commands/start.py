@@ -14,6 +14,8 @@ from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal, integer
 from fluxctl.option_groups import flag_option, list_option, text_option, with_options
 from fluxctl.option_types import duration
+from fluxctl.optional_value import OptionalValue
+from fluxctl.recovery import CONFIGURATION, SYSTEM, recovery_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 
 ONE_MORE = "+"
-SYSTEM_CONFIGURATION = "/etc/flux/system/conf.d"
-
 SIZE_MAX = 1 << 15
 """Brokers of an instance on one machine: no kernel has room for more by default."""
 
@@ -52,6 +52,7 @@ class StartWords(TypedDict):
     conf: tuple[str, ...]
     setattrs: tuple[str, ...]
     sysconfig: bool
+    recovery: str | None
     program: tuple[str, ...]
 
 
@@ -76,7 +77,11 @@ class StartCommand(FluxCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse after each ``-v`` before the initial program has got its level."""
         options = [
-            param for param in self.params if isinstance(param, click.Option) and not param.is_flag
+            param
+            for param in self.params
+            if isinstance(param, click.Option)
+            and not param.is_flag
+            and not isinstance(param, OptionalValue)
         ]
         valued = {name for option in options if option.name != "verbose" for name in option.opts}
         words, rest = [], list(args)
@@ -124,6 +129,14 @@ BROKER_OPTIONS: Final = (
         "setattrs",
         metavar="ATTR=VAL",
         text="Set an attribute of each broker at its start.",
+    ),
+    OptionalValue(
+        "-r",
+        "--recovery",
+        implied=SYSTEM,
+        metavar="[TARGET]",
+        text="Start in recovery mode from TARGET, an archive of flux dump or a statedir; without it"
+        " from the system instance's statedir, with the system's configuration.",
     ),
     flag_option("--sysconfig", text="Have the brokers read the configuration of the system."),
     flag_option("-X", "--noexec", text="Don't execute anything; most useful with -v."),
@@ -255,14 +268,19 @@ def _start_options(words: StartWords) -> StartOptions:
 
 def _broker_options(words: StartWords) -> list[str]:
     """Return the options for each broker."""
+    target = words["recovery"]
     path = words["config_path"]
-    if words["sysconfig"]:
-        if path is not None:
-            raise CommandError("--sysconfig and --config-path are two places: give one of them")
-        path = SYSTEM_CONFIGURATION
-    ours = [] if path is None else [f"--config-path={path}"]
+    if words["sysconfig"] or target == SYSTEM:
+        if path is None:
+            path = CONFIGURATION
+        else:
+            sys.stderr.write(
+                f"flux-start: Warning: overriding recovery/--sysconfig path with {path}\n"
+            )
+    ours = [f"--setattr={value}" for value in words["setattrs"]]
+    ours += [] if target is None else recovery_options(target)
+    ours += [] if path is None else [f"--config-path={path}"]
     ours += [f"--conf={value}" for value in words["conf"]]
-    ours += [f"--setattr={value}" for value in words["setattrs"]]
     return ours + _split(words["broker_opts"])
 
 
@@ -334,6 +352,8 @@ flux start --config-path=site.toml ./report.sh
 flux start --conf=tbon.tcp_user_timeout=20s -S log-stderr-level=3 flux config get tbon
 # Schedule on 1,000 nodes that are not there
 flux start --conf=fake-resources.nnodes=1000 flux resource list
-# Keep the key-value store in a file, for the next start
-flux start -o,-Scontent.backing-path=content.sqlite flux kvs put a=1
+# Keep what there is in a directory, for the next start
+flux start -S statedir=state flux kvs put a=1
+# Look at what was kept in such a directory, or in an archive, without running a job
+flux start --recovery=state flux jobs -a
 """

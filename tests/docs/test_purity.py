@@ -24,6 +24,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 ACTING = {
     "reads or writes files": (
         "broker.services.content_sqlite.place",
+        "broker.archives",
         "broker.shell.initrc",
         "broker.shell.mapping",
         "fluxctl.archive.restoring",
@@ -32,6 +33,7 @@ ACTING = {
         "fluxctl.config_source",
         "fluxctl.exec_input",
         "fluxctl.mini.shape",
+        "fluxctl.recovery",
         "flux.job.options.configuration",
         "flux.uri.processes",
         "flux.uri.resolvers.pid",

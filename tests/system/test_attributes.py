@@ -195,3 +195,33 @@ def test_what_only_clients_of_today_ask_for_is_told_but_not_listed(h: flux.Flux)
     for rank in range(SIZE):
         assert 0 < time.time() - float(value(h, "broker.starttime", rank)[0]) < 86400
         assert "broker.starttime" not in names(h, rank)
+
+
+SHOW = " && ".join(
+    f"flux getattr {name}"
+    for name in ("broker.boot-method", "jobid-path", "rundir-cleanup", "tbon.topo")
+)
+
+
+def test_attributes_of_today() -> None:
+    def shown(*words: str) -> list[str]:
+        command = [str(default_flux()), "start", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout.splitlines()
+
+    assert shown(SHOW) == ["single", "/", "1", "kary:2"]
+    inner = f"flux alloc -n1 sh -c '{SHOW}'; flux getattr tbon.maxlevel"
+    unlisted = "flux lsattr | grep -c topo || :"
+    found = shown("-s4", "-Stbon.topo=kary:0", f"{SHOW}; {inner}; {unlisted}")
+    assert found[:4] == ["simple", "/", "0", "kary:32768"]
+    assert found[4] == "simple"
+    assert found[5].startswith("/ƒ")
+    assert found[8:] == ["1", "0"]
+
+
+def test_the_loss_of_a_critical_rank_ends_the_instance() -> None:
+    script = "kill -9 $(flux exec -r 2 flux getattr broker.pid); sleep 60"
+    command = [str(default_flux()), "start", "-s3", "-Sbroker.critical-ranks=2", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert "broker.critical-ranks: 2 lost, the instance ends" in done.stderr
+    assert done.returncode == 143  # the initial program was ended

@@ -120,7 +120,7 @@ def test_resources_of_chosen_ranks(instance: Instance) -> None:
     assert lines(instance, "resource", "status", "-n", "-s", "drain", "--skip-empty") == []
 
 
-def test_start_with_attributes_and_settings() -> None:
+def test_start_with_attributes_and_settings(tmp_path: pathlib.Path) -> None:
     done = start(
         "--conf=tbon.tcp_user_timeout=20s",
         "--conf=resource.noverify=true",
@@ -136,7 +136,10 @@ def test_start_with_attributes_and_settings() -> None:
     assert level == "3"
     wrong = start("--conf=tbon.nope=1", "true")
     assert (wrong.returncode, "tbon.nope: unknown key" in wrong.stderr) == (1, True)
-    assert "two places" in start("--sysconfig", "-c", "x", "true").stderr
+    named = start("--sysconfig", "-c", str(tmp_path), "flux getattr config.path")
+    assert named.stdout == f"{tmp_path}\n"
+    warning = f"flux-start: Warning: overriding recovery/--sysconfig path with {tmp_path}\n"
+    assert named.stderr == warning
 
 
 HOUSEKEEPING = """

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -61,7 +60,7 @@ class ContentFilesService(Service):
             raise OSError(errno.EINVAL, "content-files must be loaded on rank 0")
         path = attrs.get("content.backing-path")
         if path is None:
-            path = os.path.join(self.ctx.rundir, DIRECTORY)
+            path = backing.default_path(self.ctx, DIRECTORY)
             attrs.set("content.backing-path", path)
             self._named_path = True
         # Disks are waited for in a thread; files of the run directory stay in the page cache.

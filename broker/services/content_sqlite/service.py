@@ -5,7 +5,6 @@ flux-broker-attributes(7) content.backing-path).
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker import backing
@@ -53,11 +52,11 @@ class ContentSqliteService(Service):
         if self.ctx.rank != 0:
             raise OSError(errno.EINVAL, "content-sqlite must be loaded on rank 0")
         path = self.ctx.attrs.get("content.backing-path")
-        persistent = path is not None and Path(path) != Path(self.ctx.rundir, FILE)
         if path is None:
-            path = str(Path(self.ctx.rundir, FILE))
+            path = backing.default_path(self.ctx, FILE)
             self.ctx.attrs.set("content.backing-path", path)
             self._named_path = True
+        persistent = self.ctx.store_persists
         writer = Writer(threaded=persistent)
         self._store = await writer.open(lambda: BlobStore(path, durable=persistent))
         self._writer = writer

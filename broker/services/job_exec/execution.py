@@ -78,12 +78,14 @@ class RunningJob:
         self.limit: TimerHandle | None = None
         self._request = req
         self._begun_at: float | None = None
+        self.has_started = False
         self._is_visible = False
         self._is_finished = False
 
     def started(self, now: float) -> None:
         """Tell the job manager that the job runs, as soon as its event logs can be watched."""
         self._begun_at = now
+        self.has_started = True
         self._announce()
 
     def failed(self, kind: str, note: str) -> None:

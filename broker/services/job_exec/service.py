@@ -396,11 +396,15 @@ class JobExecService(Service):
         job = self.jobs.get(req.get("jobid", int))
         simulation = job.simulation if job is not None else None
         if job is None or simulation is None or not simulation.override:
-            raise OSError(errno.ENOENT, "no such simulated job with override")
+            raise OSError(errno.ENOENT, "Job not found")
         name = req.get("event", str)
         if name == "start":
+            if job.has_started:
+                raise OSError(errno.EEXIST, "Job already running")
             self._simulated_start(job, simulation)
         elif name == "finish":
+            if not job.has_started:
+                raise OSError(errno.EINVAL, "Job not running")
             self._simulated_end(job, req.get("status", int, 0))
         else:
             raise OSError(errno.EPROTO, f"unknown event {name}")

@@ -14,6 +14,7 @@ import errno
 import hashlib
 from typing import TYPE_CHECKING
 
+from broker.recovery import recovering
 from broker.service import NO_REPLY, NoReply, Request, Service, event, request
 from broker.services.resource.discovery import Discovery
 from broker.services.resource.documents import Documents, described_resources, documents_in
@@ -31,7 +32,7 @@ from broker.services.resource.state import (
     ranks_of,
     resource_set,
 )
-from broker.services.resource.stored import resources_in, stored_resources
+from broker.services.resource.stored import last_method, resources_in, stored_resources
 from broker.services.resource.waitup import WaitUp
 from flux.hostlist import Hostlist
 from flux.idset import IDset
@@ -103,6 +104,7 @@ class ResourceService(Service):
         self._reports.take([self._own], {digest: xml})
 
     async def _start_leader(self) -> None:
+        self.state.recovering = recovering(self.ctx.attrs)
         entries = await self._log.read()
         self._journal.took(entries)
         self.state.replay(entries)
@@ -142,6 +144,8 @@ class ResourceService(Service):
         """Return the R that is known before the brokers report, None if there is none, how it was
         come by, and its text if that is to be kept; raises OSError if it is not fit.
         """
+        if self.state.recovering:
+            return await self._left_resources(entries)
         fake = self.ctx.config.fake_resources
         if fake is not None:
             from broker.services.resource.fake import METHOD, fake_resources
@@ -155,8 +159,19 @@ class ResourceService(Service):
         found = await enclosing_resources(self.ctx)
         if found is not None:
             return found, "enclosing-instance", None
-        self._given = await stored_resources(self.ctx, entries)
+        self._given = await stored_resources(self.ctx, entries, self.ctx.size)
         return self._given, "kvs", None
+
+    async def _left_resources(
+        self, entries: list[Entry]
+    ) -> tuple[ResourceObject | None, str, bytes | None]:
+        """Return the R of the instance that is to be recovered, of whatever size, as
+        `_known_resources` does; how that came by it is for its next start.
+        """
+        found = await stored_resources(self.ctx, (), None)
+        if found is not None:
+            self.state.imagine(ranks_of(found).last() + 1)
+        return found, last_method(entries) or "kvs", None
 
     def _given_by(self, config: Config) -> tuple[ResourceObject, bytes | None] | None:
         """Return the R that a configuration gives, None if it gives none, and its text if it is in

@@ -174,6 +174,8 @@ class Resources:
         self.given_up: set[int] = set()
         self._told = IDset()
         self._ranks = IDset()
+        self.recovering = False
+        """Whether nobody counts as online, whoever reports."""
 
     # Inventory
 
@@ -246,7 +248,7 @@ class Resources:
         """Bring ``online`` up to date: the ranks whose broker is online and has the module loaded.
         Returns those that came and those that went.
         """
-        now = self._brokers.intersect(self._loaded)
+        now = IDset() if self.recovering else self._brokers.intersect(self._loaded)
         came, went = now.difference(self.online), self.online.difference(now)
         self.online = now
         return came, went

@@ -28,18 +28,26 @@ FOUND_BY_US: Final = frozenset({"dynamic-discovery", "enclosing-instance", "fake
 """How an earlier module came by an R that is out of date by now: it is looked for again."""
 
 
-async def stored_resources(ctx: Context, entries: Iterable[JsonMapping]) -> ResourceObject | None:
-    """Return the R that somebody put into the KVS; ``entries`` are the eventlog's so far.
-
-    None if there is none, or only one that an earlier module found out by itself. Raises
-    OSError(EINVAL) if it is not an R of this instance.
-    """
+def last_method(entries: Iterable[JsonMapping]) -> str | None:
+    """Return how the last module came by its R, None if the eventlog ``entries`` do not tell."""
     methods = [
         (entry.get("context") or {}).get("method")
         for entry in entries
         if entry.get("name") == "resource-define"
     ]
-    if methods and methods[-1] in FOUND_BY_US:
+    return methods[-1] if methods else None
+
+
+async def stored_resources(
+    ctx: Context, entries: Iterable[JsonMapping], size: int | None
+) -> ResourceObject | None:
+    """Return the R that somebody put into the KVS for an instance of ``size``, or of any size;
+    ``entries`` are the eventlog's so far.
+
+    None if there is none, or only one that an earlier module found out by itself. Raises
+    OSError(EINVAL) if it is not an R of this instance.
+    """
+    if last_method(entries) in FOUND_BY_US:
         return None
     try:
         answer = await ctx.handle.rpc("kvs.lookup", {"key": KEY, "namespace": PRIMARY, "flags": 0})
@@ -48,7 +56,7 @@ async def stored_resources(ctx: Context, entries: Iterable[JsonMapping]) -> Reso
             return None
         raise
     try:
-        return checked_resources(json.loads(decode_val(answer["val"])), ctx.size)
+        return checked_resources(json.loads(decode_val(answer["val"])), size)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise OSError(errno.EINVAL, f"error parsing {KEY} of the KVS: no valid R") from None
 

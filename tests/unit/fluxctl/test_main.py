@@ -27,6 +27,7 @@ UNLISTED = {
     "admin",
     "fortune",
     "heaptrace",
+    "job-exec-override",
     "job-validator",
     "help",
     "jobspec",

@@ -26,6 +26,7 @@ NO_JSON: dict[str, str] = {
                 "cron at",
             ),
             *("cron delete", "resource acquire-mute"),
+            *("job-exec-override finish", "job-exec-override start"),
             *("cron event", "cron interval", "cron start", "cron stop", "cron tab", "dump"),
             *("event pub", "heaptrace start", "heaptrace dump", "heaptrace stop", "job annotate"),
             *(
@@ -45,7 +46,7 @@ NO_JSON: dict[str, str] = {
             *("overlay disconnect", "queue disable", "queue enable", "queue start", "queue stop"),
             *("resource reload", "resource undrain", "restore", "setattr", "sproc kill"),
             *("config set", "config unset", "housekeeping kill", "post-job-event"),
-            *("modprobe load", "modprobe rc1", "modprobe rc3", "modprobe remove"),
+            *("kvs sync", "modprobe load", "modprobe rc1", "modprobe rc3", "modprobe remove"),
             *("alloc", "batch", "bulksubmit", "cancel", "pkill", "run", "shutdown", "submit"),
             "update",
         ),

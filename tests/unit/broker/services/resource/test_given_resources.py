@@ -15,6 +15,7 @@ from broker.testing import ServiceHarness
 from flux import treeobj
 from flux.resource.configured import make_r
 from flux.wire import json
+from flux.wire.message import event
 
 if TYPE_CHECKING:
     from broker.testing.harness import Rpc
@@ -74,7 +75,9 @@ def test_an_r_of_another_instance_is_refused(change: dict[str, Any], said: str) 
     assert caught.value.errno == errno.EINVAL
 
 
-async def started(entries: str, value: bytes | None, *args: str) -> ServiceHarness[ResourceService]:
+async def started(
+    entries: str, value: bytes | None, *args: str, attrs: dict[str, str] | None = None
+) -> ServiceHarness[ResourceService]:
     """Return the leader of two ranks, started with an eventlog and an R in the KVS."""
     found = {"resource.eventlog": entries.encode() or None, "resource.R": value}
 
@@ -89,9 +92,26 @@ async def started(entries: str, value: bytes | None, *args: str) -> ServiceHarne
         "kvs.commit": lambda _: {},
         "state-machine.quorum-get": lambda _: {"idset": ""},
     }
-    harness = ServiceHarness(ResourceService, size=2, rpcs=rpcs)
+    harness = ServiceHarness(ResourceService, size=2, rpcs=rpcs, attrs=attrs)
     await harness.start(list(args))
     return harness
+
+
+@pytest.mark.parametrize("method", ["dynamic-discovery", "reload"])
+async def test_in_recovery_what_was_known_is_down_and_stays_as_it_was(method: str) -> None:
+    line = {"timestamp": 1.0, "name": "resource-define", "context": {"method": method}}
+    given = make_r([{"rank": "0-7", "children": {"core": "0-3"}}], [f"a{n}" for n in range(8)])
+    log = json.dumps_str(line) + "\n"
+    harness = await started(log, json.dumps(given), attrs={"broker.recovery-mode": "1"})
+    status = await harness.request("resource.status")
+    assert (status["R"], status["online"], status["offline"]) == (given, "", "0-7")
+    harness.service.on_online(event("overlay.online", {"idset": "0-1"}))
+    assert (await harness.request("resource.status"))["online"] == ""
+    assert harness.stream("resource.acquire")[0].json()["up"] == ""
+    stored = [put for msg in harness.sent if msg.topic == "kvs.commit" for put in msg.json()["ops"]]
+    defined = [put for put in stored if b"resource-define" in treeobj.decode_val(put["dirent"])]
+    assert [method.encode() in treeobj.decode_val(put["dirent"]) for put in defined] == [True]
+    await harness.stop()
 
 
 async def test_all_ranks_are_up_at_once_when_that_is_asked_for() -> None:
