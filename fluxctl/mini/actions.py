@@ -84,6 +84,8 @@ def _attach(options: MiniOptions) -> Callable[[Flux, int], int]:
             debug=options.debug_emulate,
             wait_event=options.wait_event,
             status_after=None if events or not _at_terminal() else _PATIENCE,
+            name=id_encode(jobid) if options.todays else "",
+            copies=not options.todays,
         )
         if options.todays and options.input and values.is_ranks(options.input):
             shown.stdin_tasks = options.input
@@ -194,6 +196,8 @@ def _run_jobs(
         watch=options.watch,
         quiet=options.quiet,
         label=options.label_io,
+        label_jobs=options.todays,
+        todays=options.todays,
         verbose=options.verbose,
         stdin=stdin,
         wait_event=options.wait_event,
