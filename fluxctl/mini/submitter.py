@@ -151,6 +151,8 @@ class Submitter:
     def _submit(self, job: JobToSubmit) -> None:
         if self._settings.verbose:
             self._announce(job)
+        if self._settings.todays and job.log_stderr is not None:
+            self._console.err(b"", job.log_stderr)  # a file that cannot be made is no surprise then
         self._in_flight += 1
         self._made += 1
         assert job.request is not None
