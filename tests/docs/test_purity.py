@@ -28,7 +28,6 @@ ACTING = {
         "broker.shell.mapping",
         "fluxctl.archive.restoring",
         "broker.shell.plugin_path",
-        "fluxctl.attach_stdin",
         "fluxctl.command_list",
         "fluxctl.config_source",
         "fluxctl.exec_input",
