@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from fluxctl.errors import CommandError, ReaderGone
+from fluxctl.errors import CommandError, ReaderGone, WrongUsage
 from fluxctl.mini.program import reason
 from fluxctl.python_style import PythonCommand
 
@@ -81,8 +81,8 @@ class MiniCommand(PythonCommand):
             return super().invoke(ctx)
         except ReaderGone:
             raise  # an OSError too, but nothing to report
-        except click.UsageError as error:
-            self.report(ctx, error)
+        except WrongUsage as error:
+            self.report(ctx, click.UsageError(str(error)))
         except OSError as error:
             raise CommandError(f"ERROR: {reason(error)}") from None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from fluxctl.errors import WrongUsage
 from fluxctl.mini.options import MiniOptions, failure
 from fluxctl.numbers import integer
 
@@ -124,19 +125,17 @@ _OF_SLOTS: Final = {
 
 
 def _check_numbers(options: MiniOptions) -> None:
-    import click
-
     for name, shown in _OF_SLOTS.items():
         text = getattr(options, name)
         if text is not None and integer(text) is None:
-            raise click.UsageError(f"argument {shown}: invalid int value: {text!r}")
+            raise WrongUsage(f"argument {shown}: invalid int value: {text!r}")
 
 
 def slots_of(options: MiniOptions) -> InstanceSlots:
     """Return what ``batch`` and ``alloc`` ask for.
 
-    Raises CommandError for an option that is no number, which in today's spelling is a UsageError
-    of click, or if nothing says how many slots.
+    Raises CommandError for an option that is no number, which in today's spelling is
+    WrongUsage, or if nothing says how many slots.
     """
     if options.todays:
         _check_numbers(options)
