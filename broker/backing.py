@@ -9,12 +9,13 @@ import os
 from typing import TYPE_CHECKING
 
 from flux.treeobj import is_blobref
-from flux.wire.errors import os_error
+from flux.wire.errors import error_of, os_error
 
 if TYPE_CHECKING:
     from broker.context import Context
     from broker.service import Request
     from flux.wire.json import JsonObject
+    from flux.wire.message import Message
 
 
 def primary_checkpoint(req: Request) -> JsonObject:
@@ -33,6 +34,23 @@ def default_path(ctx: Context, name: str) -> str:
     """
     folder = ctx.attrs.get("statedir")
     return os.path.join(os.path.abspath(folder) if folder else ctx.rundir, name)
+
+
+def load_for_program(ctx: Context, req: Request) -> None:
+    """Answer a request to load a blob that names it by the bytes of its hash, as programs of
+    today's flux-core do when they bypass the content cache.
+
+    The cache answers all the same: it has what is not written yet, and gives large directories in
+    the form that such programs know. What it misses it asks the store for by blobref.
+    """
+
+    def loaded(msg: Message) -> None:
+        if msg.errnum:
+            req.fail(error_of(msg))
+        else:
+            req.respond(msg.payload)
+
+    ctx.handle.post("content.load", req.raw, loaded)
 
 
 def check_free(ctx: Context, name: str) -> None:

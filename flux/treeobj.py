@@ -59,6 +59,11 @@ def requested_blobref(payload: bytes | None) -> str:
     return data.removesuffix(b"\0").decode("utf-8", "replace")
 
 
+def is_hash(payload: bytes | None) -> bool:
+    """Whether a request to load a blob names it by the bytes of its hash."""
+    return len(payload or b"") * 2 in HASHES.values()
+
+
 def val(data: bytes) -> TreeObj:
     """Return a *val* object holding ``data``."""
     return {"data": b64encode(data), "type": "val", "ver": VERSION}

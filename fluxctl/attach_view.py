@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,9 @@ from flux.job import io
 from flux.job.follow import EXEC, MAIN, OUTPUT
 from flux.job.lifecycle import exit_code, is_fatal
 from flux.terminal_text import terminal_text
-from flux.waitstatus import signal_of
 from fluxctl import job_text
 from fluxctl.attach_tail import Tail
+from fluxctl.attach_words import ShellCopies, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +36,8 @@ class AttachOptions:
     before the job has finished. ``quiet`` leaves away what the job shell logs. Of the output that
     is there already only the last ``tail`` lines are shown, all of it with None.
     ``status_after`` seconds from now a line on stderr says what the job waits for, never with None.
+    With ``name``, which is that of the job, exceptions and the end are told in the words of today's
+    flux-core; with ``copies`` errors of the job shell are told twice, as 0.29 does.
     """
 
     label: bool = False
@@ -50,6 +51,8 @@ class AttachOptions:
     quiet: bool = False
     tail: int | None = None
     status_after: float | None = None
+    name: str = ""
+    copies: bool = False
 
 
 @dataclass(slots=True)
@@ -156,6 +159,7 @@ class AttachView:
         self._failed = False
         self._captured = self._on_terminal = False
         self._held: list[EventLogEvent] | None = None
+        self._copies = None if options.copies else ShellCopies()
         self._status: int | None = None
         self.service: str | None = None
 
@@ -171,15 +175,10 @@ class AttachView:
 
     @property
     def verdict(self) -> str | None:
-        """Sentence about a job that failed, None if there is nothing to say. A task that a signal
-        ended has the shell exit with 128 and its number; a signal as status ended the shell.
-        """
+        """Sentence about a job that failed, None if there is nothing to say."""
         if self._status is None or self.exit_code == 0:
             return None
-        signum = signal_of(self._status)
-        if signum:
-            return f"job shell {signal.strsignal(signum)}"
-        return f"task(s) exited with exit code {self.exit_code}"
+        return verdict(self._status, self.exit_code, todays=bool(self._options.name))
 
     def _line(self, text: str) -> Print:
         before = self._status_line.cleared() if self._status_line else b""
@@ -188,7 +187,10 @@ class AttachView:
 
     def tick(self, now: float) -> list[Action]:
         """Write the line that says what the job waits for, at the time ``now`` in seconds."""
-        data = self._status_line.tick(now) if self._status_line else b""
+        return self._status_shown(self._status_line.tick(now) if self._status_line else b"")
+
+    @staticmethod
+    def _status_shown(data: bytes) -> list[Action]:
         return [Print(STDERR, data)] if data else []
 
     def event(self, path: str, event: EventLogEvent) -> list[Action]:
@@ -215,7 +217,9 @@ class AttachView:
         if self._start is None:
             self._start = event.timestamp
         if event.name == "exception":
-            actions.append(self._line(job_text.exception_line(event, self._start)))
+            actions.append(
+                self._line(job_text.exception_line(event, self._start, self._options.name))
+            )
             self._failed = self._failed or is_fatal(event.name, event.context)
         elif self._options.show_events:
             line = self._line(job_text.event_line("job", event, self._start))
@@ -233,9 +237,7 @@ class AttachView:
         if not self._exec_watched:
             self._exec_watched = True
             actions.append(WatchExec())
-        data = self._status_line.event(event) if self._status_line else b""
-        if data:
-            actions.append(Print(STDERR, data))
+        actions += self._status_shown(self._status_line.event(event) if self._status_line else b"")
         if event.name in ("start", "finish", "clean"):
             actions += self._release_early()
         return actions
@@ -248,9 +250,9 @@ class AttachView:
     def _release_late(self) -> list[Action]:
         if self._going_on:
             return []
-        late = self._late_exec + self._late
-        self._late_exec, self._late = [], []
-        return late
+        late, self._late_exec, self._late = self._late_exec + self._late, [], []
+        copies = self._copies.release() if self._copies else []
+        return [self._line(self._exec_log(event)) for event in copies] + late
 
     def _release_early(self) -> list[Action]:
         self._started = True
@@ -271,8 +273,8 @@ class AttachView:
         start = self._start or event.timestamp
         self._exec_began = True
         if event.name == "log":
-            if not self._options.quiet:
-                actions.append(self._line(self._exec_log(event, start)))
+            if not self._options.quiet and not (self._copies and self._copies.hold(event)):
+                actions.append(self._line(self._exec_log(event)))
         elif self._options.show_exec:
             line = self._line(job_text.event_line("exec", event, start))
             ends = event.name in ("complete", "done")
@@ -284,10 +286,9 @@ class AttachView:
             actions.append(Continue())
         return actions
 
-    @staticmethod
-    def _exec_log(event: EventLogEvent, start: float) -> str:
+    def _exec_log(self, event: EventLogEvent) -> str:
         try:
-            return job_text.exec_log_line(event, start)
+            return job_text.exec_log_line(event, self._start or event.timestamp)
         except OSError as error:
             return job_text.malformed(error)
 
@@ -384,6 +385,8 @@ class AttachView:
         if event.name == "data":
             return self._output(event)
         if event.name == "log" and not self._options.quiet:
+            if self._copies:
+                self._copies.logged(event)
             return [self._line(job_text.shell_log_line(event, self._start or event.timestamp))]
         if event.name == "redirect":
             return [self._line(job_text.redirect_line(event))]

@@ -20,6 +20,10 @@ class CommandError(Exception):
         self.hint = hint
 
 
+class WrongUsage(Exception):
+    """A usage error that shows only when a value is used; its text is the sentence."""
+
+
 class ReaderGone(BrokenPipeError):
     """Whoever read standard output has gone, which ends a command without a word.
 

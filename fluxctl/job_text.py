@@ -21,11 +21,14 @@ def event_line(prefix: str, event: EventLogEvent, start: float) -> str:
     return f"{event.timestamp - start:.3f}s: {prefix}.{event.name}{context}"
 
 
-def exception_line(event: EventLogEvent, start: float) -> str:
-    """Return an exception as ``0.5s: job.exception type=timeout severity=0 note``."""
+def exception_line(event: EventLogEvent, start: float, job: str = "") -> str:
+    """Return an exception as ``0.5s: job.exception type=timeout severity=0 note``, with the name of
+    the ``job`` before the type unless it is empty.
+    """
     context = event.context
+    named = f"{job} " if job else ""
     return (
-        f"{event.timestamp - start:.3f}s: job.exception type={context.get('type')} "
+        f"{event.timestamp - start:.3f}s: job.exception {named}type={context.get('type')} "
         f"severity={context.get('severity')} {context.get('note', '')}"
     )
 

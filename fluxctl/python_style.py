@@ -21,13 +21,18 @@ from fluxctl.option_types import NOT_A_NUMBER, NOT_AN_INTEGER
 from fluxctl.suggestions import suggestion
 from fluxctl.usage_hints import usage_hint
 
+TYPED: Final = "fluxctl.python_style"
+"""The key of a context's meta data for the words that were typed."""
+
 
 def _words(exc: click.UsageError) -> str:
     """Return the sentence for a usage error in the words of argparse."""
     if isinstance(exc, click.exceptions.NoArgsIsHelpError) or exc.message == "Missing command.":
         return "the following arguments are required: subcommand"
     if isinstance(exc, click.NoSuchOption):
-        return f"unrecognized arguments: {exc.option_name}"
+        typed = exc.ctx.meta.get(TYPED, ()) if exc.ctx is not None else ()
+        whole = (word for word in typed if word.startswith(f"{exc.option_name}="))
+        return f"unrecognized arguments: {next(whole, exc.option_name)}"
     if isinstance(exc, AmbiguousOption):
         return f"ambiguous option: {exc.word} could match {', '.join(exc.options)}"
     if isinstance(exc, click.BadOptionUsage) and "requires" in exc.message:
@@ -90,16 +95,26 @@ class PythonReports(UsageReports):
         super().__init__(name, **attrs)
         self.usage = usage
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, see `UsageReports`."""
+        ctx.meta[TYPED] = list(args)
+        return super().parse_args(ctx, args)
+
     def usage_line(self, ctx: click.Context) -> str:
         """Return what follows ``usage:`` in an error."""
         pieces = " ".join(self.collect_usage_pieces(ctx))
         return self.usage or f"{_program(ctx)} [-h] {pieces}"
 
+    def usage_program(self, ctx: click.Context) -> str:
+        """Return what begins the sentence of an error."""
+        return _program(ctx)
+
     def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
         """Raise the CommandError for a usage error, in the words of argparse."""
         exc.ctx = exc.ctx or ctx
         hint = usage_hint(exc)
-        raise usage_error(self.usage_line(ctx), _program(ctx), _words(exc), hint) from None
+        program = self.usage_program(ctx)
+        raise usage_error(self.usage_line(ctx), program, _words(exc), hint) from None
 
 
 class PythonCommand(PythonReports, FluxCommand):

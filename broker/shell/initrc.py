@@ -120,7 +120,9 @@ class Bridge:
         try:
             self._run(path)
         except ScriptError as error:
-            self._shell.log(ERROR, f"{path}: {error}")
+            # Lua begins with the place, but for what a function of ours raised.
+            placed = str(error).startswith(f"{path}:")
+            self._shell.log(ERROR, str(error) if placed else f"{path}: {error}")
             raise ShellFatal(f"loading rc file {path}") from None
 
     def log(self, level: int, message: bytes, file: bytes, line: int) -> None:
@@ -133,10 +135,11 @@ class Bridge:
         """End the job with a fatal exception."""
         raise ShellFatal(text_of(message))
 
-    def print(self, text: bytes) -> None:
-        """Print a line."""
-        sys.stdout.write(text_of(text))
-        sys.stdout.flush()
+    def write(self, stream: bytes, text: bytes) -> None:
+        """Write to ``stdout`` or ``stderr``."""
+        file = sys.stdout if stream == b"stdout" else sys.stderr
+        file.write(text_of(text))
+        file.flush()
 
     # The job's environment and options
 

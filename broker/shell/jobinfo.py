@@ -126,7 +126,9 @@ def parse_job(jobid: int, userid: int, jobspec: JsonObject, resources: JsonObjec
         ranks = ranks_of(resources)
         options = _options(jobspec)
         counts = task_counts(jobspec["tasks"][0]["count"], slots, ranks, options)
-    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"malformed jobspec or R: {error}") from error
+    except (KeyError, TypeError, IndexError, ZeroDivisionError) as error:
         raise OSError(errno.EINVAL, f"malformed jobspec or R: {error!r}") from error
     except AttributeError as error:
         raise OSError(errno.EINVAL, "malformed jobspec or R: a part is no object") from error

@@ -55,8 +55,34 @@ task = setmetatable({
 print = function (...)
   local t = {}
   for i = 1, select("#", ...) do t[i] = tostring((select(i, ...))) end
-  py.print(table.concat(t, "\t") .. "\n")
+  py.write("stdout", table.concat(t, "\t") .. "\n")
 end
+-- What C writes to the standard streams would be the broker's, not the job's.
+local function stream(name)
+  local function done() return true end
+  return { flush = done, close = done, setvbuf = done, write = function (self, ...)
+    local t = {}
+    for i = 1, select("#", ...) do
+      local word = select(i, ...)
+      if type(word) ~= "string" and type(word) ~= "number" then
+        local f, l = where()
+        local text = "bad argument #" .. i .. " to 'write' (string expected, got "
+        error(f .. ":" .. l .. ": " .. text .. type(word) .. ")", 0)
+      end
+      t[i] = tostring(word)
+    end
+    py.write(name, table.concat(t))
+    return self
+  end }
+end
+io.stdout, io.stderr = stream("stdout"), stream("stderr")
+local output = io.stdout
+io.output = function (file)
+  if type(file) == "string" then output = assert(io.open(file, "w"))
+  elseif file ~= nil then output = file end
+  return output
+end
+io.write = function (...) return output:write(...) end
 source = function (g) py.source(g, true) end
 source_if_exists = function (g) py.source(g, false) end
 """
@@ -64,7 +90,7 @@ source_if_exists = function (g) py.source(g, false) end
 LOADER: Final = """
 local code, name = ...
 local chunk, err = loadstring(code, "@" .. name)
-if not chunk then return err end
+if not chunk then return name .. ": " .. err end
 local ok, err = pcall(chunk)
 if not ok then return tostring(err) end
 """

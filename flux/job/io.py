@@ -35,12 +35,16 @@ LOG_PREFIX: Final[Mapping[int, str]] = {
     1: "ALERT: ",
     2: "CRIT: ",
     3: "ERROR: ",
-    4: "WARN: ",
+    4: " WARN: ",
     5: "",
     6: "DEBUG: ",
     7: "TRACE: ",
 }
 """What stands before the text of a log event of the job shell, by its level."""
+COPIED: Final = "flux-shell: "
+"""What begins a line of a log event where the job shell copies it to its stderr."""
+NO_SUCH_DIRECTORY: Final = "Could not change dir to "
+"""What begins a line that the job shell writes to its stderr beside the copy."""
 
 
 class IoChunk(NamedTuple):
@@ -144,3 +148,24 @@ def log_text(context: Mapping[str, object]) -> str:
     prefix = LOG_PREFIX.get(level, "") if isinstance(level, int) else ""
     component = f"{context['component']}: " if context.get("component") else ""
     return f"{prefix}{component}{str(context.get('message', '')).rstrip(chr(10))}"
+
+
+def copy_of_log(context: Mapping[str, object]) -> str:
+    """Return a log event of the job shell as the shell copies it to its stderr."""
+    return f"{COPIED}{log_text(context)}"
+
+
+def text_of_copy(context: Mapping[str, object]) -> str:
+    """Return what the job shell wrote to its stderr, without a final newline."""
+    return str(context.get("data", "")).rstrip("\n")
+
+
+def is_copy_of_log(context: Mapping[str, object]) -> bool:
+    """Whether what the job shell wrote to its stderr looks like what it logged."""
+    text = text_of_copy(context)
+    return context.get("stream") == "stderr" and (text.startswith(COPIED) or is_plain_copy(text))
+
+
+def is_plain_copy(text: str) -> bool:
+    """Whether a line of the job shell's stderr is one without a level that it logs, too."""
+    return text.startswith(NO_SUCH_DIRECTORY)

@@ -119,7 +119,8 @@ class JobspecAttributes:
             seconds = duration
         else:
             raise TypeError("duration must be a number or a string in Flux Standard Duration")
-        require(math.isfinite(seconds), ValueError, "invalid Flux standard duration")
+        text = "duration must be a normal, finite value"
+        require(math.isfinite(seconds), ValueError, text)
         require(seconds >= 0, ValueError, "duration must be >= 0")
         self.setattr("system.duration", float(seconds))
 

@@ -77,7 +77,7 @@ class Wanted(TypedDict):
     is_flag=True,
     help="Output only: no exceptions, nothing of what the shells say.",
 )
-@click.option("-v", "--verbose", count=True, help="Show the jobs' events, too.")
+@click.option("-v", "--verbose", count=True, help="Say how jobs ended, with -vv show their events.")
 @click.argument("jobids", metavar="[JOBID ...]", nargs=-1, cls=JobIds, type=JOBID)
 def command(
     progress: bool,
@@ -104,9 +104,12 @@ def command(
         watch=True,
         label=label_io,
         label_jobs=True,
-        verbose=verbose + 1 if verbose else 0,
+        verbose=verbose,
         raw=raw,
+        todays=True,
     )
+    if verbose:
+        echo(f"flux-watch: INFO: Watching {len(found)} jobs", err=True)
     bar = _bar(len(found), jps) if progress else None
     try:
         return JobWatch(h, settings, bar).run(found)

@@ -36,7 +36,7 @@ ANY = -1
     "--exception-exit-code",
     type=INTEGER,
     metavar="N",
-    help="Set the exit code for any jobs that are terminated by an exception.",
+    help="Exit code for jobs that an exception ended before they had one (default: 1)",
 )
 @click.option(
     "-j",
@@ -78,7 +78,9 @@ def status(
 
 
 def exit_code_of(facts: JsonMapping, exception_exit_code: int | None = None) -> tuple[int, str]:
-    """Return the exit code that stands for a job's result and a sentence about it."""
+    """Return the exit code that stands for a job's result and a sentence about it;
+    ``exception_exit_code`` is that of a job which an exception ended before its tasks had one.
+    """
     from flux.job.lifecycle import exit_code
     from flux.waitstatus import signal_of
 
@@ -86,7 +88,10 @@ def exit_code_of(facts: JsonMapping, exception_exit_code: int | None = None) -> 
     fatal = facts["exception_occurred"] and facts["exception_severity"] == 0
     code = exit_code(waitstatus, True)
     if fatal:
-        code = (code or 1) if exception_exit_code is None else exception_exit_code
+        if waitstatus is None and exception_exit_code is not None:
+            code = exception_exit_code
+        elif waitstatus is None:
+            code = code or 1
         return code, f"exception type={facts['exception_type']}"
     signum = 0 if waitstatus is None else signal_of(waitstatus)
     if signum:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from flux.job.options import values
 from fluxctl.command import echo, handle, python_failure
+from fluxctl.errors import CommandError
 from fluxctl.mini.options import MiniOptions, failure
-from fluxctl.mini.program import program
+from fluxctl.mini.program import program, warner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,6 +85,8 @@ def _attach(options: MiniOptions) -> Callable[[Flux, int], int]:
             debug=options.debug_emulate,
             wait_event=options.wait_event,
             status_after=None if events or not _at_terminal() else _PATIENCE,
+            name=id_encode(jobid) if options.todays else "",
+            copies=not options.todays,
         )
         if options.todays and options.input and values.is_ranks(options.input):
             shown.stdin_tasks = options.input
@@ -163,7 +166,8 @@ def bulksubmit(options: MiniOptions, words: Sequence[str]) -> int:
 def _refuse_input_of_some(options: MiniOptions, command: str) -> None:
     """Nobody here sends a job its input: there is none to choose tasks for."""
     if options.todays and options.input and values.is_ranks(options.input):
-        raise failure(f"per-task input not supported for {command}")
+        text = f"{warner()}: ERROR: per-task input not supported for {command}"
+        raise CommandError(text, bare=True)
 
 
 def _announce_terminal() -> None:
@@ -174,7 +178,7 @@ def _progress_bar(options: MiniOptions, total: int | None) -> ProgressBar | None
     if not options.progress:
         return None
     if not sys.stdout.isatty():
-        echo(f"{program()}: WARNING: stdout is not a tty. Ignoring --progress option", err=True)
+        echo(f"{warner()}: WARNING: stdout is not a tty. Ignoring --progress option", err=True)
         return None
     from fluxctl.mini.progress import progress_bar
 
@@ -194,6 +198,8 @@ def _run_jobs(
         watch=options.watch,
         quiet=options.quiet,
         label=options.label_io,
+        label_jobs=options.todays,
+        todays=options.todays,
         verbose=options.verbose,
         stdin=stdin,
         wait_event=options.wait_event,

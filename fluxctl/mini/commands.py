@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from fluxctl.errors import CommandError, ReaderGone
+from fluxctl.errors import CommandError, ReaderGone, WrongUsage
+from fluxctl.mini.program import reason
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 PLUGINS: Final = "fluxctl.mini.plugins"
 """The key of a context's meta data for the plugins of its command."""
+_COMMAND: Final = "[OPTIONS...] COMMAND [ARGS...]"
+WORDS: Final = {
+    "flux run": _COMMAND,
+    "flux submit": _COMMAND,
+    "flux bulksubmit": _COMMAND,
+    "flux batch": "[OPTIONS...] [SCRIPT] [ARGS...]",
+    "flux alloc": "[OPTIONS...] [COMMAND] [ARGS...]",
+}
+"""What usage errors say of the words of a command in today's spelling."""
 
 
 class MiniCommand(PythonCommand):
@@ -71,8 +81,22 @@ class MiniCommand(PythonCommand):
             return super().invoke(ctx)
         except ReaderGone:
             raise  # an OSError too, but nothing to report
+        except WrongUsage as error:
+            self.report(ctx, click.UsageError(str(error)))
         except OSError as error:
-            raise CommandError(f"ERROR: {error}") from None
+            raise CommandError(f"ERROR: {reason(error)}") from None
+
+    def usage_line(self, ctx: click.Context) -> str:
+        """Return what follows ``usage:`` in an error, in today's spelling as today's flux-core has
+        it.
+        """
+        words = WORDS.get(ctx.command_path)
+        return super().usage_line(ctx) if words is None else f"{ctx.command_path} {words}"
+
+    def usage_program(self, ctx: click.Context) -> str:
+        """Return what begins the sentence of a usage error."""
+        known = ctx.command_path in WORDS
+        return ctx.command_path if known else super().usage_program(ctx)
 
     def _begin(self, ctx: click.Context, plugins: CommandPlugins) -> None:
         """Let the plugins see what was asked for, before anything is made of it."""
@@ -109,7 +133,7 @@ class BatchCommand(MiniCommand):
             if ctx.params["nslots"] is None and "bank" not in ctx.params:
                 # of which flux-core 0.29 complains first
                 return Script("", "", [])
-            raise CommandError(f"ERROR: {error}") from None
+            raise CommandError(f"ERROR: {reason(error)}") from None
 
     def _directives(self, ctx: click.Context, script: Script) -> list[str]:
         """Return the words of the script's directives, each line of which has been tried."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from fluxctl.errors import WrongUsage
 from fluxctl.mini.options import MiniOptions, failure
 from fluxctl.numbers import integer
 
@@ -114,13 +115,33 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+_OF_SLOTS: Final = {
+    "nslots": "-n/--nslots",
+    "nodes": "-N/--nodes",
+    "cores_per_slot": "-c/--cores-per-slot",
+    "gpus_per_slot": "-g/--gpus-per-slot",
+}
+"""Options of instances that today's flux-core has argparse read."""
+
+
+def _check_numbers(options: MiniOptions) -> None:
+    for name, shown in _OF_SLOTS.items():
+        text = getattr(options, name)
+        if text is not None and integer(text) is None:
+            raise WrongUsage(f"argument {shown}: invalid int value: {text!r}")
+
+
 def slots_of(options: MiniOptions) -> InstanceSlots:
     """Return what ``batch`` and ``alloc`` ask for.
 
-    Raises CommandError for an option that is no number, or if nothing says how many slots.
+    Raises CommandError for an option that is no number, which in today's spelling is
+    WrongUsage, or if nothing says how many slots.
     """
+    if options.todays:
+        _check_numbers(options)
     each = _one_each(options.nslots, options)
-    if options.nslots is None and each is None:
+    none = options.nslots is None or (options.todays and integer(options.nslots) == 0)
+    if none and each is None:
         raise failure("Number of slots to allocate must be specified")
     return {
         "num_slots": each or count(options.nslots, "--nslots"),

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_RPC_STREAMING
-from fluxctl.mini.job_talk import SHOW_EVENTS, JobTalk
+from fluxctl.mini.job_talk import SHOW_EVENTS, JobTalk, TalkOptions, TodaysTalk
 from fluxctl.mini.tally import JobProgress
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ FEW: Final = 32
 """Jobs that are watched rather than followed by the journal."""
 ENDS: Final = ("finish", "exception", "clean")
 """The events that tell how a job ended; the last of them is the end."""
+TOLD: Final = ENDS[:2]
+"""Those that people are told of."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,9 @@ class Following:
         self._over = (ENDS[-1],) if awaited is None else (ENDS[-1], awaited)
         names = ("start", *ENDS) if counts_running or settings.watch else ENDS
         self._names = tuple(dict.fromkeys((*names, *self._over)))
+        self._talk_options = TalkOptions(
+            settings.verbose, settings.label, raw=settings.raw, label_job=settings.label_jobs
+        )
         self._announced = 0
         self._journal: JournalFollower | None = None
         self._by_journal: dict[int, _Followed] = {}
@@ -178,9 +183,9 @@ class Following:
         if known.progress is None:
             known.progress = JobProgress()
         self._tally.follow(known.progress, event)
-        if event.name == "exception":
+        if event.name in TOLD:
             self._talk(jobid, known.job).job_event(event, known.progress)
-        elif event.name == "start":
+        if event.name == "start":
             known.started = True
             self._begun.append(jobid)
         if event.name in self._over:
@@ -267,6 +272,9 @@ class Following:
                         self._watch_over(progress)
                         return True
                 self._on_progress(0)
+            case follow.Entries(follow.EXEC, entries):
+                for event in entries:
+                    talk.exec_event(event)
             case follow.Entries(follow.OUTPUT, entries):
                 for event in entries:
                     talk.output_event(event)
@@ -284,13 +292,7 @@ class Following:
         self._on_progress(1)
 
     def _talk(self, jobid: int, job: JobToSubmit) -> JobTalk:
-        return JobTalk(
-            jobid,
-            self._console,
-            job.log,
-            job.log_stderr or job.log,
-            self._settings.verbose,
-            self._settings.label,
-            raw=self._settings.raw,
-            label_job=self._settings.label_jobs,
-        )
+        log_stderr = job.log_stderr or job.log
+        if self._settings.todays:
+            return TodaysTalk(jobid, self._console, job.log, log_stderr, self._talk_options)
+        return JobTalk(jobid, self._console, job.log, log_stderr, self._talk_options)

@@ -21,7 +21,7 @@ from flux.wire import json
 from fluxctl.command import current_directory
 from fluxctl.mini.counts import slots_of, tasks_of
 from fluxctl.mini.options import MiniOptions, failure
-from fluxctl.mini.program import program
+from fluxctl.mini.program import is_todays, program, reason
 from fluxctl.mini.shape import counted, shape
 from fluxctl.mini.subinstance import broker_options, configuration
 from fluxctl.standard_input import read_text
@@ -66,7 +66,9 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except UnknownValue as error:
-        text = f"--env: Unable to substitute {error.rule}\n{program()}: ERROR: {error.reason}"
+        text = f"--env: Unable to substitute {error.rule}"
+        if not is_todays():  # two messages, of which today's flux-core has the first
+            text += f"\n{program()}: ERROR: {error.reason}"
         raise failure(text) from None
     except (ValueError, TypeError) as error:
         raise failure(error) from None
@@ -134,8 +136,13 @@ class JobspecBuilder:
         """Return the environment that rules make; the same rules are worked out once."""
         key = tuple(rules)
         if key not in self._environments:
-            with _refusals():
-                self._environments[key] = build_environment(key)
+            try:
+                with _refusals():
+                    self._environments[key] = build_environment(key)
+            except OSError as error:
+                if is_todays():
+                    raise failure(f"--env: {reason(error)}") from None
+                raise
         return self._environments[key]
 
     def _finished(
@@ -178,7 +185,9 @@ class JobspecBuilder:
     @staticmethod
     def _set_dependencies(jobspec: JobspecV1, options: MiniOptions) -> None:
         with _refusals():
-            found = [values.parse_dependency(uri) for uri in options.dependency]
+            found = [
+                values.parse_dependency(uri, alone=options.todays) for uri in options.dependency
+            ]
         if options.begin_time is not None:
             with _refusals():
                 moment = parse_datetime(options.begin_time).timestamp()

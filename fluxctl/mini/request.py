@@ -65,6 +65,6 @@ def parse_flags(options: MiniOptions) -> int:
     for text in options.flags:
         for name in text.split(","):
             if name not in _FLAGS:
-                raise failure(f"--flags: Unknown flag {name!r}")
+                raise failure(f"--flags: Unknown flag {name}")
             flags |= _FLAGS[name]
     return flags

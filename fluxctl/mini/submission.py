@@ -34,7 +34,8 @@ class Settings:
     With ``wait_event`` a job counts as over at that event, or at its end if that comes before.
     With ``label_jobs`` labels name the job, too; with ``raw`` nothing but output is shown.
     ``verbose`` 1 shows each submission, 2 also the jobs' events. ``stdin`` is the descriptor that
-    inputs are read from while jobs are made, None if they are known.
+    inputs are read from while jobs are made, None if they are known. With ``todays`` jobs are told
+    of in the words of today's flux-core: 1 shows how each ended.
     """
 
     wait: bool = False
@@ -46,6 +47,7 @@ class Settings:
     wait_event: str | None = None
     raw: bool = False
     label_jobs: bool = False
+    todays: bool = False
 
     @property
     def waits(self) -> bool:

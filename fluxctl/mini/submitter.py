@@ -150,10 +150,9 @@ class Submitter:
 
     def _submit(self, job: JobToSubmit) -> None:
         if self._settings.verbose:
-            self._console.err(
-                f"{program()}: {job.description}\n".encode("utf-8", "surrogateescape"),
-                job.log_stderr,
-            )
+            self._announce(job)
+        if self._settings.todays and job.log_stderr is not None:
+            self._console.err(b"", job.log_stderr)  # a file that cannot be made is no surprise then
         self._in_flight += 1
         self._made += 1
         assert job.request is not None
@@ -163,6 +162,19 @@ class Submitter:
         self._handle.rpc("job-ingest.submit", message).then(
             lambda future: self._submitted(future, job, announced=announced)
         )
+
+    def _announce(self, job: JobToSubmit) -> None:
+        """Say what is submitted. Today's flux-core does so of many jobs only, on stdout."""
+        name = program()
+        if self._settings.todays:
+            name = name.removeprefix("flux-")
+            if name != "bulksubmit":
+                return
+        line = f"{name}: {job.description}\n".encode("utf-8", "surrogateescape")
+        if self._settings.todays:
+            self._console.out(line, None)
+        else:
+            self._console.err(line, job.log_stderr)
 
     def _submitted(self, future: Future, job: JobToSubmit, *, announced: bool) -> None:
         self._in_flight -= 1

@@ -167,6 +167,18 @@ def test_stores_are_told_by_the_bytes_of_a_hash(instance: Instance) -> None:
         assert content.store(early, b"hello\n") == blobref
 
 
+def test_blobs_that_are_not_written_yet_are_loaded_past_the_cache(instance: Instance) -> None:
+    """As ``flux dump --no-cache`` of 0.88 does it, down from a root."""
+    with Flux(instance.uri) as early:
+        root = early.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}).get()["rootref"]
+        name = bytes.fromhex(root.removeprefix("sha1-"))
+        answer = early.rpc_raw("content-backing.load", name, 0).message()
+        assert json.loads(answer.payload or b"")["type"] == "dir"
+        with pytest.raises(OSError, match="No such file") as failure:
+            early.rpc_raw("content-backing.load", bytes(20), 0).message()
+        assert failure.value.errno == errno.ENOENT
+
+
 def test_checkpoints_by_hand() -> None:
     script = """
 flux content checkpoint list; echo $?

@@ -74,7 +74,7 @@ def test_feasibility_is_asked_at_submission(instance: Instance) -> None:
 
 def test_what_can_never_run_is_told_by_the_scheduler_otherwise(instance: Instance) -> None:
     reload(instance)
-    for option, note in (("-n999", "unsatisfiable request"), ("-g1", "Unsupported resource type")):
+    for option, note in (("-n999", "unsatisfiable request"), ("-g1", "unsatisfiable request")):
         done = instance.run("mini", "run", option, "true")
         assert done.returncode == 1
         assert f"job.exception type=alloc severity=0 {note}" in done.stderr

@@ -4,11 +4,15 @@ flux-core 0.29 answers ``content.store`` with a blobref as text, today's with th
 and nothing in the request tells which one is meant. But today's programs have to know which hash
 that is: they ask for the attribute ``content.hash`` before, on the same connection, which those of
 0.29 have no reason to. Who shares the connection of a proxy is told apart by its route.
+
+``flux restore`` is one that does not: it stores first. flux-core 0.29 has no such command, so its
+name on the command line of the process at the other end tells.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 from typing import Final
 
 from flux.treeobj import hash_of, is_blobref
@@ -23,12 +27,29 @@ KNOWN_MAX: Final = 1000
 """Clients of one connection that are remembered, the last ones."""
 SHORT: Final = 64
 """Bytes that a request for an attribute of this name has at most."""
+RESTORE: Final = b"restore"
+_PROGRAM: Final = b"flux"
+
+
+def is_restore(pid: int) -> bool:
+    """Whether a process of this machine is ``flux restore``, not one of ours, which is a program of
+    Python and takes both answers.
+    """
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            program, *words = file.read(4096).split(b"\0")
+    except OSError:
+        return False
+    return os.path.basename(program).removeprefix(b"lt-") == _PROGRAM and RESTORE in words
 
 
 class AnsweredHashes:
-    """What one client has asked; true while answers to it are to be changed."""
+    """What one client, the process ``pid``, has asked; true while answers to it are to be
+    changed.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int = 0) -> None:
+        self._pid = pid
         self._know_hash: dict[tuple[str, ...], None] = {}
         self._stores: set[tuple[int, tuple[str, ...]]] = set()
 
@@ -43,8 +64,15 @@ class AnsweredHashes:
                 self._know_hash[tuple(msg.routes)] = None
                 if len(self._know_hash) > KNOWN_MAX:
                     del self._know_hash[next(iter(self._know_hash))]
-        elif tuple(msg.routes) in self._know_hash and not msg.flags & NORESPONSE:
+        elif self._knows_hash(msg) and not msg.flags & NORESPONSE:
             self._stores.add((msg.aux2, tuple(msg.routes)))
+
+    def _knows_hash(self, msg: Message) -> bool:
+        if self._pid and not msg.routes:
+            pid, self._pid = self._pid, 0
+            if is_restore(pid):
+                self._know_hash[()] = None
+        return tuple(msg.routes) in self._know_hash
 
     def answered(self, msg: Message) -> Message:
         """Return what the client gets for a response."""

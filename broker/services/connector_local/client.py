@@ -54,12 +54,12 @@ FIRST_SLICE = 8
 _CREDENTIALS = struct.Struct("3i")
 
 
-def peer_user(sock: socket.socket) -> int:
-    """Return the user id that the kernel names for the peer of a Unix socket."""
-    userid: int = _CREDENTIALS.unpack(
+def peer_of(sock: socket.socket) -> tuple[int, int]:
+    """Return the process id and the user id that the kernel names for the peer of a Unix socket."""
+    pid, userid, _ = _CREDENTIALS.unpack(
         sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    )[1]
-    return userid
+    )
+    return pid, userid
 
 
 class Client(asyncio.Protocol):
@@ -84,7 +84,7 @@ class Client(asyncio.Protocol):
         self._owed: dict[tuple[str, ...], Message] = {}
         self._subscribed: set[str] = set()
         self._pending: Unanswered
-        self._hashes = AnsweredHashes()
+        self._hashes: AnsweredHashes
         self._half = 0
         self._half_since = 0.0
         self._taken = 0
@@ -103,7 +103,8 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         service = self._service
         self._transport = cast("asyncio.Transport", transport)
-        self.userid = peer_user(transport.get_extra_info("socket"))
+        pid, self.userid = peer_of(transport.get_extra_info("socket"))
+        self._hashes = AnsweredHashes(pid)
         verdict = service.verdict(self.userid)
         self._transport.write(bytes((verdict,)))
         if verdict:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from broker import backing
-from broker.service import Request, Service, request
+from broker.service import NO_REPLY, NoReply, Request, Service, request
 from broker.services.content_files.store import FileStore
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED
@@ -109,10 +109,13 @@ class ContentFilesService(Service):
         return self._store
 
     @request("content-backing.load", absolute=True, raw=True)
-    async def load(self, req: Request) -> bytes | None:
+    async def load(self, req: Request) -> bytes | NoReply | None:
         """Return the blob whose blobref is the payload; ENOENT if there is none, EINVAL if that is
         not a blobref.
         """
+        if treeobj.is_hash(req.raw):
+            backing.load_for_program(self.ctx, req)
+            return NO_REPLY
         ref = treeobj.requested_blobref(req.raw)
         if not treeobj.is_blobref(ref):
             raise OSError(errno.EINVAL, "invalid blobref")

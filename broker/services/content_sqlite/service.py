@@ -95,10 +95,13 @@ class ContentSqliteService(Service):
         return self._writer, self._store
 
     @request("content-backing.load", absolute=True, raw=True)
-    async def load(self, req: Request) -> bytes | None:
+    async def load(self, req: Request) -> bytes | NoReply | None:
         """Return the blob whose blobref is the payload; ENOENT if there is none, also of another
         hash, EIO if it is damaged.
         """
+        if treeobj.is_hash(req.raw):
+            backing.load_for_program(self.ctx, req)
+            return NO_REPLY
         ref = treeobj.requested_blobref(req.raw)
         writer, store = self._open()
         self._counts["load"] += 1

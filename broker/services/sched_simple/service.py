@@ -11,8 +11,9 @@ from broker.service import NO_REPLY, NoReply, Request, Service, request
 from broker.services.sched_simple.nodes import allocation_of
 from broker.services.sched_simple.options import SchedOptions, parse_options, required_by_queue
 from broker.services.sched_simple.pool import ResourcePool
+from broker.services.sched_simple.refusals import NO_GPUS, NOT_SATISFIABLE, UNSATISFIABLE
 from broker.services.sched_simple.request import parse_request
-from broker.services.sched_simple.state import NO_GPUS, UNSATISFIABLE, Scheduler
+from broker.services.sched_simple.state import Scheduler
 from flux.idset import IDset
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import PRIMARY
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from broker.context import Context
     from broker.services.sched_simple.lanes import Pending
     from broker.services.sched_simple.nodes import Allocation
+    from broker.services.sched_simple.request import ResourceRequest
     from flux.job.types import ResourceObject
     from flux.wire.json import JsonObject
 
@@ -266,27 +268,25 @@ class SchedSimpleService(Service):
         """Succeed if a job {jobspec} could ever run here, in its queue; that it could not has the
         error number EOVERFLOW.
         """
-        refusal = self._refusal(req)
-        if refusal is not None:
-            text = (refusal.strerror or "").replace(UNSATISFIABLE, "request is not satisfiable")
-            raise OSError(refusal.errno, text)
+        wanted = self._wanted(req)
+        if self._sched.satisfiable(wanted):
+            return
+        if wanted.slot_gpus and not self._sched.has_gpus:
+            raise OSError(errno.EINVAL, NO_GPUS)
+        raise OSError(errno.EOVERFLOW, NOT_SATISFIABLE)
 
     @request("feasibility.check", allow="guest", absolute=True)
     def feasibility_check(self, req: Request) -> None:
         """Succeed if a job {jobspec} could ever run here: what clients of today ask in place of
         `sched.feasibility`.
         """
-        refusal = self._refusal(req)
-        if refusal is not None:
-            raise refusal
+        wanted = self._wanted(req)
+        if not self._sched.satisfiable(wanted):
+            raise OSError(errno.EOVERFLOW, self._sched.why_never(wanted))
 
-    def _refusal(self, req: Request) -> OSError | None:
+    def _wanted(self, req: Request) -> ResourceRequest:
         jobspec = req.get("jobspec", dict)
-        wanted = parse_request(jobspec, required_by_queue(jobspec, self.ctx.config))
-        if self._sched.satisfiable(wanted):
-            return None
-        text = self._sched.why_never(wanted)
-        return OSError(errno.EINVAL if text == NO_GPUS else errno.EOVERFLOW, text)
+        return parse_request(jobspec, required_by_queue(jobspec, self.ctx.config))
 
     @request("sched.pending-reasons", allow="guest", absolute=True)
     def pending_reasons(self, req: Request) -> dict[str, object]:

@@ -18,6 +18,7 @@ from broker.services.sched_simple.easy import Reservation, reserve
 from broker.services.sched_simple.lanes import Lane, Lanes, Pending
 from broker.services.sched_simple.nodes import Allocation, allocation_of
 from broker.services.sched_simple.pool import ResourcePool
+from broker.services.sched_simple.refusals import why_never
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from broker.services.sched_simple.request import ResourceRequest
     from flux.job.types import ResourceObject
 
-UNSATISFIABLE: Final = "unsatisfiable request"
-NO_GPUS: Final = "Unsupported resource type 'gpu'"
-"""What a request for GPUs is told where there are none."""
 FCFS: Final = "fcfs"
 EASY: Final = "easy"
 BACKFILL_DEPTH: Final = 1000
@@ -99,13 +97,15 @@ class Scheduler:
 
     def why_never(self, request: ResourceRequest) -> str:
         """Return the sentence for a request that can never be met."""
-        if request.slot_gpus and not any(node.gpus for node in self.pool.nodes.values()):
-            return NO_GPUS
+        nodes = self.pool.nodes
         ranks = self._lanes.lane(request.constraint).ranks
-        if ranks is None:
-            return UNSATISFIABLE
-        allowed = f"{len(ranks)} of {len(self.pool.nodes)}"
-        return f"{UNSATISFIABLE}: its constraint allows {allowed} nodes"
+        allowed = [node for rank, node in nodes.items() if ranks is None or rank in ranks]
+        return why_never(request, allowed, len(nodes))
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether any node has GPUs."""
+        return any(node.gpus for node in self.pool.nodes.values())
 
     def add(self, jobid: int, priority: int, request: ResourceRequest) -> bool:
         """Queue a request; returns False, queueing nothing, if it can never be met."""

@@ -72,10 +72,11 @@ class DoomPlugin(ShellPlugin):
                 f"rank {info['rank']} failed and exit-on-error is set", info["exitcode"], self.name
             )
         if self._timeout is not None and shell.info.ntasks > 1:
-            self._timer = shell.loop.call_later(self._timeout, lambda: self._expired(info["rank"]))
+            self._timer = shell.loop.call_later(self._timeout, lambda: self._expired(info))
 
-    def _expired(self, rank: int) -> None:
-        raise ShellFatal(f"rank {rank} exited and exit-timeout={self._label} has expired")
+    def _expired(self, info: JsonObject) -> None:
+        text = f"rank {info['rank']} exited and exit-timeout={self._label} has expired"
+        raise ShellFatal(text, info["exitcode"] or 1)
 
     def shell_exit(self) -> None:
         """All local tasks are done; the timer goes on while other shells have tasks."""

@@ -99,15 +99,15 @@ def parse_value(text: str) -> object:
     return value
 
 
-def parse_dependency(uri: str) -> dict[str, object]:
+def parse_dependency(uri: str, *, alone: bool = False) -> dict[str, object]:
     """Return the RFC 26 object of a dependency URI ``SCHEME:VALUE[?KEY=VAL[&KEY=VAL...]]``, or of
-    a scheme of `VALUELESS` alone.
+    a scheme of `VALUELESS` alone; of any scheme with ``alone``.
 
     Raises ValueError if it does not begin with a scheme.
     """
     scheme, colon, rest = uri.partition(":")
     value, _, query = rest.partition("?")
-    if not (scheme and colon) and uri not in VALUELESS:
+    if not (scheme and (colon or alone)) and uri not in VALUELESS:
         raise ValueError(f'Invalid dependency URI "{uri}"')
     entry: dict[str, object] = {"scheme": scheme, "value": value}
     for pair in filter(None, query.split("&")):

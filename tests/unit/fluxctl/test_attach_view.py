@@ -163,6 +163,58 @@ def test_exit_codes() -> None:
         assert (view.exit_code, view.verdict) == (code, verdict)
 
 
+def test_the_end_in_todays_words() -> None:
+    for status, verdict in (
+        (256 * 3, "task(s) exited with exit code 3"),
+        (256 * 128, "task(s) exited with exit code 128"),
+        (256 * 142, "task(s) Alarm clock"),
+        (256 * 200, "task(s) Unknown signal 72"),
+        (9, "job shell Killed"),
+    ):
+        view = AttachView(AttachOptions(name="f1"))
+        view.job_event(event("finish", status=status))
+        assert view.verdict == verdict
+    cancel = event("exception", 100.0, type="cancel", severity=0, note="why")
+    line = Print(STDERR, b"0.000s: job.exception f1 type=cancel severity=0 why\n")
+    assert AttachView(AttachOptions(name="f1")).job_event(cancel)[0] == line
+
+
+def copied(text: str, at: float = 100.2) -> EventLogEvent:
+    return event("log", at, component="flux-shell", stream="stderr", rank="0", data=f"{text}\n")
+
+
+def test_errors_of_the_shell_are_told_once() -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("submit"))
+    view.job_event(event("start"))
+    assert view.exec_event(copied("flux-shell: ERROR: output: x")) == []
+    assert view.exec_event(copied("Could not change dir to /x: no. Going to /tmp instead")) == []
+    assert view.exec_event(copied("flux-shell: FATAL: no output yet")) == []
+    printed = Print(STDERR, b"0.200s: flux-shell[0]: stderr: printed\n")
+    assert view.exec_event(copied("printed")) == [printed]
+    view.exec_event(event("shell.init", **SHELL_INIT))
+    told = event("log", rank=0, level=3, message="x", component="output")
+    assert len(view.output_event(told)) == 1
+    text = "Could not change dir to /x: no. Going to /tmp instead"
+    assert len(view.output_event(event("log", rank=0, level=3, message=text))) == 1
+    assert view.exec_ended() == []
+    assert view.ended(OUTPUT) == [
+        Print(STDERR, b"0.200s: flux-shell[0]: stderr: flux-shell: FATAL: no output yet\n")
+    ]
+    assert view.over() == []
+
+
+def test_an_error_of_two_shells_is_told_twice() -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("start"))
+    for _ in range(2):
+        assert view.exec_event(copied("flux-shell: FATAL: x")) == []
+    view.exec_event(event("shell.init", **SHELL_INIT))
+    assert len(view.output_event(event("log", rank=0, level=0, message="x"))) == 1
+    view.exec_ended()
+    assert len(view.ended(OUTPUT)) == 1
+
+
 def test_exception_before_the_job_ran() -> None:
     view = AttachView(AttachOptions())
     view.job_event(event("submit"))
@@ -196,7 +248,7 @@ def test_output() -> None:
 
 
 def test_talk_of_the_shell() -> None:
-    view = AttachView(AttachOptions())
+    view = AttachView(AttachOptions(copies=True))
     view.job_event(event("submit", 100.0))
     view.job_event(event("start", 100.0))
     message = "task 0: start failed: x: No such file or directory"

@@ -367,7 +367,7 @@ def test_info(run: Runner) -> None:
         (["-vv", F58], 0, f"flux-job: {F58}: exited with exit code 0\n"),
         (["-v", F58, "2"], 5, "flux-job: 2: exited with exit code 5\n"),
         (["-v", "3"], 143, "flux-job: 3: exception type=cancel\n"),
-        (["--exception-exit-code=42", "3"], 42, ""),
+        (["--exception-exit-code=42", "3"], 143, ""),
         (["-e", "42", "2"], 5, ""),
     ],
 )
@@ -385,6 +385,8 @@ def test_exit_codes() -> None:
     assert results.exit_code_of(facts) == (137, "job shell died by signal 9")
     fatal = {"exception_occurred": True, "exception_severity": 0, "exception_type": "alloc"}
     assert results.exit_code_of(fatal) == (1, "exception type=alloc")
+    assert results.exit_code_of(fatal, 42) == (42, "exception type=alloc")
+    assert results.exit_code_of(fatal | {"waitstatus": 36608}, 42)[0] == 143
 
 
 def test_wait(run: Runner, flux: ScriptedFlux) -> None:

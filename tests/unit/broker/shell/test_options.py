@@ -163,7 +163,7 @@ def test_a_right_value_is_taken(name: str, value: object) -> None:
     ("name", "value", "text"),
     [
         ("output.stdout.buffer.type", "foo", "ERROR: output: invalid buffer type specified: foo"),
-        ("output.mode", "foo", "WARN: output: ignoring invalid output.mode=foo"),
+        ("output.mode", "foo", " WARN: output: ignoring invalid output.mode=foo"),
     ],
 )
 def test_some_wrong_values_are_only_told(tmp_path: Path, name: str, value: str, text: str) -> None:

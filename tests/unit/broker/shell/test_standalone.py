@@ -110,6 +110,8 @@ def test_an_initrc_changes_environment_and_options(tmp_path: Path) -> None:
         ),
         ('shell.die("no %s", "way")', "FATAL: no way"),
         ("local x = task.info", "ERROR: {0}: attempt to access task outside of task. callback"),
+        ('error("no way")', "ERROR: {0}:1: no way\nflux-shell: FATAL: loading rc file {0}"),
+        ("io.write(nil)", "ERROR: {0}:1: bad argument #1 to 'write' (string expected, got nil)"),
         ('source("nosuch.lua")', "ERROR: {0}: source nosuch.lua: No such file or directory"),
     ],
 )

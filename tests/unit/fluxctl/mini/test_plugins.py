@@ -155,16 +155,16 @@ def test_all_copies_and_inputs_pass_the_plugins(
         ("--site-number=6", "flux-submit: ERROR: six is refused ({}/colours.py, line 44)\n", 1),
         (
             "--site-colour=green",
-            "flux-submit: error: argument --site-colour: invalid choice: 'green'"
+            "flux submit: error: argument --site-colour: invalid choice: 'green'"
             " (choose from 'red', 'blue')\n",
             2,
         ),
         (
             "--site-number=x",
-            "flux-submit: error: argument --site-number: invalid int value: 'x'\n",
+            "flux submit: error: argument --site-number: invalid int value: 'x'\n",
             2,
         ),
-        ("--site-batch-only=x", "unrecognized arguments: --site-batch-only\n", 2),
+        ("--site-batch-only=x", "unrecognized arguments: --site-batch-only=x\n", 2),
     ],
 )
 def test_what_plugins_refuse_is_told_with_its_place(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
+
+import pytest
 
 from broker.services.connector_local.answered_hashes import KNOWN_MAX, AnsweredHashes
 from flux.wire.message import NORESPONSE, Message, request, response
@@ -68,3 +72,33 @@ def test_what_is_no_answer_with_a_blob() -> None:
     silent.flags |= NORESPONSE
     hashes.asked(silent)
     assert not hashes
+
+
+@pytest.mark.parametrize(
+    ("program", "word", "told"),
+    [
+        ("flux", "restore", True),
+        ("lt-flux", "restore", True),
+        ("flux", "dump", False),
+        ("python3", "restore", False),
+    ],
+)
+def test_bytes_for_a_restore_that_does_not_ask(program: str, word: str, told: bool) -> None:
+    words = [program, "-c", "echo; read line", word]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, executable="/bin/sh", stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it has its command line
+        hashes = AnsweredHashes(process.pid)
+        answer = answers(hashes, store())
+        behind = answers(AnsweredHashes(process.pid), store(routes=["a"]))
+        assert process.stdin is not None
+        process.stdin.close()
+    assert (answer == bytes.fromhex(BLOBREF.removeprefix("sha1-"))) == told
+    assert behind == BLOBREF.encode() + b"\0"  # whom a proxy speaks for
+
+
+def test_a_process_that_is_gone_gets_text() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    assert answers(AnsweredHashes(process.pid), store()) == BLOBREF.encode() + b"\0"

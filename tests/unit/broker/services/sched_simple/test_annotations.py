@@ -106,14 +106,14 @@ async def test_feasible_in_its_queue() -> None:
     queues = {"queues": {"q": {"requires": ["a"]}, "other": {}}}
     h = await started(config=from_tables(queues))
 
-    async def ask(slots: int, **system: Any) -> JsonObject | None:
+    async def ask(slots: int, topic: str = "sched.feasibility", **system: Any) -> JsonObject | None:
         spec = alloc(1, slots, **system)["jobspec"]
-        return await h.request("sched.feasibility", {"jobspec": spec})
+        return await h.request(topic, {"jobspec": spec})
 
     assert not await ask(2, queue="q")
     assert not await ask(4, queue="other")
     with pytest.raises(OSError, match="its constraint allows 1 of 2 nodes") as failure:
-        await ask(3, queue="q")
+        await ask(3, "feasibility.check", queue="q")
     assert failure.value.errno == errno.EOVERFLOW
     with pytest.raises(OSError, match="request is not satisfiable"):
         await ask(5)

@@ -57,7 +57,8 @@ def test_nodes_of_a_constraint_only() -> None:
     assert turn(sched) == {1: [2, 3], 2: [1]}
     assert not sched.add(3, 16, want(5, constraint=prop("b")))
     assert "its constraint allows 2 of 4 nodes" in sched.why_never(want(5, constraint=prop("b")))
-    assert sched.why_never(want(99)) == "unsatisfiable request"
+    need = "need 99 slot(s) of 1 core(s), only 8 such slot(s) available (total cores: 8)"
+    assert sched.why_never(want(99)) == f"unsatisfiable request: {need}"
 
 
 def test_constraints_wait_apart() -> None:

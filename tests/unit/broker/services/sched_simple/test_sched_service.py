@@ -101,14 +101,18 @@ async def test_expiration_of_a_limited_job(sched: ServiceHarness[SchedSimpleServ
 
 
 async def test_denial(sched: ServiceHarness[SchedSimpleService]) -> None:
-    assert await sched.request("sched.alloc", alloc(1, slots=9)) == {
-        "id": 1,
-        "type": 2,
-        "note": "unsatisfiable request",
-    }
-    for topic, text in (
-        ("sched.feasibility", "request is not satisfiable"),
-        ("feasibility.check", "unsatisfiable request"),
+    need = "need 9 slot(s) of 1 core(s), only 8 such slot(s) available (total cores: 8)"
+    note = f"unsatisfiable request: {need}"
+    denied = await sched.request("sched.alloc", alloc(1, slots=9))
+    assert denied == {"id": 1, "type": 2, "note": note}
+    for topic, text, gpus, number in (
+        (
+            "sched.feasibility",
+            "request is not satisfiable",
+            "Unsupported resource type 'gpu'",
+            errno.EINVAL,
+        ),
+        ("feasibility.check", "unsatisfiable request", "total GPUs: 0", errno.EOVERFLOW),
     ):
         with pytest.raises(OSError, match=text) as failure:
             await sched.request(topic, {"jobspec": spec(9)})
@@ -116,9 +120,9 @@ async def test_denial(sched: ServiceHarness[SchedSimpleService]) -> None:
         assert await sched.request(topic, {"jobspec": spec(8)}) == {}
         with_gpu = spec(1)
         with_gpu["resources"][0]["with"].append({"type": "gpu", "count": 1})
-        with pytest.raises(OSError, match="Unsupported resource type 'gpu'") as failure:
+        with pytest.raises(OSError, match=gpus) as failure:
             await sched.request(topic, {"jobspec": with_gpu})
-        assert failure.value.errno == errno.EINVAL
+        assert failure.value.errno == number
     bad = await sched.request("sched.alloc", {**alloc(2), "jobspec": {}})
     assert (bad["id"], bad["type"]) == (2, 2)
 
