@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
 from msgspec import Struct, field
 
 from broker.configuration import Config, setting_error
+from broker.stored import store_outlives
 from flux.wire.counters import MessageCounters
 
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ class Context(Struct):
         """Whether the content store is kept beyond the instance: ``content.backing-path`` leads out
         of the run directory.
         """
-        path = self.attrs.get("content.backing-path")
-        return bool(path) and not str(path).startswith(f"{self.rundir}/")
+        return store_outlives(self.attrs, self.rundir)
 
     def setting_error(self, key: Path, error: OSError) -> OSError:
         """Return ``error``, about the value that the configuration has for ``key``, with file, line

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flux.job.states import JobState
 from flux.wire.message import USERID_UNKNOWN
 
 if TYPE_CHECKING:
     from flux.aio import AsyncFlux
+    from flux.job.states import JobState
 
 ADMIN_TIMEOUT = 5.0
 
@@ -22,8 +22,9 @@ async def start_no_more(handle: AsyncFlux) -> None:
     )
 
 
-async def end_jobs(handle: AsyncFlux, timeout: float | None) -> None:
-    """Start no more jobs, cancel those there are, and wait until the last one has ended.
+async def end_jobs(handle: AsyncFlux, timeout: float | None, states: JobState) -> None:
+    """Start no more jobs, cancel those in ``states``, and wait until the last one that runs has
+    ended.
 
     Raises OSError from the job manager, and TimeoutError for jobs that do not end in ``timeout``
     seconds; None waits for them.
@@ -34,7 +35,7 @@ async def end_jobs(handle: AsyncFlux, timeout: float | None) -> None:
         {
             "dry_run": False,
             "userid": USERID_UNKNOWN,
-            "states": int(JobState.ACTIVE),
+            "states": int(states),
             "severity": 0,
             "type": "cancel",
             "note": "",

@@ -31,11 +31,13 @@ from broker.runlevel import FAILURES, Runlevel
 from broker.scripts import Scripts
 from broker.sd_notify import SdNotify, status_of
 from broker.startlog import StartLog
+from broker.stored import jobs_outlive
 from broker.subprocess.descendants import Orphans
 from broker.todays_attributes import CLEANUP_TIMEOUT, SHUTDOWN_TIMEOUT, end_timeout
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
 from flux.idset import IDset
+from flux.job.states import JobState
 from flux.modules import CONNECTOR
 from flux.waitstatus import SIGNALED
 
@@ -295,7 +297,10 @@ class Broker:
             if self._recovering:  # none was started, and those that wait are another's
                 await start_no_more(self._handle)
             else:
-                await end_jobs(self._handle, patience)
+                # Those that wait go on to wait where they will be found again.
+                kept = jobs_outlive(self.attrs, self.attrs.get("rundir") or "")
+                states = JobState.RUNNING if kept else JobState.ACTIVE
+                await end_jobs(self._handle, patience, states)
         except TimeoutError:
             self.log.err(f"cleanup: jobs did not end within {patience:g}s, they are killed now")
         except OSError as exc:

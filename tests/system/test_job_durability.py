@@ -306,3 +306,33 @@ def test_the_purge_command() -> None:
             assert code != 0
             assert said
         assert instance.run("job", "attach", first).returncode != 0
+
+
+@pytest.mark.parametrize("kept", ["content.backing-path", "content.dump"])
+def test_jobs_that_wait_wait_on_in_the_next_instance(tmp_path: pathlib.Path, kept: str) -> None:
+    """An orderly end cancels what runs, and no more than that if there is a later instance."""
+    place = tmp_path / "kept"
+    with running_instance(1, f"-o,-S{kept}={place}") as first:
+        held = first.run("submit", "--urgency=hold", "true").stdout.strip()
+        runs = first.run("submit", "sleep", "600").stdout.strip()
+        first.run("job", "wait-event", runs, "start")
+        after = first.run("submit", f"--dependency=afterany:{runs}", "true").stdout.strip()
+    reads = kept if kept == "content.backing-path" else "content.restore"
+    with running_instance(1, f"-o,-S{reads}={place}") as second:
+        second.run("job", "wait-event", "-t60", after, "clean")
+        listed = second.run("jobs", "-ano", "{id.f58} {status}").stdout.split("\n")
+        assert {f"{held} PENDING", f"{runs} CANCELED", f"{after} COMPLETED"} <= set(listed)
+        second.run("job", "urgency", held, "16")
+        assert second.run("job", "status", held).returncode == 0
+
+
+def test_jobs_that_wait_are_canceled_where_nobody_will_know_them() -> None:
+    with running_instance(1) as only:
+        held = only.run("submit", "--urgency=hold", "true").stdout.strip()
+        with background(only, "job", "attach", "--show-events", held) as attached:
+            assert attached.stderr is not None
+            while "priority" not in attached.stderr.readline():
+                pass
+            only.stop()
+            assert "type=cancel" in attached.stderr.read()
+            assert attached.wait(PATIENCE) == 1
