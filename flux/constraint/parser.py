@@ -96,11 +96,12 @@ class ConstraintParser:
         return {name: [operand] if separator is None else operand.split(separator)}
 
     def joined(self, one: JsonObject, other: JsonObject) -> JsonObject:
-        """Return the constraint that demands both."""
+        """Return the constraint that demands both, made of the two."""
         (name,) = one
         if name in self.combined_terms and set(other) == {name}:
-            return {name: [*one[name], *other[name]]}
-        return {"and": [*one.get("and", (one,)), other]}
+            one[name] += other[name]
+            return one
+        return _with(one, "and", other)
 
 
 class _PlaceParser(ConstraintParser):
@@ -123,6 +124,14 @@ class _PlaceParser(ConstraintParser):
         if names is None:
             return found
         return {"properties": [_property(name) for name in names]}
+
+
+def _with(one: JsonObject, sign: str, other: JsonObject) -> JsonObject:
+    """Return what joins two constraints, the first of which may be such a list already."""
+    if sign in one:
+        one[sign].append(other)
+        return one
+    return {sign: [one, other]}
 
 
 def _property(name: str) -> str:
@@ -239,8 +248,7 @@ class _Parser:
             if token is None or (token.operand is None and token.text == ")"):
                 return found
             if self._takes(_OR):
-                other = self._all_of(depth)
-                found = {"or": [*found.get("or", (found,)), other]}
+                found = _with(found, "or", self._all_of(depth))
             else:
                 self._takes(_AND)
                 found = self._words.joined(found, self._one(depth))
