@@ -118,7 +118,7 @@ def test_flux_jobs_tells_why_a_job_failed(instance: Instance) -> None:
     jobid = flux(instance, "mini", "submit", "-n1000", "true")
     instance.run("job", "wait-event", jobid, "clean")
     row = flux(instance, "jobs", "-n", "-o", "{status} {ntasks} {exception.note}", jobid)
-    assert row == "FAILED 1000 unsatisfiable request"
+    assert row.startswith("FAILED 1000 unsatisfiable request: need 1000 slot(s) of 1 core(s), ")
 
 
 def test_a_reader_that_stops_early_causes_no_noise(instance: Instance) -> None:

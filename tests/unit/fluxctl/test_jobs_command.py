@@ -233,7 +233,7 @@ def test_stats_only_fails_when_no_job_is_active(run: Runner, flux: ScriptedFlux)
         (
             ["-u", "nosuchuser"],
             1,
-            "flux-jobs: ERROR: there is no user nosuchuser\n",
+            "flux-jobs: ERROR: Invalid user nosuchuser specified\n",
         ),
         (["1234", "nosuchid"], 1, "flux-jobs: ERROR: [Errno 22] EINVAL: Invalid argument\n"),
         (

@@ -67,7 +67,8 @@ async def test_impossible_request_ends_with_an_alloc_exception(cluster: Cluster)
         "type": "alloc",
         "severity": 0,
         "userid": -1,
-        "note": "unsatisfiable request",
+        "note": "unsatisfiable request: need 1000 slot(s) of 1 core(s), "
+        "only 8 such slot(s) available (total cores: 8)",
     }
     assert cluster.names(id) == ["submit", "depend", "priority", "exception", "clean"]
 
