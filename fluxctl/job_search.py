@@ -11,6 +11,7 @@ from flux.job.state_names import ALL_STATES
 from fluxctl import completions
 from fluxctl.errors import CommandError
 from fluxctl.option_types import COUNT
+from fluxctl.queue_options import queues_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,14 +49,7 @@ def search_options(function: F) -> F:
             help="Look at N jobs at most, the newest (default 0: all).",
         ),
         click.option("-c", "--count", metavar="N", type=COUNT, help="The first N matches only."),
-        click.option(
-            "-q",
-            "--queue",
-            "queues",
-            metavar="QUEUE,...",
-            help="Of these queues only.",
-            shell_complete=completions.queue_list,
-        ),
+        queues_option,
         click.option(
             "-f",
             "--filter",

@@ -24,6 +24,14 @@ def _of_queue(*names: str) -> Callable[[F], F]:
     )
 
 
+queues_option = click.option(
+    "-q",
+    "--queue",
+    "queues",
+    metavar="QUEUE,...",
+    help="Of these queues only.",
+    shell_complete=completions.queue_list,
+)
 queue_option = _of_queue("--queue")
 short_queue_option = _of_queue("-q", "--queue")
 brief_option = click.option(

@@ -22,14 +22,6 @@ include_option = click.option(
     help="Of these ranks or hosts only.",
     shell_complete=completions.nodes,
 )
-queues_option = click.option(
-    "-q",
-    "--queue",
-    "queues",
-    metavar="QUEUE,...",
-    help="Of these queues only.",
-    shell_complete=completions.queue_list,
-)
 
 
 def ranks_named(text: str, resources: ResourceSet) -> IDset:

@@ -11,7 +11,8 @@ from fluxctl.color import color_option
 from fluxctl.command import handle, python_failure
 from fluxctl.json_output import json_option, print_json_lines
 from fluxctl.python_style import PythonCommand
-from fluxctl.resource_choice import include_option, queues_option
+from fluxctl.queue_options import queues_option
+from fluxctl.resource_choice import include_option
 from fluxctl.resource_formats import DRAIN
 from fluxctl.resource_status import drain_rows, row_facts
 from fluxctl.resource_table import failure, format_option, layout_of, print_table, rpc_failure

@@ -11,7 +11,8 @@ from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.json_output import always_json, json_option, print_json
 from fluxctl.python_style import PythonCommand
-from fluxctl.resource_choice import chosen_ranks, include_option, queues_option
+from fluxctl.queue_options import queues_option
+from fluxctl.resource_choice import chosen_ranks, include_option
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.python_style import PythonGroup
+from fluxctl.queue_options import queues_option
 from fluxctl.resource_choice import (
     chosen_ranks,
     include_option,
     queues_of_ranks,
-    queues_option,
 )
 from fluxctl.resource_drain import drain, undrain
 from fluxctl.resource_formats import LIST, LIST_WITH_RANKS, STATUS, STATUS_WITH_REASONS

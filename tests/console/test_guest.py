@@ -5,6 +5,7 @@ and what is the owner's is told as such.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from flux.aio import AsyncFlux
 from flux.job.JobID import JobID
 from flux.testing.instance import Instance, running_instance
-from tests.console.driving import loaded, text_of, until
+from tests.console.driving import loaded, shows, text_of, until
 from tests.console.test_live_feed import completed, eventually, following, status
 from tui.app import TopApp
 from tui.feed import list_follower
@@ -90,6 +91,7 @@ async def test_what_changes_without_a_new_state_is_seen_too(
         row = dashboard.table.row_of[held]
         instance.run("job", "memo", "--volatile", str(held.f58), "note=hello")
         await eventually(lambda: "hello" in str(dashboard.table.annotations_of(row)))
+        assert dashboard.link.up
     instance.run("cancel", str(held.f58))
 
 
@@ -138,7 +140,7 @@ async def test_what_is_the_owners_is_told_as_such(instance: Instance) -> None:
         assert "Cancel" in footer  # of jobs of one's own
         for key, sentence in (("f5", OWNERS_ONLY), ("f6", OWNERS_ONLY), ("f9", OWNERS_ONLY)):
             await pilot.press(key)
-            await until(pilot, lambda sentence=sentence: sentence in text_of(pilot))  # type: ignore[misc]
+            await until(pilot, partial(shows, pilot, sentence))
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, JobsScreen))
         await pilot.press("f8")

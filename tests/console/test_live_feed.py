@@ -211,6 +211,7 @@ async def test_why_jobs_wait(instance: Instance) -> None:
             instance.run("job", "cancel", str(jobid))
         await eventually(lambda: status(dashboard, third) in DONE)
         await eventually(lambda: not table.waits)
+        assert dashboard.link.up
 
 
 async def entries_of(feed: LiveFeed, jobid: int) -> list[JobItem]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flux.job.JobID import JobID
-from tests.console.driving import loaded, text_of, until
+from tests.console.driving import loaded, shows, text_of, until
 from tests.console.test_live_feed import completed, eventually, following, status
 from tui.app import TopApp
 from tui.feed.live import LiveFeed
@@ -83,7 +84,8 @@ async def test_every_pane_of_a_job(peer: Peer) -> None:
         await until(pilot, lambda: isinstance(app.screen, JobScreen))
         for key, text in shown.items():
             await pilot.press(key)
-            await until(pilot, lambda text=text: text in text_of(pilot))  # type: ignore[misc]
+            await until(pilot, partial(shows, pilot, text))
+        assert app.dashboard.link.up
 
 
 async def test_keys_act(peer: Peer) -> None:

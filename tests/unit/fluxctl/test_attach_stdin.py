@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,6 +12,8 @@ from fluxctl.attach_stdin import StdinForwarder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from flux.core.handle import Flux
 
 
 class Answer:
@@ -52,10 +54,14 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(fd)
 
 
+def forwarder_of(shell: Shell, told: list[object], fd: int) -> StdinForwarder:
+    return StdinForwarder(cast("Flux", shell), "1-shell-x.stdin", 0, told.append, fd=fd)
+
+
 def test_what_was_there_is_sent_and_its_refusal_told_before_the_end(pipe: tuple[int, int]) -> None:
     shell = Shell()
     told: list[object] = []
-    forwarder = StdinForwarder(shell, "1-shell-x.stdin", 0, told.append, fd=pipe[0])  # type: ignore[arg-type]
+    forwarder = forwarder_of(shell, told, pipe[0])
     os.write(pipe[1], b"late")
     forwarder.settle(lambda: told.append("settled"))
     assert (len(shell.chunks), told) == (1, [])
@@ -67,7 +73,7 @@ def test_what_was_there_is_sent_and_its_refusal_told_before_the_end(pipe: tuple[
 def test_input_that_never_comes_is_not_waited_for(pipe: tuple[int, int]) -> None:
     shell = Shell()
     told: list[object] = []
-    forwarder = StdinForwarder(shell, "1-shell-x.stdin", 0, told.append, fd=pipe[0])  # type: ignore[arg-type]
+    forwarder = forwarder_of(shell, told, pipe[0])
     forwarder.settle(lambda: told.append("settled"))
     assert (shell.chunks, told) == ([], ["settled"])
 
@@ -75,7 +81,7 @@ def test_input_that_never_comes_is_not_waited_for(pipe: tuple[int, int]) -> None
 def test_one_chunk_is_enough(pipe: tuple[int, int]) -> None:
     shell = Shell()
     told: list[object] = []
-    forwarder = StdinForwarder(shell, "1-shell-x.stdin", 0, told.append, fd=pipe[0])  # type: ignore[arg-type]
+    forwarder = forwarder_of(shell, told, pipe[0])
     os.write(pipe[1], b"taken")
     forwarder.settle(lambda: told.append("settled"))
     os.write(pipe[1], b"more")
