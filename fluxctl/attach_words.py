@@ -25,11 +25,14 @@ class ShellCopies:
 
     def __init__(self) -> None:
         self._told: Counter[str] = Counter()
+        self._plain: set[str] = set()
         self._held: list[EventLogEvent] = []
 
     def logged(self, event: EventLogEvent) -> None:
         """Take a log event of the output."""
-        self._told[io.copy_of_log(event.context)] += 1
+        text = io.copy_of_log(event.context)
+        self._told[text] += 1
+        self._plain.add(io.plain_part(text))
 
     def hold(self, event: EventLogEvent) -> bool:
         """Take a log event of the execution; returns whether it is held back, as a copy is."""
@@ -46,7 +49,7 @@ class ShellCopies:
     def _is_told(self, event: EventLogEvent) -> bool:
         text = io.text_of_copy(event.context)
         if io.is_plain_copy(text):  # told once more, with its level
-            return any(text in told for told in self._told)
+            return text in self._plain
         told = self._told[text] > 0
         self._told[text] -= told
         return told

@@ -166,6 +166,14 @@ def is_copy_of_log(context: Mapping[str, object]) -> bool:
     return context.get("stream") == "stderr" and (text.startswith(COPIED) or is_plain_copy(text))
 
 
+def plain_part(text: str) -> str:
+    """Return what of a line of the job shell's stderr stands on one without a level, empty if that
+    has none of it.
+    """
+    _, begin, rest = text.partition(NO_SUCH_DIRECTORY)
+    return begin + rest
+
+
 def is_plain_copy(text: str) -> bool:
     """Whether a line of the job shell's stderr is one without a level that it logs, too."""
     return text.startswith(NO_SUCH_DIRECTORY)
