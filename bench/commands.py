@@ -16,8 +16,8 @@ MANY_JOBS = 1200
 
 
 def figures() -> list[Figure]:
-    """Milliseconds of `flux getattr size`, `flux jobs`, `flux mini submit`, and of `flux jobs -a`
-    with 1,200 jobs.
+    """Milliseconds of `flux getattr size`, `flux jobs`, `flux mini submit`, `flux submit`, `flux run`
+    and of `flux jobs -a` with 1,200 jobs.
     """
     among = programs()
     with contextlib.ExitStack() as stack:
@@ -26,6 +26,14 @@ def figures() -> list[Figure]:
             _command("flux getattr size", Target(bound=80), among, instances, ["getattr", "size"]),
             _command("flux jobs", Target(bound=120, ratio=0.7), among, instances, ["jobs"]),
             _submit(among, instances),
+            _command(
+                "flux submit true (held)",
+                Target(),
+                among,
+                instances,
+                ["submit", "--urgency=hold", "true"],
+            ),
+            _command("flux run true", Target(bound=100), among, instances, ["run", "true"]),
         ]
         for program in among:
             fill(program, instances[program.name], MANY_JOBS)
