@@ -16,8 +16,8 @@ MANY_JOBS = 1200
 
 
 def figures() -> list[Figure]:
-    """Milliseconds of `flux getattr size`, `flux jobs`, `flux mini submit`, `flux submit`, `flux run`
-    and of `flux jobs -a` with 1,200 jobs.
+    """Milliseconds of `flux getattr size`, `flux jobs`, `flux mini submit`, `flux submit`,
+    `flux run`, and of `flux jobs -a` with 1,200 jobs.
     """
     among = programs()
     with contextlib.ExitStack() as stack:
