@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from broker.context import Context
 from broker.services.job_ingest.service import BATCH_JOBS, JobIngestService
+from broker.services.job_ingest.turns import SLICE
 from broker.testing.harness import ServiceHarness
 from flux.security import sign
 from flux.wire import json
@@ -79,12 +82,17 @@ async def test_accepted_job(world: World) -> None:
     assert (job["J"], "text" in job) == (payload()["J"], False), "what leaves the broker is JSON"
 
 
-async def test_jobs_of_a_turn_are_passed_on_together(world: World) -> None:
+@pytest.mark.parametrize(("seconds", "turns"), [(0.0, [5]), (SLICE / 2.5, [2, 2, 1])])
+async def test_jobs_of_a_turn_are_passed_on_together(
+    world: World, monkeypatch: pytest.MonkeyPatch, seconds: float, turns: list[int]
+) -> None:
+    clock = count()
+    monkeypatch.setattr(Context, "loop_time", lambda _: next(clock) * seconds)
     tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(5)]
     await world.h.until(lambda: all(world.h.replies(tag) for tag in tags))
     ids = [world.h.replies(tag)[0].json()["id"] for tag in tags]
     assert len(set(ids)) == 5
-    assert len(world.submits) == 1
+    assert [len(jobs) for jobs in world.submits] == turns, "a turn is as long as a slice"
 
 
 @pytest.mark.parametrize(
