@@ -297,7 +297,7 @@ async def test_an_inner_instance_is_entered_and_left(
         assert f"vm › {f58(jobid)} › job ƒ" in text_of(pilot)
         await pilot.press("escape", "escape")
         assert app.dashboard is outer
-        await asyncio.wait_for(closed.wait(), 30)
+        await asyncio.wait_for(closed.wait(), 60)
 
 
 async def test_a_job_that_is_no_instance_is_told(make_app: MakeApp, feed: SyntheticFeed) -> None:

@@ -111,7 +111,7 @@ async def test_keys_typed_at_once_are_obeyed_in_their_order(
     async with app.run_test(size=(120, 40)) as pilot:
         await loaded(pilot)
         type_at_once(pilot, typed)
-        await until(pilot, lambda: then(app), 10)
+        await until(pilot, lambda: then(app))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_what_is_pasted_goes_into_a_line(
         await loaded(pilot)
         type_at_once(pilot, typed)
         app.post_message(events.Paste(pasted))
-        await until(pilot, lambda: then(app), 10)
+        await until(pilot, lambda: then(app))
 
 
 async def test_keys_around_what_is_pasted_stay_in_their_order(
@@ -151,7 +151,7 @@ async def test_keys_around_what_is_pasted_stay_in_their_order(
         type_at_once(pilot, "er ")
         app.post_message(events.Paste("n:train"))
         type_at_once(pilot, "\r/")
-        await until(pilot, lambda: line(app) == "n:train", 10)
+        await until(pilot, lambda: line(app) == "n:train")
         assert app.dashboard.view.query.text == "n:train"
 
 
@@ -161,7 +161,7 @@ async def test_ctrl_c_does_not_wait_for_the_keys_before_it(make_app: Callable[..
         await loaded(pilot)
         type_at_once(pilot, ":nodes\r" * 500)
         app.post_message(events.Key("ctrl+c", "\x03"))
-        await until(pilot, lambda: app._exit, 10)  # noqa: SLF001 - there is no other sign
+        await until(pilot, lambda: app._exit)  # noqa: SLF001 - there is no other sign
 
 
 async def test_a_command_chosen_in_the_palette_at_once_is_run(
@@ -171,4 +171,4 @@ async def test_a_command_chosen_in_the_palette_at_once_is_run(
     async with app.run_test(size=(120, 40)) as pilot:
         await loaded(pilot)
         type_at_once(pilot, "\x10queues\r/")
-        await until(pilot, lambda: at(app, QueuesScreen) and line(app) == "", 10)
+        await until(pilot, lambda: at(app, QueuesScreen) and line(app) == "")

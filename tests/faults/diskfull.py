@@ -55,7 +55,7 @@ def small_disk(mib: int = MIB) -> Iterator[pathlib.Path]:
         place = base / "disk"
         place.mkdir(mode=0o700)
         command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=700", "none", str(place)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise Unavailable(f"mount: {done.stderr.strip()}")
         try:

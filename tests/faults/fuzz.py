@@ -32,7 +32,7 @@ PIPELINE = 100
 BURSTS_PER_INSTANCE = 10
 BURSTS_PER_JOB = 5
 RAW_PER_BURST = 100
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds that a request which owes an answer may take."""
 
 SLOW = 1.0

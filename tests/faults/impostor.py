@@ -165,6 +165,6 @@ class Impostor:
         self.context.destroy(linger=0)
         for sock in self.manager.ours:
             sock.shutdown(socket.SHUT_RDWR)
-        self.manager.join(10)
+        self.manager.join(60)
         for sock in (*self.manager.ours, self.manager.theirs[0]):
             sock.close()

@@ -222,6 +222,6 @@ def test_attributes_of_today() -> None:
 def test_the_loss_of_a_critical_rank_ends_the_instance() -> None:
     script = "kill -9 $(flux exec -r 2 flux getattr broker.pid); sleep 60"
     command = [str(default_flux()), "start", "-s3", "-Sbroker.critical-ranks=2", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "broker.critical-ranks: 2 lost, the instance ends" in done.stderr
     assert done.returncode == 143  # the initial program was ended

@@ -64,7 +64,7 @@ def test_no_input_is_lost_however_late_it_is_read(instance: Instance, tmp_path: 
     for source in (f"<{tmp_path}/zeros", f"< <(cat {tmp_path}/zeros)"):
         shell = ["bash", "-c", f"flux exec -l -r 1,2 sh -c '{late}' {source}"]
         run = subprocess.run(
-            shell, env=instance.environment, capture_output=True, text=True, timeout=40, check=False
+            shell, env=instance.environment, capture_output=True, text=True, timeout=60, check=False
         )
         assert sorted(run.stdout.splitlines()) == [f"{rank}: {size}" for rank in (1, 2)]
         assert (run.returncode, run.stderr) == (0, "")

@@ -56,7 +56,7 @@ def hydra() -> str | None:
         path = shutil.which(name)
         if path is not None:
             done = subprocess.run(
-                [path, "--version"], capture_output=True, text=True, timeout=30, check=False
+                [path, "--version"], capture_output=True, text=True, timeout=60, check=False
             )
             if "HYDRA" in done.stdout:
                 return path

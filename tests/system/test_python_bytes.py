@@ -56,7 +56,7 @@ def _event(h: flux.Flux, as_: Same) -> tuple[str | None, object]:
     h.event_send(as_("bytes.one"), as_('{"n":1}'))
     h.event_publish(as_("bytes.two"), as_('{"n":2}')).get_seq()
     h.send(h.event_create(as_("bytes.three"), as_('{"n":3}')))
-    found = [h.event_recv(as_(f"bytes.{name}"), timeout=20) for name in ("one", "two", "three")]
+    found = [h.event_recv(as_(f"bytes.{name}"), timeout=60) for name in ("one", "two", "three")]
     h.event_unsubscribe(as_("bytes."))
     return found[-1].topic, [event.payload for event in found]
 
@@ -66,9 +66,9 @@ def _message(h: flux.Flux, as_: Same) -> object:
     message.topic = as_("attr.get")
     message.payload_str = as_('{"name":"rank"}')
     h.send(message)
-    answer = h.recv(FLUX_MSGTYPE_RESPONSE, topic_glob=as_("attr.*"), timeout=20)
+    answer = h.recv(FLUX_MSGTYPE_RESPONSE, topic_glob=as_("attr.*"), timeout=60)
     h.send(Message.from_request_encode(as_("attr.get"), as_('{"name":"size"}')))
-    again = h.recv(FLUX_MSGTYPE_RESPONSE, timeout=20)
+    again = h.recv(FLUX_MSGTYPE_RESPONSE, timeout=60)
     return answer.payload, again.payload, answer.matches(topic_glob=as_("attr.get"))
 
 
@@ -76,11 +76,11 @@ def _service(h: flux.Flux, as_: Same) -> object:
     h.service_register(as_("bytes-service")).get()
     with flux.Flux(h.url) as client:
         rpc = client.rpc("bytes-service.x")
-        request = h.recv(FLUX_MSGTYPE_REQUEST, topic_glob=as_("*.x"), timeout=20)
+        request = h.recv(FLUX_MSGTYPE_REQUEST, topic_glob=as_("*.x"), timeout=60)
         h.respond(request, as_('{"ok":true}'))
         first = rpc.message().payload
         rpc = client.rpc("bytes-service.x")
-        h.respond_error(h.recv(topic_glob=as_("*.x"), timeout=20), 22, as_("no"))
+        h.respond_error(h.recv(topic_glob=as_("*.x"), timeout=60), 22, as_("no"))
         rpc.wait_for(20)
         second = rpc.error_string()
     h.service_unregister(as_("bytes-service")).get()
@@ -147,9 +147,9 @@ def _kvs_more(h: flux.Flux, as_: Same) -> object:
         kvs.get_raw(h, as_("t.b")),
         kvs.readlink(h, as_("t.d")),
         kvs.is_symlink(h, as_("t.d")),
-        next(kvs.watch(h, as_("there"), timeout=20)),
+        next(kvs.watch(h, as_("there"), timeout=60)),
         kvs.getroot(h, as_("space")).owner,
-        kvs.sync(h, as_("space"), timeout=20) > 0,
+        kvs.sync(h, as_("space"), timeout=60) > 0,
     )
 
 

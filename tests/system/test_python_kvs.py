@@ -89,7 +89,7 @@ def test_what_fails_in_one_namespace_is_forgotten_there_only(h: flux.Flux) -> No
 def test_a_watch_yields_values_until_it_is_left(h: flux.Flux) -> None:
     put(str(h.url), "watched", 0)
     seen = []
-    for value in kvs.watch(h, "watched", timeout=20):
+    for value in kvs.watch(h, "watched", timeout=60):
         seen.append(value)
         if value == 3:
             break
@@ -100,7 +100,7 @@ def test_a_watch_yields_values_until_it_is_left(h: flux.Flux) -> None:
 def test_a_watch_waits_for_its_key(h: flux.Flux) -> None:
     kvs.namespace_create(h, "later")
     thread = threading.Thread(target=put, args=(h.url, "late", "here"), kwargs=_IN_LATER)
-    watch = kvs.watch(h, "late", namespace="later", waitcreate=True, timeout=20)
+    watch = kvs.watch(h, "late", namespace="later", waitcreate=True, timeout=60)
     thread.start()
     assert next(watch) == "here"
     thread.join()
@@ -136,7 +136,7 @@ def test_a_watch_ends_with_its_key_and_with_its_patience(h: flux.Flux) -> None:
     with pytest.raises(FileNotFoundError):
         next(kvs.watch(h, "never-there"))
     put(str(h.url), "gone", 1)
-    watch = kvs.watch(h, "gone", timeout=20)
+    watch = kvs.watch(h, "gone", timeout=60)
     assert next(watch) == 1
     with flux.Flux(h.url) as other:
         kvs.put_unlink(other, "gone")
@@ -170,9 +170,9 @@ def test_versions_and_roots(instance: Instance, h: flux.Flux) -> None:
     version = kvs.commit_txn(h, kvs.Txn().put("versioned", 1))
     assert version > before.sequence
     with flux.Flux(instance.uri.removesuffix("0") + "1") as there:
-        kvs.wait_version(there, version, timeout=20)
+        kvs.wait_version(there, version, timeout=60)
         assert kvs.get(there, "versioned") == 1
-        assert kvs.sync(there, timeout=20) >= version
+        assert kvs.sync(there, timeout=60) >= version
         assert kvs.get_version(there) >= version
     with pytest.raises(TimeoutError):
         kvs.wait_version(h, version + 1000, timeout=0.01)

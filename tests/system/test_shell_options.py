@@ -208,7 +208,7 @@ def test_wrong_events_are_told_and_harm_nothing(instance: Instance) -> None:
     for payload in ('{"signum": 199}', '{"x": 1}', '{"signum": "x"}'):
         instance.run("event", "pub", f"shell-{number}.kill", payload)
     instance.run("event", "pub", f"shell-{number}.kill", '{"signum": 15}')
-    done = instance.run("job", "attach", jobid, timeout=30)
+    done = instance.run("job", "attach", jobid, timeout=60)
     assert done.stderr.count("WARN: kill: ignoring malformed event") == 2
     assert "ERROR: kill task 0: signal 199: Invalid argument" in done.stderr
     assert done.returncode == 143
@@ -222,7 +222,7 @@ def test_a_batch_job_without_a_script(instance: Instance) -> None:
 
 def test_a_terminal_cannot_only_be_read(instance: Instance) -> None:
     jobid = instance.run("mini", "submit", "-o", "pty", "sleep", "300").stdout.strip()
-    done = instance.run("job", "attach", "--read-only", jobid, timeout=30)
+    done = instance.run("job", "attach", "--read-only", jobid, timeout=60)
     assert done.stderr.endswith("flux-job: Cannot connect to pty in readonly mode\n")
     assert done.returncode == 1
     instance.run("job", "cancel", jobid)
@@ -271,7 +271,7 @@ def test_a_job_shell_is_ended_with_its_job(instance: Instance) -> None:
     left = [
         one for one in psutil.process_iter(["cmdline"]) if "4371" in (one.info["cmdline"] or ())
     ]
-    assert not psutil.wait_procs(left, timeout=15)[1]
+    assert not psutil.wait_procs(left, timeout=60)[1]
 
 
 def test_a_job_shell_that_is_not_there(instance: Instance) -> None:

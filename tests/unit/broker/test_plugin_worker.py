@@ -21,7 +21,7 @@ Log = list[tuple[int, str]]
 
 
 @contextlib.asynccontextmanager
-async def running(log: Log | None = None, timeout: float = 30.0) -> AsyncIterator[PluginWorker]:
+async def running(log: Log | None = None, timeout: float = 60.0) -> AsyncIterator[PluginWorker]:
     lines = [] if log is None else log
     worker = PluginWorker(
         MODULE,
@@ -37,7 +37,7 @@ async def running(log: Log | None = None, timeout: float = 30.0) -> AsyncIterato
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -128,7 +128,7 @@ async def test_what_a_plugin_started_ends_with_it() -> None:
 @pytest.mark.parametrize("then", ["answer", "die", "spin"])
 async def test_a_daemon_that_a_plugin_started_ends_with_it_and_blocks_nobody(then: str) -> None:
     log: Log = []
-    async with running(log) as worker, asyncio.timeout(20):
+    async with running(log) as worker, asyncio.timeout(60):
         with contextlib.suppress(WorkerLost):
             await worker.call("daemon", then, 1.0 if then == "spin" else 15.0)
         assert await worker.call("echo", 5) == 5

@@ -364,7 +364,7 @@ def manager_at_a_port(*lines: str) -> Iterator[tuple[dict[str, str], list[bytes]
         thread = threading.Thread(target=serve)
         thread.start()
         yield {"PMI_PORT": f"127.0.0.1:{listener.getsockname()[1]}", "PMI_ID": "1"}, told
-        thread.join(30)
+        thread.join(60)
 
 
 def test_a_manager_that_is_connected_to() -> None:

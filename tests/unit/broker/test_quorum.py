@@ -11,7 +11,7 @@ from broker.attributes import Attributes
 from broker.config import check_attributes
 from broker.quorum import QuorumWait, Schedule
 
-SOON = 10.0
+SOON = 60.0
 
 
 def attributes(**values: str) -> Attributes:

@@ -502,9 +502,9 @@ def test_a_stream_ends_with_its_error() -> None:
 def test_a_shell_asks_itself() -> None:
     shell, context, recorder = handle()
     shell.service_register("echo", lambda _, request: request.respond([request.payload]))
-    assert shell.rpc("echo", 0, 3).get(30) == [3]
+    assert shell.rpc("echo", 0, 3).get(60) == [3]
     with failing(errno.ENOSYS):
-        shell.rpc("nosuch", 0).get(30)
+        shell.rpc("nosuch", 0).get(60)
     assert not shell.rpc("echo", 0, flags=FLUX_RPC_NORESPONSE).is_ready()
     context.loop.turn()
     context.loop.turn()

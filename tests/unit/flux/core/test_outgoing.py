@@ -46,7 +46,7 @@ def test_what_arrives_is_read_while_a_message_waits_to_be_sent(
     thread.start()
     assert outgoing.send(b"b" * SIZE, nonblock=False)
     came += received(ours, SIZE - len(came))  # what was not in the way
-    thread.join(20)
+    thread.join(60)
     assert sent == [b"b" * SIZE]
     assert came == b"a" * SIZE
 
@@ -63,6 +63,6 @@ def test_a_message_that_does_not_go_is_kept_or_refused(
     reader = threading.Thread(target=received, args=(theirs, SIZE + 1), daemon=True)
     reader.start()
     assert outgoing.send(b"c", nonblock=False)
-    reader.join(20)
+    reader.join(60)
     assert not reader.is_alive()
     assert not outgoing.waiting

@@ -155,7 +155,7 @@ async def test_collection_begins_by_itself_when_the_store_has_grown(tmp_path: Pa
     h = wired.client()
     for number in range(40):
         await commit(h, "a.b", b"%d" % number * 1000)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (await h.rpc("content-sqlite.stats.get"))["collections"]:
             await commit(h, "a.c", None)
     for name, value in (("content.collect-growth", "x"), ("content.collect-minimum", "-1")):

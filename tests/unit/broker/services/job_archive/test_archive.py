@@ -19,7 +19,7 @@ from broker.testing.harness import ServiceHarness
 if TYPE_CHECKING:
     import pathlib
 
-SOON = 10.0
+SOON = 60.0
 HOUR = 3600.0
 
 

@@ -48,7 +48,7 @@ def store_of(wired: Wired) -> ScriptedStore:
 
 
 async def until_held(wired: Wired, count: int = 1) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while store_of(wired).held < count:
             await asyncio.sleep(0)
 

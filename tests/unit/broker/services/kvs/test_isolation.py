@@ -182,7 +182,7 @@ async def test_a_namespace_that_is_removed_while_its_batch_is_under_way(
 
     monkeypatch.setattr(content, "handle", hold)
     first = asyncio.ensure_future(commit(h, Txn().put_raw("d.b", "1"), "own"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not held:
             await asyncio.sleep(0)
     second = asyncio.ensure_future(commit(h, Txn().put_raw("d.c", "1"), "own"))

@@ -451,6 +451,6 @@ async def test_a_guest_is_not_asked_whether_it_may_wait(
     h, roots = wired.client(0, GUEST), []
     for number in range(2):
         payload = commit_request(Txn().put_raw("a", str(number)).ops, namespace="theirs", lazy=True)
-        answer = await asyncio.wait_for(h.rpc("kvs.commit", payload), 20)
+        answer = await asyncio.wait_for(h.rpc("kvs.commit", payload), 60)
         roots.append(answer["rootseq"])
     assert roots == [1, 2]

@@ -51,7 +51,7 @@ def watch(h: AsyncFlux, key: str, flags: int = 0, namespace: str = "primary") ->
 
 
 async def value(stream: Stream) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         msg = await stream.next_message()
     assert msg is not None
     return treeobj.decode_val(msg.json()["val"])
@@ -59,7 +59,7 @@ async def value(stream: Stream) -> bytes:
 
 async def failure(stream: Stream) -> int:
     with pytest.raises(OSError) as caught:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await stream.next_message()
     return caught.value.errno or 0
 
@@ -223,7 +223,7 @@ async def test_who_waits_for_a_key_may_come_before_its_namespace(
         await put(wired, Txn().put_raw("other", "1"), "ns")
         await put(wired, Txn().put_raw("a.k", "1"), "ns")
         assert await value(stream) == b"1"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert treeobj.decode_val((await once)["val"]) == b"1"
         await put(wired, Txn().put_raw("a.k", "2"), "ns")
         assert await value(stream) == b"2"

@@ -253,7 +253,7 @@ async def test_output_may_be_told_as_it_is_read(harness: Harness) -> None:
 
     await call.until(state=2)
     for expected in ("1", "12", "123"):
-        await harness.until(partial(told, expected), 20)
+        await harness.until(partial(told, expected))
         await harness.request("broker.rexec.write", {"pid": call.pid, "io": io("stdin", "\n")})
     await call.until(type="complete")
     assert call.text("stderr") == "x"
@@ -285,7 +285,7 @@ async def test_the_bytes_that_may_wait_can_be_chosen(harness: Harness) -> None:
     opts = {"stdin_BUFSIZE": "100000", "stdout_BUFSIZE": "10", "SOMETHING_ELSE": "x"}
     call = Call(harness, ["sh", "-c", "printf 0123456789abc; sleep 100"], opts=opts)
     await call.until(state=2)
-    await harness.until(lambda: call.text("stdout") == "0123456789abc", 20)
+    await harness.until(lambda: call.text("stdout") == "0123456789abc")
     request = {"pid": call.pid, "io": io("stdin", "x" * 90_000)}
     await harness.request("broker.rexec.write", request)
     with pytest.raises(OSError, match="does not read its input"):

@@ -53,11 +53,11 @@ class Stream:
         return [msg.json() for msg in self.messages if not msg.errnum]
 
     async def until(self, kind: str) -> dict[str, Any]:
-        await self.harness.until(lambda: kind in [one["type"] for one in self.answers], 20)
+        await self.harness.until(lambda: kind in [one["type"] for one in self.answers])
         return next(one for one in self.answers if one["type"] == kind)
 
     async def end(self) -> int:
-        await self.harness.until(lambda: any(msg.errnum for msg in self.messages), 20)
+        await self.harness.until(lambda: any(msg.errnum for msg in self.messages))
         return int(self.messages[-1].errnum)
 
     def text(self, stream: str) -> str:
@@ -129,7 +129,7 @@ async def test_a_command_that_cannot_be_started_and_a_place_that_is_not_there(
 
 async def test_what_a_background_process_writes_is_logged(harness: Harness) -> None:
     pid = await background(harness, "sh", "-c", "cat; echo out; echo err >&2; exit 3", label="q")
-    await harness.until(lambda: f"q: sh[{pid}]: Exit 3" in logged(harness), 20)
+    await harness.until(lambda: f"q: sh[{pid}]: Exit 3" in logged(harness))
     assert {f"q[{pid}]: out", f"q[{pid}]: err"} <= set(logged(harness))
     await harness.until(lambda: not harness.service.table)
 
@@ -137,7 +137,7 @@ async def test_what_a_background_process_writes_is_logged(harness: Harness) -> N
 async def test_a_waitable_process_is_kept_until_it_is_waited_for(harness: Harness) -> None:
     script = "echo out; echo err >&2; exit 2"
     pid = await background(harness, "sh", "-c", script, flags=WAITABLE, label="w")
-    await harness.until(lambda: all(one.complete for one in harness.service.table), 20)
+    await harness.until(lambda: all(one.complete for one in harness.service.table))
     assert await states(harness) == {"w": "Z"}
     ended = await refused(harness, "rexec.kill", {"pid": pid, "label": "", "signum": 15})
     assert ended.errno == errno.ESRCH
@@ -160,7 +160,7 @@ async def test_one_waits_and_a_signal_ends_it(harness: Harness) -> None:
     second = await refused(harness, "rexec.wait", {"pid": -1, "label": "s"})
     assert second.strerror == "process is already being waited on"
     await harness.request("rexec.kill", {"pid": -1, "label": "s", "signum": 15})
-    await harness.until(lambda: bool(harness.replies(waiting)), 20)
+    await harness.until(lambda: bool(harness.replies(waiting)))
     assert harness.replies(waiting)[0].json() == {"status": signal.SIGTERM}
 
 
@@ -190,7 +190,7 @@ async def test_a_client_that_goes_takes_only_its_own_along(harness: Harness) -> 
     own = run(harness, "sleep", "1000", label="own")
     await own.until("started")
     harness.submit("rexec.disconnect", None, sender="c")
-    await harness.until(lambda: len(harness.service.table) == 1, 20)
+    await harness.until(lambda: len(harness.service.table) == 1)
     assert await states(harness) == {"b": "R"}
     again = Stream(harness, "rexec.attach", {"pid": -1, "label": "b", "flags": 3}, "d")
     await again.until("attached")

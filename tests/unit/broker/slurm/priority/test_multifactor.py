@@ -374,7 +374,7 @@ async def test_users_seen_for_the_first_time_are_ranked_soon(clocks: Clocks) -> 
         await cluster.fill(userid=1000)
         jobs = [await cluster.wait(userid=userid) for userid in (1000, 1001)]
         await cluster.manager.until(
-            lambda: [cluster.priority(job) for job in jobs] == [500, 1000], timeout=30
+            lambda: [cluster.priority(job) for job in jobs] == [500, 1000], timeout=60
         )
 
 
