@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
 
-SOON = 20.0
+SOON = 60.0
 """Seconds; the aim is 2 on a machine that has nothing else to do, and what is not told of its loss
 stays for ever.
 """
