@@ -203,8 +203,10 @@ class NestedJobs:
                 pages = inside.pages(inner, query, plain=plain)
                 found.jobs = [job for page in pages for job in page]
         except OSError as exc:
-            # It has ended meanwhile, or is on a host that cannot be reached.
-            found.error = exc.strerror or os.strerror(exc.errno or errno.EIO)
+            # It has ended meanwhile, or is on a host that cannot be reached. One that is starting
+            # or ending has no list of jobs, and none to tell.
+            if exc.errno != errno.ENOSYS:
+                found.error = exc.strerror or os.strerror(exc.errno or errno.EIO)
             return found
         self._descend(found, level, plain)
         return found

@@ -58,6 +58,22 @@ def test_jobs_of_instances_within(instance: Instance, tmp_path: pathlib.Path) ->
         instance.run("cancel", outer)
 
 
+def test_an_instance_that_starts_has_no_jobs_to_tell(
+    instance: Instance, tmp_path: pathlib.Path
+) -> None:
+    go = tmp_path / "go"
+    rc1 = f"until test -e {go}; do sleep 0.05; done"
+    starts = ("flux", "start", f"-Sbroker.rc1_path={rc1}", "-Sbroker.rc3_path=", "true")
+    job = lines(instance, "submit", *starts)[0]
+    try:
+        lines(instance, "uri", "--wait", job)
+        done = instance.run("jobs", "-R", "-n", "-o", "{name}", job)
+        assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["flux", f"{job}:"], "")
+    finally:
+        go.touch()
+    lines(instance, "job", "attach", job)
+
+
 def test_jobs_by_name_place_time_and_order(instance: Instance) -> None:
     for name in ("beta", "alpha"):
         lines(instance, "run", f"--job-name={name}", "true")
