@@ -16,7 +16,7 @@ FAULTS ?=
 ECOSYSTEM := $(VENV)-ecosystem
 TESTS ?=
 
-.PHONY: install dev demo test unit coverage ecosystem peer faults check bench screenshots docs clean
+.PHONY: install dev demo test unit coverage ecosystem peer faults check style types contracts pages bench screenshots docs clean
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.stamp-install
@@ -65,11 +65,21 @@ peer: dev
 faults: dev
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(FAULTS)
 
+# Each of these takes one core: two at once.
 check: dev
+	$(MAKE) --no-print-directory -j2 -Otarget pages style types contracts
+
+style: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: dev
 	$(BIN)/mypy
+
+contracts: dev
 	$(BIN)/lint-imports --no-cache
+
+pages: dev
 	$(BIN)/python -m pytest -q tests/docs
 
 bench: dev
