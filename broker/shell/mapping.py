@@ -25,15 +25,20 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
     Nodes = list[list[int]]
+    Blocks = Sequence[tuple[int, int, int, int]]
 
 
 def map_tasks(shell: ShellContext) -> None:
-    """Give each shell the tasks that the job's option asks for.
+    """Give each shell the tasks that the job's option asks for, and have ``shell.start`` tell the
+    map.
 
-    Raises ShellFatal for an unknown scheme, or a map that does not fit the job.
+    It tells that of blocks, too, in jobs with the option ``rlimit``: clients that send it expect
+    the map, and 0.29 has neither. Raises ShellFatal for an unknown scheme, or a map that does not
+    fit the job.
     """
     option = shell.option("taskmap")
     if option is None:
+        _tell(shell, _in_blocks(shell))
         return
     scheme, value = _asked(option)
     try:
@@ -48,7 +53,15 @@ def map_tasks(shell: ShellContext) -> None:
     ]
     shell.me = shell.info.ranks[shell.rank]
     shell.info.taskmap = taskmap.encode(nodes)
-    shell.start_context["taskmap"] = {"version": taskmap.VERSION, "map": shell.info.taskmap}
+    _tell(shell, shell.info.taskmap)
+
+
+def _tell(shell: ShellContext, blocks: Blocks) -> None:
+    shell.start_context["taskmap"] = {"version": taskmap.VERSION, "map": blocks}
+
+
+def _in_blocks(shell: ShellContext) -> Blocks:
+    return taskmap.encode(taskmap.block_map([rank.ntasks for rank in shell.info.ranks]))
 
 
 def _asked(option: object) -> tuple[str, str]:
@@ -73,9 +86,8 @@ def _mapped(shell: ShellContext, scheme: str, value: str) -> Nodes:
 
 
 def _of_plugin(shell: ShellContext, topic: str, value: str) -> Nodes:
-    blocks = taskmap.encode(taskmap.block_map([rank.ntasks for rank in shell.info.ranks]))
     args: JsonObject = {
-        "taskmap": json.dumps_str(blocks),
+        "taskmap": json.dumps_str(_in_blocks(shell)),
         "scheme": topic.partition(".")[2],
         "value": value,
     }

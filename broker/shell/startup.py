@@ -38,7 +38,7 @@ def load(shell: ShellContext) -> None:
     shell.plugins.call("shell.connect")
     _load_files(shell)
     _check_switches(shell)
-    if shell.option("taskmap") is not None:
+    if shell.option("taskmap") is not None or shell.option("rlimit") is not None:
         from broker.shell.mapping import map_tasks
 
         map_tasks(shell)

@@ -46,6 +46,14 @@ def test_the_map_is_told(instance: Instance) -> None:
     assert re.search(r'shell.start .*taskmap=\{"version":1,"map":\[\[0,4,1,2\]\]\}', log)
 
 
+def test_who_sends_limits_is_told_the_map(instance: Instance) -> None:
+    """Clients of 0.88 do both: they send the limits with each job, and read the map of each."""
+    for words, told in ((("--rlimit=core",), ' taskmap={"version":1,"map":[[0,2,2,1]]}'), ((), "")):
+        job = instance.run("submit", "--wait", "-N2", "-n4", *words, "true").stdout.strip()
+        log = instance.run("job", "eventlog", "-p", "guest.exec.eventlog", job).stdout
+        assert re.findall(r"shell.start task-count=4(.*)", log) == [told]
+
+
 PMI = """
 from broker.pmi_client import PmiClient
 client = PmiClient.from_environment()
