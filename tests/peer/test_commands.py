@@ -178,6 +178,17 @@ def test_processes_and_files(peer: Peer, tmp_path: pathlib.Path) -> None:
     assert peer.ours("archive", "extract", "-n", "arch", "-C", str(tmp_path / "out"))[0] == 0
     assert (tmp_path / "out" / "f").read_text() == "kept"
     assert peer.ours("archive", "remove", "-n", "arch")[0] == 0
+    (tmp_path / "large").write_bytes(b"0123456789abcdef" * (1 << 17))
+    for more in ([], ["--overwrite", "--mmap"]):
+        words = ["-n", "arch", "-C", str(tmp_path), *more]
+        assert peer.ours("archive", "create", *words, "large") == (0, "", "")
+        for extract in (peer.ours, peer.theirs):
+            words = ["-n", "arch", "-C", str(tmp_path / "out"), "--overwrite"]
+            assert extract("archive", "extract", *words) == (0, "", "")
+            assert (tmp_path / "out" / "large").read_bytes() == (tmp_path / "large").read_bytes()
+    assert str(tmp_path / "large") in peer.theirs("module", "stats", "content")[1]
+    assert peer.ours("archive", "remove", "-n", "arch")[0] == 0
+    assert str(tmp_path / "large") not in peer.theirs("module", "stats", "content")[1]
     assert peer.ours("dump", str(tmp_path / "d.tar"))[0] == 0
     assert (tmp_path / "d.tar").stat().st_size > 0
 
