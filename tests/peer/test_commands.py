@@ -57,6 +57,8 @@ SAME = [
     "kvs getroot -s",
     "kvs namespace list",
     "kvs get nosuch",
+    "queue start nosuch",
+    "queue disable -m why nosuch",
     "module stats kvs",
     "config get",
     "config get tbon",
@@ -157,6 +159,9 @@ def test_modules_events_logs_and_cron(peer: Peer) -> None:
     assert peer.ours("module", "stats", "--clear", "kvs")[0] == 0
     assert peer.ours("ping", "-c2", "kvs")[0] == 0
     assert peer.ours("event", "sub", "-c1", "heartbeat.pulse")[0] == 0
+    code, out, err = peer.ours("event", "pub", "-s", "said")
+    assert (code, out[:4], err) == (0, "seq=", "")
+    assert peer.ours("kvs", "wait", "1") == (0, "", "")
     assert peer.ours("logger", "said", "by", "ours")[0] == 0
     assert "said by ours" in peer.ours("dmesg")[1]
     assert "said by ours" in peer.theirs("dmesg")[1]
