@@ -80,7 +80,7 @@ async def test_jobs_run_on_the_nodes_of_their_queue(cluster: Cluster) -> None:
     [
         ({"queue": "nosuch"}, r"\[Errno 1\] Invalid queue 'nosuch' specified$"),
         ({"queue": "debug"}, r"requested duration \(unlimited\) exceeds policy limit of 30m"),
-        ({"queue": ""}, "attributes.system.queue must be a name of a queue"),
+        ({"queue": ""}, r"\[Errno 1\] Invalid queue '' specified$"),
         ({"constraints": {"x": []}}, "attributes.system.constraints: unknown constraint operator"),
     ],
 )
