@@ -340,6 +340,8 @@ class Broker:
         self.runlevel.post("rc3-none" if code is None else "rc3-fail" if code else "rc3-success")
 
     async def _exit(self) -> None:
+        if self._own.shutdown is not None and not self.emergency.begun:
+            await self._own.shutdown.finish()
         await self._own.unmount(HURRIED_UNLOAD if self.emergency.begun else None)
         self._stopped.set()
 

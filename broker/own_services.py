@@ -15,6 +15,7 @@ from broker.builtin.log import LogService
 from broker.builtin.module import ModuleService
 from broker.builtin.overlay import OverlayService
 from broker.builtin.runat import RunAtService
+from broker.builtin.shutdown import ShutdownService
 from broker.builtin.state import StateMachineService
 from broker.service import Service
 from broker.services.connector_local.service import ConnectorLocalService
@@ -65,6 +66,12 @@ class OwnServices:
         )
         self._add("attr", AttrService)
         self._add("log", lambda ctx: LogService(ctx, base.ring))
+        self.shutdown: ShutdownService | None = None
+        if base.ctx.rank == 0:  # requests of the others come up to it
+            self.shutdown = self._add(
+                "shutdown",
+                lambda ctx: ShutdownService(ctx, base.ring, lambda: runlevel.post("shutdown")),
+            )
         self._add("event", lambda ctx: EventService(ctx, router))
         self._add("service", lambda ctx: NameService(ctx, router))
         self._add("broker", lambda ctx: BrokerService(ctx, modules, router, finish))

@@ -14,6 +14,7 @@ from broker.builtin.heaptrace import HeapTraceService
 from broker.builtin.log import LogService
 from broker.builtin.overlay import OverlayService
 from broker.builtin.runat import RunAtService
+from broker.builtin.shutdown import ShutdownService
 from broker.builtin.state import StateMachineService
 from broker.service import Service, events_of, routes_of
 from broker.services.connector_local.service import ConnectorLocalService
@@ -35,6 +36,7 @@ OWN_SERVICES: tuple[type[Service], ...] = (
     NameService,
     OverlayService,
     RunAtService,
+    ShutdownService,
     StateMachineService,
     ContentService,
     RexecService,

@@ -74,6 +74,11 @@ _RUSAGE: Final = (
     *("utime", "stime", "maxrss", "ixrss", "idrss", "isrss", "minflt", "majflt", "nswap"),
     *("inblock", "oublock", "msgsnd", "msgrcv", "nsignals", "nvcsw", "nivcsw"),
 )
+_RUSAGE_OF: Final = {
+    "self": rusage.RUSAGE_SELF,
+    "children": rusage.RUSAGE_CHILDREN,
+    "thread": rusage.RUSAGE_THREAD,
+}
 # Where the decorators leave on a method what they were told.
 _ROUTES: Final = "_request_routes"
 _PREFIX: Final = "_event_prefix"
@@ -187,7 +192,10 @@ class Service:
             for part in (self, *self.parts())
             for prefix, name in _prefixes_of(type(part))
         ]
-        found.append((f"{self.name}.stats.clear", lambda _: self._clear()))
+        found += [
+            (f"{self.name}.{topic}", lambda _: self._clear())
+            for topic in ("stats.clear", "stats-clear")
+        ]
         return found
 
     # What a service overrides
@@ -319,8 +327,11 @@ class Service:
         return {**self.ctx.counters.as_object(), **self.stats(), **self.stats_today()}
 
     @request("stats.clear")
+    @request("stats-clear")
     def _stats_clear(self, req: Request) -> None:
-        """Reset the counters of the service (flux-module(1) stats --clear)."""
+        """Reset the counters of the service (flux-module(1) stats --clear); today's flux-core asks
+        for ``stats-clear``.
+        """
         self._clear()
 
     def _clear(self) -> None:
@@ -329,8 +340,13 @@ class Service:
 
     @request("rusage", allow="guest")
     def _rusage(self, req: Request) -> Reply:
-        """Return the broker's resource usage, the members of getrusage(2) without their prefix."""
-        usage = rusage.getrusage(rusage.RUSAGE_SELF)
+        """Return the broker's resource usage, the members of getrusage(2) without their prefix;
+        with ``who``, that of its ``children`` or of its ``thread`` alone.
+        """
+        who = req.get("who", str, "self")
+        if who not in _RUSAGE_OF:
+            raise OSError(errno.EINVAL, f"{who} is unsupported")
+        usage = rusage.getrusage(_RUSAGE_OF[who])
         return {name: getattr(usage, f"ru_{name}") for name in _RUSAGE}
 
     @request("debug")

@@ -38,13 +38,21 @@ class PublishFuture(RPC):
     """An event that is being published."""
 
     def __init__(self, flux_handle: Requester, topic: str, payload: object, private: bool) -> None:
-        super().__init__(flux_handle, "event.pub", publish_request(topic, payload, private))
+        self._requester = flux_handle
+        self._body = publish_request(topic, payload, private)
+        super().__init__(flux_handle, "event.pub", self._body)
 
     def get_seq(self) -> int:
         """Wait until the instance has the event and return its sequence number; raises OSError if
         it does not take it.
         """
-        return int(self.member("seq"))
+        try:
+            return int(self.member("seq"))
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+        # A broker of today knows it by another name.
+        return int(RPC(self._requester, "event.publish", self._body).member("seq"))
 
 
 class SyncFuture(Future):

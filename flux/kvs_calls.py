@@ -4,6 +4,7 @@ and versions (flux_kvs_namespace_create(3), flux_kvs_getroot(3), flux_kvs_commit
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 from flux import kvs_rpc
@@ -59,7 +60,15 @@ def wait_version(
     OSError(ETIMEDOUT) after ``timeout`` seconds, unless that is negative.
     """
     seconds = as_seconds(timeout, "timeout")
-    kvs_rpc.wait_version(flux_handle, version, namespace).wait_for(seconds).get()
+    future = kvs_rpc.wait_version(flux_handle, version, namespace)
+    try:
+        future.wait_for(seconds).get()
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        # A broker of today knows it by another name.
+        body = {"rootseq": version, "namespace": kvs_rpc.namespace_of(namespace)}
+        flux_handle.rpc("kvs.wait-version", body).wait_for(seconds).get()
 
 
 def sync(flux_handle: Flux, namespace: Text | None = None, timeout: float = -1.0) -> int:

@@ -14,6 +14,7 @@ from flux.job.lifecycle import exit_code, is_fatal
 from flux.terminal_text import terminal_text
 from fluxctl import job_text
 from fluxctl.attach_tail import Tail
+from fluxctl.attach_tasks import adjustment
 from fluxctl.attach_words import ShellCopies, verdict
 
 if TYPE_CHECKING:
@@ -282,8 +283,12 @@ class AttachView:
             (self._late_exec if late else actions).append(line)
         if event.name == "shell.init":
             actions += self._shell_began(event.context)
-        if event.name == "shell.start" and self._options.debug and self._status is None:
-            actions.append(Continue())
+        if event.name == "shell.start" and self._status is None:
+            if not self._options.read_only:
+                warning = adjustment(self._options.stdin_tasks, event.context)
+                actions += [self._line(warning)] if warning else []
+            if self._options.debug:
+                actions.append(Continue())
         return actions
 
     def _exec_log(self, event: EventLogEvent) -> str:

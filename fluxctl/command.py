@@ -68,7 +68,8 @@ def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
         listed = " ".join(f"'{option}'" for option in exc.options)
         text = f"{name}: option '{exc.word}' is ambiguous; possibilities: {listed}"
     elif isinstance(exc, click.BadOptionUsage) and "requires an argument" in exc.message:
-        text = f"{name}: option '{full_name(ctx, exc.option_name)}' requires an argument"
+        text = f"{name}: '{full_name(ctx, exc.option_name)}' missing argument"
+        raise CommandError(text, 1, bare=True) from None
     elif isinstance(exc, click.BadOptionUsage) and "does not take a value" in exc.message:
         text = f"{name}: option '{full_name(ctx, exc.option_name)}' doesn't allow an argument"
     else:

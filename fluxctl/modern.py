@@ -82,6 +82,14 @@ def _scheduling(ask: Ask, payload: JsonObject) -> JsonObject:
     return {"free_pending": 0, **counts, "enable": status["start"], "reason": reason}
 
 
+def _published(ask: Ask, payload: JsonObject) -> JsonObject:
+    return ask("event.publish", payload)
+
+
+def _ended(ask: Ask, _: JsonObject) -> JsonObject:
+    return ask("shutdown.start", {"loglevel": 0})
+
+
 def _reason(payload: JsonObject, on: bool) -> JsonObject:
     """Return the reason of a request, which one that turns a switch off cannot do without."""
     return {} if on else {"reason": payload["reason"] or "disabled by administrator"}
@@ -91,8 +99,10 @@ FORMS: dict[str, Form] = {
     "broker.lsmod": _listed,
     "broker.insmod": _load,
     "broker.rmmod": _remove,
+    "event.pub": _published,
     "job-manager.submit-admin": _submission,
     "job-manager.alloc-admin": _scheduling,
+    "state-machine.shutdown": _ended,
 }
 METHODS: dict[str, Form] = {"stats.get": _stats, "stats.clear": _clear}
 

@@ -78,7 +78,7 @@ class QueueRequests:
         try:
             answer: JsonObject = self._flux.rpc(f"job-manager.{topic}", payload).get() or {}
         except OSError as exc:
-            if "name" in payload and exc.strerror and exc.strerror.startswith("Invalid queue"):
+            if "name" in payload and (exc.strerror or "").endswith("is not a valid queue"):
                 raise self._unknown(topic, payload["name"]) from None
             raise CommandError(f"{topic}: {exc.strerror}") from None
         return answer
@@ -153,7 +153,7 @@ class QueueRequests:
                 return self.admin(switch["old_topic"], True, False), []
         else:
             for name in names:
-                self.ask(switch["topic"], {**payload, "name": name})
+                self.ask(switch["topic"], {**payload, "name": name, "all": False})
         return None, names
 
     def names(self) -> list[str]:

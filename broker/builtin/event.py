@@ -35,9 +35,10 @@ class EventService(Service):
         return (self._interest,)
 
     @request("pub", allow="guest")
+    @request("publish", allow="guest")
     def pub(self, req: Request) -> Reply:
         """Publish ``{topic, flags, payload?}``; flags 1 marks a base64 payload of raw bytes, 2 a
-        private event.
+        private event. ``event.publish`` is what today's flux-core calls it.
 
         Brokers pass requests on to rank 0 with the publisher's credentials in ``userid`` and
         ``rolemask``, which nobody else may name.

@@ -96,7 +96,7 @@ def _object(constraint: object, depth: int) -> Matcher:
 
 def _operator(name: object, values: object, depth: int) -> Matcher:
     if not isinstance(name, str) or name not in _OPERATORS:
-        raise ValueError(f"unknown constraint operator: {name}")
+        raise ValueError(f"unknown constraint operator '{name}'")
     if not isinstance(values, list):
         raise ValueError(f"{name} constraint: its value must be an array")
     return _OPERATORS[name](values, depth)

@@ -202,6 +202,10 @@ def _without_operand(text: str, at: int, end: int) -> ConstraintSyntaxError:
     return ConstraintSyntaxError(f"Missing argument to token '{text[at:end]}'")
 
 
+def _mismatched(token: _Token) -> ConstraintSyntaxError:
+    return ConstraintSyntaxError(f"Mismatched parentheses starting at position {token.at}.")
+
+
 class _Parser:
     """Reads the tokens of a text from left to right."""
 
@@ -215,11 +219,14 @@ class _Parser:
         """Raise ConstraintSyntaxError if something is left."""
         token = self._peek()
         if token is not None:
-            raise ConstraintSyntaxError(
-                f"Mismatched parentheses starting at position {token.at}."
-                if token.text == ")"
-                else f"Invalid token '{token.text}' at position {token.at}"
-            )
+            if token.text == ")":
+                raise _mismatched(token)
+            raise ConstraintSyntaxError(f"Invalid token '{token.text}' at position {token.at}")
+
+    def _unclosed(self) -> ConstraintSyntaxError:
+        """Return the error of a parenthesis that is not closed, by the last one, as flux-core."""
+        at = max(one.at for one in self._tokens if one.text == "(" and one.operand is None)
+        return ConstraintSyntaxError(f"Unclosed parenthesis in position {at}")
 
     def _peek(self) -> _Token | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
@@ -227,6 +234,8 @@ class _Parser:
     def _next(self) -> _Token:
         token = self._peek()
         if token is None:
+            if self._tokens and self._tokens[-1].text == "(" and self._tokens[-1].operand is None:
+                raise self._unclosed()
             raise ConstraintSyntaxError(f"Unexpected end of input in '{self._text}'")
         self._at += 1
         return token
@@ -270,8 +279,10 @@ class _Parser:
         if token.text == "(":
             found = self.any_of(depth - 1)
             if not self._takes(")"):
-                raise ConstraintSyntaxError(f"Unclosed parenthesis in position {token.at}")
+                raise self._unclosed()
             return found
+        if token.text == ")":
+            raise _mismatched(token)
         if token.text == "-":
             term = self._next()
             if term.operand is not None:

@@ -47,6 +47,7 @@ class ModuleBasics:
             "stats.get": self._stats,
             "stats-get": self._stats,
             "stats.clear": self._clear,
+            "stats-clear": self._clear,
             "rusage": self._rusage,
             "debug": self._debug,
             "config-reload": self._config_reload,

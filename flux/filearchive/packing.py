@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from flux.filearchive.objects import text_or_base64
+from flux.filearchive.regions import CHUNK, data_runs, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 
 INLINE_MAX: Final = 4096
 """Bytes of a file up to which its content stands in its object."""
-CHUNK: Final = 1 << 20
-"""Bytes of a blob; the last of a region may have nearly twice as many."""
 
 
-def pack(paths: Iterable[str], store: Store) -> Iterator[JsonObject]:
+def pack(
+    paths: Iterable[str], store: Store, mapped: Callable[[str], None] | None = None
+) -> Iterator[JsonObject]:
     """Yield the objects of files, links and directories with all that is in them; ``store`` keeps
     a blob and returns its blobref. A path's leading slashes are dropped.
+
+    With ``mapped``, content stays in its file: ``store`` only tells the blobref, the pieces are
+    those that the broker maps the file in, and ``mapped`` is called with the path of each file that
+    it has to map.
 
     Raises OSError, which names the file, for one that cannot be read or whose kind has no place in
     an archive.
@@ -43,7 +48,7 @@ def pack(paths: Iterable[str], store: Store) -> Iterator[JsonObject]:
         elif stat.S_ISLNK(found.st_mode):
             yield {**_object(name, found), "data": os.readlink(path)}
         elif stat.S_ISREG(found.st_mode):
-            yield {**_object(name, found), **_content(path, store)}
+            yield {**_object(name, found), **_content(path, store, mapped)}
         else:
             raise OSError(errno.EINVAL, f"{path}: unsupported file type")
 
@@ -70,18 +75,23 @@ def _object(name: str, found: os.stat_result) -> JsonObject:
     }
 
 
-def _content(path: str, store: Store) -> JsonObject:
+def _content(path: str, store: Store, mapped: Callable[[str], None] | None) -> JsonObject:
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         if size <= INLINE_MAX:
             return text_or_base64(file.read())
+        parts = (
+            _regions(file.fileno(), size) if mapped is None else pieces(file.fileno(), size, CHUNK)
+        )
         regions = [
             [offset, len(data), store(data)]
-            for offset, length in _regions(file.fileno(), size)
+            for offset, length in parts
             if (data := _read(file.fileno(), path, offset, length))
         ]
     if not regions:
         return {"size": size}
+    if mapped is not None:
+        mapped(path)
     return {"size": size, "encoding": "blobvec", "data": regions}
 
 
@@ -102,22 +112,10 @@ def _regions(fd: int, size: int) -> Iterator[tuple[int, int]]:
     values elsewhere: a short one begins in the hole before it, and the last of several is longer.
     """
     end = 0
-    while (start := _seek(fd, end, os.SEEK_DATA)) is not None:
-        hole = min(_seek(fd, start, os.SEEK_HOLE) or size, size)
-        if start >= size:
-            return
-        start = max(end, min(start, hole - INLINE_MAX))
+    for run, hole in data_runs(fd, size):
+        start = max(end, min(run, hole - INLINE_MAX))
         end = hole
         while hole - start >= 2 * CHUNK:
             yield start, CHUNK
             start += CHUNK
         yield start, hole - start
-
-
-def _seek(fd: int, offset: int, whence: int) -> int | None:
-    try:
-        return os.lseek(fd, offset, whence)
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # there is no more
-            return None
-        raise

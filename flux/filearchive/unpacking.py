@@ -17,6 +17,7 @@ from flux.filearchive.objects import (
     ArchivedFile,
     ArchivedLink,
     FileObject,
+    Region,
     parse_archive,
 )
 
@@ -143,12 +144,20 @@ class ArchiveUnpacker:
             _write_all(fd, one.content, 0)
             return
         for region in one.content:
-            data = self._load(region.blobref)
+            data = self._loaded(region)
             if len(data) != region.size:
                 text = f"{region.blobref} has {len(data)} bytes instead of {region.size}"
                 raise OSError(errno.EIO, text)
             _write_all(fd, data, region.offset)
         os.ftruncate(fd, one.size)
+
+    def _loaded(self, region: Region) -> bytes:
+        try:
+            return self._load(region.blobref)
+        except OSError as error:
+            where = f"error loading offset={region.offset} size={region.size}"
+            reason = error.strerror or os.strerror(error.errno or 0)
+            raise OSError(error.errno, f"{where} from {region.blobref}: {reason}") from None
 
 
 def _temporary() -> str:

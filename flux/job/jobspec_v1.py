@@ -91,9 +91,7 @@ def _attributes(value: object) -> None:
 def _placement(system: JsonObject) -> None:
     """Check what says where a job may run."""
     queue = system.get("queue", "default")
-    _require(
-        isinstance(queue, str) and bool(queue), "attributes.system.queue must be a name of a queue"
-    )
+    _require(isinstance(queue, str), "attributes.system.queue must be a name of a queue")
     if "constraints" in system:
         from flux.constraint.match import check_constraint
 

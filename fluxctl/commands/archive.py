@@ -76,6 +76,12 @@ def _in_directory(path: str | None) -> Iterator[None]:
 @click.option("--overwrite", is_flag=True, help="Replace an archive that is there.")
 @click.option("--append", is_flag=True, help="Add to the archive if it is there.")
 @click.option("--preserve", is_flag=True, help="Keep it over a restart, which is always done.")
+@click.option(
+    "--mmap",
+    "mapped",
+    is_flag=True,
+    help="Leave the content of files where it is: they are read when somebody asks for it.",
+)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 def create_command(
     name: str,
@@ -85,29 +91,63 @@ def create_command(
     overwrite: bool,
     append: bool,
     preserve: bool,
+    mapped: bool,
     paths: tuple[str, ...],
 ) -> None:
     """Put files, links and directories, with all that is in them, into an archive.
 
     It is the key archive.NAME. Shells of jobs with the option stage-in unpack it, and flux archive
     extract does. Permissions are kept, holes of sparse files stay holes.
+
+    With --mmap, on the host of rank 0, large files are not copied. Who unpacks one that was changed
+    or removed since gets an error. They are there until the archive is removed or the instance
+    ends.
     """
-    del preserve  # what the key-value store refers to is kept with it
+    # Otherwise there is nothing to do for it: what the key-value store refers to is kept with it.
+    if mapped and preserve:
+        raise CommandError("--mmap cannot work with --preserve")
+    if mapped and no_force_primary:
+        raise CommandError("--mmap cannot work with --no-force-primary")
+    from flux.filearchive.mapped import FileMapper
     from flux.filearchive.packing import pack
     from flux.filearchive.stored import ArchiveWriter, key_of
 
     with handle() as h:
+        if mapped and h.get_rank() != 0:
+            raise CommandError("--mmap only works on the rank 0 broker")
         before = _present(h, name, _namespace(no_force_primary))
         if before is not None and not (overwrite or append):
             raise CommandError(f"{key_of(name)}: key exists")
         writer = ArchiveWriter(h, name, _namespace(no_force_primary))
         objects = list(before or []) if append else []
         with _in_directory(directory), _named_files():
-            for one in pack(paths, writer.store):
+            mapper = FileMapper(h, name) if mapped else None
+            packed = (
+                pack(paths, writer.store)
+                if mapper is None
+                else pack(paths, mapper.ref, mapper.note)
+            )
+            for one in packed:
                 if verbose:
                     echo(one["path"], err=True)
                 objects.append(one)
+        if before is not None and not append:
+            _unmap(h, name, no_force_primary)
+        if mapper is not None:
+            mapper.map_all(keep=append)
         writer.commit(objects, keep=append)
+
+
+def _unmap(h: Flux, name: str, no_force_primary: bool) -> None:
+    """Have the broker forget the files of an archive: only those of the primary namespace have
+    any.
+    """
+    from flux.filearchive.mapped import unmap
+    from flux.kvs_flags import PRIMARY
+    from flux.kvs_rpc import namespace_of
+
+    if namespace_of(_namespace(no_force_primary)) == PRIMARY:
+        unmap(h, name)
 
 
 @contextlib.contextmanager
@@ -298,6 +338,7 @@ def remove_command(name: str, no_force_primary: bool, force: bool) -> None:
                 return
             raise CommandError(f"archive.{name} does not exist")
         ArchiveWriter(h, name, namespace).remove()
+        _unmap(h, name, no_force_primary)
 
 
 EXAMPLES = """

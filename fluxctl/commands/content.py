@@ -55,7 +55,8 @@ def load_command(blobrefs: tuple[str, ...], bypass_cache: bool) -> None:
                 data = content.load(h, blobref, flags)
             except OSError as exc:
                 name = "flux_content_load_get" if is_blobref(blobref) else "flux_content_load"
-                raise _failure(name, exc) from None
+                # The broker may say more than the number does: a mapped file has changed.
+                raise CommandError(f"{name}: {exc.strerror}") from None
             sys.stdout.buffer.write(data)
 
 

@@ -10,6 +10,7 @@ import click
 
 from flux.core.attributes import attribute_of
 from flux.terminal_text import terminal_line
+from fluxctl import modern
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.option_types import COUNT
@@ -68,7 +69,7 @@ def pub(
                     body["payload"] = json.loads(data)
                 except ValueError:
                     raise CommandError("payload is not valid JSON") from None
-            seq = h.rpc("event.pub", body).get()["seq"]
+            seq = modern.ask(h, "event.pub", body)["seq"]
             if synchronous:
                 echo(f"seq={seq}")
         else:

@@ -273,10 +273,10 @@ def version_command(namespace: str | None, as_json: bool) -> None:
 @click.argument("version", type=Integer(0, 0x7FFFFFFF))
 def wait_command(namespace: str | None, version: int) -> None:
     """Wait until the version is VERSION or greater."""
-    from flux import kvs_rpc
+    from flux.kvs_calls import wait_version
 
     with handle() as h, failing("flux_kvs_wait_version"):
-        kvs_rpc.wait_version(h, version, namespace).get()
+        wait_version(h, version, namespace)
 
 
 @command.command("dropcache", cls=FluxCommand)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from fluxctl import completions
+from fluxctl import completions, modern
 from fluxctl.command import FluxCommand, echo, handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.option_groups import with_options
@@ -111,7 +111,7 @@ def _shut_down(h: Flux, level: int | None) -> int:
         request = {"follow": True, "nobacklog": True}
         log = h.rpc("log.dmesg", request, nodeid=0, flags=FLUX_RPC_STREAMING)
     try:
-        h.rpc("state-machine.shutdown", {}, nodeid=0).get()
+        modern.ask(h, "state-machine.shutdown", {}, nodeid=0)
     except OSError as exc:
         if exc.errno in GONE:
             return 0

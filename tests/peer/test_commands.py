@@ -57,6 +57,8 @@ SAME = [
     "kvs getroot -s",
     "kvs namespace list",
     "kvs get nosuch",
+    "queue start nosuch",
+    "queue disable -m why nosuch",
     "module stats kvs",
     "config get",
     "config get tbon",
@@ -157,6 +159,9 @@ def test_modules_events_logs_and_cron(peer: Peer) -> None:
     assert peer.ours("module", "stats", "--clear", "kvs")[0] == 0
     assert peer.ours("ping", "-c2", "kvs")[0] == 0
     assert peer.ours("event", "sub", "-c1", "heartbeat.pulse")[0] == 0
+    code, out, err = peer.ours("event", "pub", "-s", "said")
+    assert (code, out[:4], err) == (0, "seq=", "")
+    assert peer.ours("kvs", "wait", "1") == (0, "", "")
     assert peer.ours("logger", "said", "by", "ours")[0] == 0
     assert "said by ours" in peer.ours("dmesg")[1]
     assert "said by ours" in peer.theirs("dmesg")[1]
@@ -178,6 +183,17 @@ def test_processes_and_files(peer: Peer, tmp_path: pathlib.Path) -> None:
     assert peer.ours("archive", "extract", "-n", "arch", "-C", str(tmp_path / "out"))[0] == 0
     assert (tmp_path / "out" / "f").read_text() == "kept"
     assert peer.ours("archive", "remove", "-n", "arch")[0] == 0
+    (tmp_path / "large").write_bytes(b"0123456789abcdef" * (1 << 17))
+    for more in ([], ["--overwrite", "--mmap"]):
+        words = ["-n", "arch", "-C", str(tmp_path), *more]
+        assert peer.ours("archive", "create", *words, "large") == (0, "", "")
+        for extract in (peer.ours, peer.theirs):
+            words = ["-n", "arch", "-C", str(tmp_path / "out"), "--overwrite"]
+            assert extract("archive", "extract", *words) == (0, "", "")
+            assert (tmp_path / "out" / "large").read_bytes() == (tmp_path / "large").read_bytes()
+    assert str(tmp_path / "large") in peer.theirs("module", "stats", "content")[1]
+    assert peer.ours("archive", "remove", "-n", "arch")[0] == 0
+    assert str(tmp_path / "large") not in peer.theirs("module", "stats", "content")[1]
     assert peer.ours("dump", str(tmp_path / "d.tar"))[0] == 0
     assert (tmp_path / "d.tar").stat().st_size > 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -167,7 +168,8 @@ def test_a_blob_that_is_lost_ends_the_job(instance: Instance) -> None:
     value = f'[{{"path":"x","mode":33188,"size":1,"encoding":"blobvec","data":[[0,1,"{ref}"]]}}]'
     instance.run("kvs", "put", f"archive.lost={value}")
     done = mini(instance, "-o", "stage-in.names=lost", "true")
-    assert "ERROR: stage-in: x: No such file or directory" in done.stderr
+    lost = f"x: error loading offset=0 size=1 from {ref}: No such file or directory"
+    assert f"ERROR: stage-in: {lost}" in done.stderr
     assert done.returncode == 1
 
 
@@ -220,3 +222,62 @@ def test_an_archive_that_is_still_to_come(instance: Instance, tmp_path: pathlib.
         archive(instance, "create", "-n", "late", "-C", str(instance.home), "hostname")
         assert waiting.wait(60) == 0
     assert (tmp_path / "hostname").exists()
+
+
+def test_files_that_stay_where_they_are(
+    instance: Instance, tree: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Nothing of a large file is stored, and all nodes have it."""
+    create = ["create", "--mmap", "-n", "mapped", "-C", str(tree)]
+    archive(instance, *create, ".")
+    assert instance.run("kvs", "get", "archive.mapped_blobs").returncode == 1
+    check = f"cd $FLUX_JOB_TMPDIR; cmp large {tree}/large && ./link"
+    done = mini(instance, "-N3", "-n3", "-o", "stage-in.names=mapped", "sh", "-c", check)
+    assert sorted(done.stdout.splitlines()) == ["ran 0", "ran 1", "ran 2"], done.stderr
+    again = instance.run("archive", *create, "large")
+    assert (again.returncode, again.stderr) == (1, "flux-archive: archive.mapped: key exists\n")
+    (tree / "other").write_bytes(os.urandom(10000))
+    archive(instance, *create, "--append", "other")
+    assert archive(instance, "list", "-n", "mapped", "-l").splitlines()[-1] == (
+        "f 0644    10000 other"
+    )
+    assert _mapped(instance) == {"mapped": [f"{tree}/large", f"{tree}/other"]}
+    archive(instance, *create, "--overwrite", "other")
+    assert _mapped(instance) == {"mapped": [f"{tree}/other"]}
+    (tree / "other").write_bytes(os.urandom(10000))
+    target = ["-n", "mapped", "-C", str(tmp_path)]
+    lost = instance.run("archive", "extract", *target)
+    assert lost.returncode == 1
+    assert lost.stderr.startswith("flux-archive: other: error loading offset=0 size=10000 from ")
+    assert lost.stderr.endswith(": mapped file content has changed\n")
+    assert not (tmp_path / "other").exists()
+    ref = lost.stderr.split()[-6].removesuffix(":")
+    read = instance.run("content", "load", ref)
+    assert read.stderr == ("flux-content: flux_content_load_get: mapped file content has changed\n")
+    (tree / "other").unlink()
+    lost = instance.run("archive", "extract", *target)
+    assert lost.stderr.endswith(f": {tree}/other: No such file or directory\n")
+    archive(instance, "create", "--overwrite", "-n", "mapped", "-C", str(tree), "large")
+    assert _mapped(instance) == {}
+    archive(instance, *create, "--overwrite", "large")
+    archive(instance, "remove", "-n", "mapped")
+    assert _mapped(instance) == {}
+
+
+def _mapped(instance: Instance) -> object:
+    stats = instance.run("module", "stats", "content").stdout
+    return json.loads(stats)["mmap"]["tags"]
+
+
+def test_files_that_cannot_stay(instance: Instance, tree: pathlib.Path) -> None:
+    create = ["archive", "create", "--mmap", "-n", "stay", "-C", str(tree), "large"]
+    for words, text in (
+        ([*create, "--preserve"], "--mmap cannot work with --preserve"),
+        ([*create, "--no-force-primary"], "--mmap cannot work with --no-force-primary"),
+        (["exec", "-r1", "flux", *create], "--mmap only works on the rank 0 broker"),
+        ([*create, "nosuch"], "nosuch: No such file or directory"),
+    ):
+        done = instance.run(*words)
+        assert done.returncode == 1
+        assert f"flux-archive: {text}\n" in done.stderr
+    assert _mapped(instance) == {}

@@ -76,6 +76,9 @@ REFUSED = [
     ("submit --begin-time=+xx true", "invalid Flux standard duration"),
     ("submit -t xx true", "invalid Flux standard duration"),
     ("submit -t -1 true", "duration must not be negative"),
+    ("submit -t nan true", "duration must be a normal, finite value"),
+    ("submit --requires=( true", "--requires='(': Unclosed parenthesis in position 0"),
+    ("submit --requires= true", "--requires='': Unexpected end of input in ''"),
     ("submit -t 1e400 true", "duration must be a normal, finite value"),
     ("submit -t inf true", "duration must be a normal, finite value"),
     ("submit -t '' true", "invalid Flux standard duration"),
@@ -137,6 +140,7 @@ TOLD = [
     ),
     ("submit --dependency='foo:bar?x=1' true", '[Errno 22] dependency scheme "foo" not supported'),
     ("submit -q foo true", "[Errno 22] 'foo' is not a valid queue"),
+    ("submit --queue= true", "[Errno 22] '' is not a valid queue"),
     ("submit --input=0-1 true", "flux: ERROR: per-task input not supported for submit"),
 ]
 """Those with messages that name no command."""

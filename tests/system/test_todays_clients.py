@@ -87,6 +87,37 @@ def test_messages_of_modules_and_neighbours_are_traced(h: Flux) -> None:
     assert (passed["rank"], passed["prefix"], passed["topic"]) == (1, "tx", "kvs.ping")
 
 
+def test_names_that_requests_have_today(h: Flux) -> None:
+    """What 0.88's ``flux event pub -s``, ``kvs wait`` and ``module stats`` send."""
+    first = ask(h, "event.publish", {"topic": "said", "flags": 0}, 1)["seq"]
+    assert ask(h, "event.pub", {"topic": "said", "flags": 0})["seq"] > first
+    version = ask(h, "kvs.getroot", {"namespace": "primary"})["rootseq"]
+    reached = ask(h, "kvs.wait-version", {"rootseq": version, "namespace": "primary"}, 1)
+    assert reached["rootseq"] >= version
+    assert ask(h, "cron.stats-clear") is None
+    for who in ("self", "children", "thread"):
+        assert ask(h, "kvs.rusage", {"who": who})["utime"] >= 0
+    assert str(refusal(h, "kvs.rusage", {"who": "foo"})) == "[Errno 22] foo is unsupported"
+
+
+def test_what_is_refused_in_words_of_today(instance: Instance, h: Flux) -> None:
+    """0.88's clients print what they are told."""
+    jobid = int(flux.job.submit(h, flux.job.JobspecV1.from_command(["true"])))
+    missing = refusal(h, "job-info.lookup", {"flags": 0, "keys": ["foo"], "id": jobid}, 1)
+    assert str(missing) == "[Errno 2] foo: key not found"
+    for key, flags in (("foo", 0), ("R", 2)):
+        unknown = refusal(h, "job-info.lookup", {"flags": flags, "keys": [key], "id": 123})
+        assert str(unknown) == "[Errno 2] invalid job id"
+    queue = {"name": "foo", "start": True, "all": False, "nocheckpoint": False}
+    refused = refusal(h, "job-manager.queue-start", queue)
+    assert refused.strerror == "'foo' is not a valid queue"
+    assert instance.run("cron", "interval", "1h", "true").returncode == 0
+    assert ask(h, "cron.stop", {"id": 1})["stopped"] is True
+    assert refusal(h, "cron.stop", {"id": 1}).errno == errno.EINVAL
+    assert ask(h, "cron.start", {"id": 1})["stopped"] is False
+    assert refusal(h, "cron.start", {"id": 1}).errno == errno.EINVAL
+
+
 def test_a_configuration_is_loaded_and_refused(h: Flux) -> None:
     before = ask(h, "config.get")
     ask(h, "config.load", {"resource": {"noverify": True}})

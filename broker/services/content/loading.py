@@ -1,10 +1,10 @@
-"""Loading blobs: from the cache, or from where misses are served."""
+"""Loading blobs: from the cache, from mapped files, or from where misses are served."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, request
 from broker.services.content import plain
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     from broker.context import Context
     from broker.services.content.cache import BlobCache
+    from broker.services.content.mapping import Mapping
     from flux.blobpack import Blob
     from flux.wire.message import Message
+
+Found: TypeAlias = "bytes | OSError"
+"""A blob, or why it could not be had."""
 
 
 class Loading:
@@ -26,11 +30,18 @@ class Loading:
     to ask.
     """
 
-    def __init__(self, ctx: Context, cache: BlobCache, has_backing: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        cache: BlobCache,
+        mapping: Mapping,
+        has_backing: Callable[[], bool],
+    ) -> None:
         self._ctx = ctx
         self._cache = cache
+        self._mapping = mapping
         self._has_backing = has_backing
-        self._loads: dict[str, list[Callable[[Message], None]]] = {}
+        self._loads: dict[str, list[Callable[[Found], None]]] = {}
 
     @request("load", raw=True)
     def load(self, req: Request) -> Reply:
@@ -89,7 +100,7 @@ class Loading:
         else:
             self._fault(
                 ref,
-                lambda msg: req.fail(error_of(msg)) if msg.errnum else give(msg.payload or b""),
+                lambda found: req.fail(found) if isinstance(found, OSError) else give(found),
             )
         return NO_REPLY
 
@@ -109,13 +120,13 @@ class Loading:
             return data
         found: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-        def loaded(msg: Message) -> None:
+        def loaded(data: Found) -> None:
             if found.done():
                 return
-            if msg.errnum:
-                found.set_exception(error_of(msg))
+            if isinstance(data, OSError):
+                found.set_exception(data)
             else:
-                found.set_result(msg.payload or b"")
+                found.set_result(data)
 
         self._fault(ref, loaded)
         return await found
@@ -128,27 +139,59 @@ class Loading:
             return None
         if not treeobj.is_blobref(ref):
             raise os_error(errno.EINVAL)
-        self._fault(ref, lambda msg: req.fail(error_of(msg)) if msg.errnum else req.respond())
+        self._fault(
+            ref, lambda found: req.fail(found) if isinstance(found, OSError) else req.respond()
+        )
         return NO_REPLY
 
-    def _fault(self, ref: str, done: Callable[[Message], None]) -> None:
+    def _fault(self, ref: str, done: Callable[[Found], None]) -> None:
         """Get a blob from where misses are served, once for all who ask at the same time."""
         waiting = self._loads.get(ref)
         if waiting is not None:
             waiting.append(done)
             return
-        if self._ctx.rank == 0 and not self._has_backing():
+        mapped = self._mapping.has(ref)
+        if self._ctx.rank == 0 and not self._has_backing() and not mapped:
             raise os_error(errno.ENOENT)
         self._loads[ref] = [done]
-        if self._ctx.rank == 0:
-            self._ctx.handle.post("content-backing.load", ref, lambda msg: self._loaded(ref, msg))
+        if mapped:
+            self._ctx.spawn(self._read(ref), "mapped file")
+        elif self._ctx.rank == 0:
+            self._ask_backing(ref)
         else:
             self._ctx.handle.post(
                 "content.load-stored", ref, lambda msg: self._loaded(ref, msg), upstream=True
             )
 
-    def _loaded(self, ref: str, msg: Message) -> None:
-        if not msg.errnum:
-            self._cache.add_clean(ref, msg.payload or b"", self._ctx.loop_time())
+    def _ask_backing(self, ref: str, before: OSError | None = None) -> None:
+        """Ask the store; ``before`` tells more than it if it has no such blob."""
+        self._ctx.handle.post(
+            "content-backing.load", ref, lambda msg: self._loaded(ref, msg, before)
+        )
+
+    async def _read(self, ref: str) -> None:
+        """Get a blob from a mapped file; if that has changed, from the store, where somebody may
+        have put it too.
+        """
+        try:
+            data = await self._mapping.read(ref)
+        except OSError as error:
+            if self._has_backing():
+                self._ask_backing(ref, error)
+            else:
+                self._give(ref, error)
+        else:
+            # Not kept here: it is in no store, and the system has the file in its cache.
+            self._give(ref, data)
+
+    def _loaded(self, ref: str, msg: Message, before: OSError | None = None) -> None:
+        if msg.errnum:
+            self._give(ref, before or error_of(msg))
+            return
+        data = msg.payload or b""
+        self._cache.add_clean(ref, data, self._ctx.loop_time())
+        self._give(ref, data)
+
+    def _give(self, ref: str, found: Found) -> None:
         for done in self._loads.pop(ref):
-            done(msg)
+            done(found)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.content.cache import BlobCache
 from broker.services.content.loading import Loading
+from broker.services.content.mapping import Mapping
 from broker.statsd import send_figures
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED, Blob
@@ -60,7 +61,7 @@ class ContentService(Service):
     """The content cache of one rank."""
 
     name = "content"
-    part_types = (Loading,)
+    part_types = (Loading, Mapping)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -74,14 +75,15 @@ class ContentService(Service):
         self._batched = False
         self._define_attributes()
         self.cache = BlobCache(ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH)
-        self._loading = Loading(ctx, self.cache, lambda: self.backing is not None)
+        self._mapping = Mapping(ctx, self.cache.algorithm, lambda: self.blob_size_limit)
+        self._loading = Loading(ctx, self.cache, self._mapping, lambda: self.backing is not None)
         self._flushing = 0
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flush_waiters: list[tuple[int, Request]] = []
 
     def parts(self) -> Sequence[object]:
-        """Return the part that loads."""
-        return (self._loading,)
+        """Return the parts that load, and map files."""
+        return (self._loading, self._mapping)
 
     async def start(self, args: list[str]) -> None:
         self.ctx.spawn(send_figures(self.ctx, "content-cache", self._gauges), "statsd")
@@ -355,7 +357,7 @@ class ContentService(Service):
 
     def stats(self) -> dict[str, object]:
         """Return the figures of the cache."""
-        return {**self._gauges(), "held": self.cache.held}
+        return {**self._gauges(), "held": self.cache.held, "mmap": self._mapping.stats()}
 
 
 def _text(value: Callable[[], int]) -> Callable[[], str]:

@@ -116,21 +116,24 @@ class CronService(Service):
 
     @request("stop")
     def stop_entry(self, req: Request) -> dict[str, object]:
-        """Stop an entry {id} from being run."""
+        """Stop an entry {id} from being run; EINVAL if it is stopped."""
         item = self._find(req)
+        if item.entry.stopped:
+            raise os_error(errno.EINVAL)
         item.entry.stopped = True
         self._pause(item)
         return self._told(item)
 
     @request("start")
     def start_entry(self, req: Request) -> dict[str, object]:
-        """Start a stopped entry {id} with fresh counters."""
+        """Start a stopped entry {id} with fresh counters; EINVAL if it is not stopped."""
         item = self._find(req)
         now = self.ctx.now()
         if item.entry.deleted:
             raise OSError(errno.EINVAL, "the entry is deleted and only waits for its task to end")
-        if item.entry.stopped:
-            item.trigger.start(now)
+        if not item.entry.stopped:
+            raise os_error(errno.EINVAL)
+        item.trigger.start(now)
         item.entry.restart(now)
         self._set(item)
         return self._told(item)

@@ -160,8 +160,24 @@ class JobInfoService(Service):
         if log is not None:
             self._check_access(req, log)
         elif changes or not req.is_owner or "userid" in req.payload:
-            log = await self._log_of(req, id)
-        return {key: await self._lookup_one(id, log, key, flags) for key in keys}
+            log = await self._known_log(req, id)
+        values: JsonObject = {}
+        for key in keys:
+            try:
+                values[key] = await self._lookup_one(id, log, key, flags)
+            except FileNotFoundError:
+                await self._known_log(req, id)
+                raise OSError(errno.ENOENT, f"{key}: key not found") from None
+        return values
+
+    async def _known_log(self, req: Request, id: int) -> JobLog:
+        """Return a job's eventlog as `_log_of` does; of an unknown job it is told in words that
+        today's clients print.
+        """
+        try:
+            return await self._log_of(req, id)
+        except FileNotFoundError:
+            raise OSError(errno.ENOENT, "invalid job id") from None
 
     async def _lookup_one(self, id: int, log: JobLog | None, key: object, flags: int) -> object:
         """Return one value: text, or an object if it is asked for as one."""

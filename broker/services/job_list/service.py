@@ -350,7 +350,7 @@ def _slice(text: str) -> slice:
     numbers = [int(part) if _NUMBER.fullmatch(part) else None for part in parts]
     wrong = any(part and number is None for part, number in zip(parts, numbers, strict=True))
     if wrong or not 2 <= len(parts) <= 3 or numbers[2:] == [0]:
-        raise OSError(errno.EINVAL, f"invalid slice {text}")
+        raise OSError(errno.EINVAL, "could not parse python-style slice expression")
     return slice(*numbers)
 
 

@@ -77,7 +77,7 @@ class JobPolicy:
             if "" in self.queues:
                 return ""
             raise OSError(errno.EPERM, "no queue specified")
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str):
             raise Rejected("attributes.system.queue must be the name of a queue")
         if "" in self.queues:
             raise Rejected(f"'{name}' is not a valid queue")

@@ -81,7 +81,7 @@ class JobPurge:
         limits = self._limits(age, req.get("num_limit", int, UNLIMITED))
         batch = req.get("batch", int, BATCH_DEFAULT)
         if not 1 <= batch <= BATCH_MAX:
-            raise OSError(errno.EINVAL, f"batch must be between 1 and {BATCH_MAX}")
+            raise OSError(errno.EINVAL, f"batch must be >= 1 and <= {BATCH_MAX}")
         force = req.get("force", bool, False)
         await self._history.know_inactive()
         if not force:

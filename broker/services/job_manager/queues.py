@@ -160,7 +160,7 @@ class Queues:
                 raise OSError(errno.EINVAL, NAMES_NEEDED)
             return [self.anonymous]
         if name not in self.names:
-            raise OSError(errno.EINVAL, unknown_queue(name, self.names))
+            raise OSError(errno.EINVAL, f"'{name}' is not a valid queue")
         return [self._states[name]]
 
     def save(self) -> list[JsonObject]:
@@ -186,13 +186,6 @@ class Queues:
             if name in self._states:
                 queue = self._states[name]
                 queue.saved = queue.submission, queue.scheduling = submission, scheduling
-
-
-def unknown_queue(name: str, known: Iterable[str]) -> str:
-    """Return the sentence for a queue that is not among those ``known``."""
-    names = ", ".join(name for name in known if name)
-    there = f"the queues are {names}" if names else "this instance has no named queues"
-    return f"Invalid queue '{name}' specified: {there}"
 
 
 def _written(submission: QueueSwitch, scheduling: QueueSwitch) -> JsonObject:

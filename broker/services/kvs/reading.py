@@ -131,8 +131,11 @@ class Reading:
         return found if isinstance(found, str) else await found
 
     @request("sync", allow="guest")
+    @request("wait-version", allow="guest")
     def sync(self, req: Request) -> Answer:
-        """Answer once the root's sequence number is at least ``rootseq``."""
+        """Answer once the root's sequence number is at least ``rootseq``. ``kvs.wait-version`` is
+        what today's flux-core calls it.
+        """
         name, rootseq = req.get("namespace", str), req.get("rootseq", int)
 
         def work() -> NoReply:

@@ -33,8 +33,10 @@ def time_limit(text: str) -> float | str:
     """Return a time limit in seconds, of a number without a unit, which is minutes; or the Flux
     standard duration as it is.
 
-    Raises ValueError for a negative number.
+    Raises ValueError for a negative number, and for what is none.
     """
+    if text.strip().lower() == "nan":
+        raise ValueError("duration must be a normal, finite value")
     try:
         minutes = float(text) if _NUMBER.fullmatch(text) else math.nan
     except ValueError:
@@ -124,7 +126,7 @@ def parse_requires(texts: Sequence[str]) -> object:
     try:
         return parse_constraint(text)
     except ValueError as error:
-        raise ValueError(f"--requires: {error}") from None
+        raise ValueError(f"--requires='{text}': {error}") from None
 
 
 def parse_taskmap(text: str) -> dict[str, str]:

@@ -129,7 +129,7 @@ def test_a_dash_alone_is_no_abbreviation() -> None:
         ),
         (["dmesg", "--cl=1"], 1, "flux-dmesg: option '--clear' doesn't allow an argument"),
         (["jobs", "--supp=1"], 2, "argument -n/--suppress-header: ignored explicit argument"),
-        (["ping", "--cou"], 1, "flux-ping: option '--count' requires an argument"),
+        (["ping", "--cou"], 1, "flux-ping: '--count' missing argument"),
         (
             ["mini", "run", "--time"],
             2,

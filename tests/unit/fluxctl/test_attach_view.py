@@ -132,6 +132,28 @@ def test_the_end_of_a_job_whose_output_is_not_shown_is_not_held_back() -> None:
     assert lines(lost.over()) == ["job.finish"]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "context", "told"),
+    [
+        ("0-1", {"task-count": 1}, "0-1 to 0"),
+        ("1-2", {"taskmap": {"version": 1, "map": [[0, 2, 1, 1]]}}, "1-2 to 1"),
+        ("5", {"task-count": 1}, "5 to "),
+        ("0-1", {"task-count": 2}, None),
+        ("all", {"task-count": 2}, None),
+        ("0-1", {"taskmap": "?"}, None),
+        ("0-1", {}, None),
+    ],
+)
+def test_input_for_tasks_that_are_not_there(
+    wanted: str, context: dict[str, Any], told: str | None
+) -> None:
+    view = AttachView(AttachOptions(stdin_tasks=wanted))
+    view.job_event(event("start"))
+    said = f"flux-job: warning: adjusting --stdin-ranks from {told}\n".encode()
+    expected = [] if told is None else [Print(STDERR, said)]
+    assert view.exec_event(event("shell.start", **context)) == expected
+
+
 def test_stopped_tasks_are_continued_once_all_have_started() -> None:
     view = AttachView(AttachOptions(debug=True), attached=50.0)
     view.job_event(event("start"))

@@ -56,6 +56,15 @@ def test_modules_are_listed_loaded_and_removed() -> None:
     assert broker.asked[-1] == ("module.remove", {"name": "kvs", "cancel": False})
 
 
+def test_events_and_the_end_of_the_instance() -> None:
+    broker = Broker(event_publish={"seq": 7}, shutdown_start=None)
+    event = {"topic": "said", "flags": 0}
+    assert ask(broker, "event.pub", event) == {"seq": 7}
+    assert broker.asked[-1] == ("event.publish", event)
+    ask(broker, "state-machine.shutdown", {})
+    assert broker.asked[-1] == ("shutdown.start", {"loglevel": 0})
+
+
 def test_statistics_of_any_service() -> None:
     broker = Broker()
     broker.answers = {"kvs.stats-get": {"n": 1}, "job-manager.stats-get": {"n": 2}}

@@ -54,7 +54,7 @@ class Queues:
 
     def status(self, payload: dict[str, Any]) -> dict[str, Any]:
         if payload["name"] not in self.states:
-            raise OSError(errno.EINVAL, f"Invalid queue '{payload['name']}' specified")
+            raise OSError(errno.EINVAL, f"'{payload['name']}' is not a valid queue")
         return self.states[payload["name"]]
 
     def change(self, key: str, why: str) -> Callable[[dict[str, Any]], None]:
@@ -136,7 +136,13 @@ def test_one_queue(run: Runner, flux: ScriptedFlux) -> None:
         "",
     )
     assert payloads(flux, "queue-start") == [
-        {"start": False, "reason": "new disks", "nocheckpoint": False, "name": "debug"}
+        {
+            "start": False,
+            "reason": "new disks",
+            "nocheckpoint": False,
+            "name": "debug",
+            "all": False,
+        }
     ]
     assert run("start", "-q", "--queue=debug") == (0, "", "")
     said = "batch: Job submission is disabled: full\n"

@@ -43,7 +43,7 @@ def test_where_a_job_may_run(constraint: dict[str, Any], ranks: list[int]) -> No
     ("constraint", "problem"),
     [
         ([], "a constraint must be an object"),
-        ({"nosuch": []}, "unknown constraint operator: nosuch"),
+        ({"nosuch": []}, "unknown constraint operator 'nosuch'"),
         ({"properties": "ssd"}, "properties constraint: its value must be an array"),
         ({"properties": [1]}, "its values must be strings"),
         ({"properties": ["a b"]}, "invalid property 'a b'"),

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from flux.filearchive.objects import parse_archive
-from flux.filearchive.packing import CHUNK, INLINE_MAX, pack
+from flux.filearchive.packing import INLINE_MAX, pack
+from flux.filearchive.regions import CHUNK
 from flux.filearchive.source import file_object
 from flux.filearchive.unpacking import ArchiveUnpacker, unpack
 from flux.job.Jobspec import JobspecV1

@@ -249,5 +249,5 @@ def test_whole_nodes_are_slots_where_no_other_number_is_given() -> None:
 
 
 def test_a_constraint_that_is_none() -> None:
-    with pytest.raises(CommandError, match="--requires: Unclosed parenthesis"):
+    with pytest.raises(CommandError, match=r"--requires='.*': Unclosed parenthesis"):
         system(requires=["(a"])

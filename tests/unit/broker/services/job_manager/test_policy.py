@@ -68,7 +68,7 @@ def test_the_constraint_of_a_queue_is_added() -> None:
     rules.apply("debug", spec, 0)
     assert system(spec)["constraints"] == {"and": [{"ranks": ["0"]}, {"properties": ["ssd"]}]}
     spec = jobspec(queue="debug", duration=60, constraints={"nosuch": []})
-    assert "unknown constraint operator: nosuch" in refusal(rules, "debug", spec)
+    assert "unknown constraint operator 'nosuch'" in refusal(rules, "debug", spec)
 
 
 def test_default_duration() -> None:

@@ -37,9 +37,9 @@ def test_which_queues_a_request_is_about() -> None:
     with pytest.raises(OSError, match=NAMES_NEEDED) as failure:
         queues.select(None)
     assert failure.value.errno == errno.EINVAL
-    with pytest.raises(OSError, match="Invalid queue 'c' specified: the queues are a, b"):
+    with pytest.raises(OSError, match=r"^\[Errno 22\] 'c' is not a valid queue$"):
         queues.select("c")
-    with pytest.raises(OSError, match="this instance has no named queues"):
+    with pytest.raises(OSError, match="'c' is not a valid queue"):
         Queues().select("c")
 
 

@@ -312,7 +312,7 @@ async def test_no_job_expires_in_the_past(cluster: Cluster) -> None:
         ({QUEUE: "x"}, "'x' is not a valid queue"),
         ({QUEUE: ""}, "'' is not a valid queue"),
         ({QUEUE: 1}, "queue must be a string"),
-        ({CONSTRAINTS: {"never": []}}, "unknown constraint operator: never"),
+        ({CONSTRAINTS: {"never": []}}, "unknown constraint operator 'never'"),
         ({CONSTRAINTS: {"properties": ["not-there"]}}, "unsatisfiable"),
     ],
 )
