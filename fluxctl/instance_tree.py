@@ -130,7 +130,7 @@ class InstanceTree:
         filters = ["running"] if only_running else wanted.filters
         query = JobList(h, attrs, filters, ids, os.getuid(), wanted.count)
         query.fetch_jobs().wait_for(PATIENCE)
-        jobs = query.jobs()
+        jobs = [JobInfo(job.raw()) for job in query.jobs()]
         if ids:
             self.unknown += query.errors
         elif query.errors:

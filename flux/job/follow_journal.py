@@ -25,8 +25,10 @@ _COMES_WITH: Final = {"submit": "jobspec", "alloc": "R"}
 
 
 def journal_request(names: Iterable[str]) -> JsonObject:
-    """Return the payload that asks the journal for events of these names only."""
-    return {"allow": dict.fromkeys(names, 1)}
+    """Return the payload that asks the journal for events of these names only, of whatever jobs in
+    one answer where the broker can tell them so.
+    """
+    return {"allow": dict.fromkeys(names, 1), "together": True}
 
 
 class JournalFollower:

@@ -41,6 +41,24 @@ VALID_ATTRS = [*ALL_ATTRS, *LATER_ATTRIBUTES]
 _KNOWN: Final[WeakKeyDictionary[Requester, frozenset[str]]] = WeakKeyDictionary()
 
 
+class ListedJob(JobInfo):
+    """A job as the functions of this module return it to programs: its ``status`` is what today's
+    flux-core calls so, such as ``SCHED``, ``RUN``, ``COMPLETED``, and `JobInfo` calls ``phase``.
+    """
+
+    __slots__ = ()
+
+    @property
+    def status(self) -> str:
+        """Name of the state of an active job, of the result of another."""
+        return self.phase
+
+    @property
+    def status_abbrev(self) -> str:
+        """Abbreviation of the status, such as ``S``, ``R``, ``CD``."""
+        return self.phase_abbrev
+
+
 class JobListRPC(RPC):
     """A query that is answered with a list of jobs."""
 
@@ -52,7 +70,7 @@ class JobListRPC(RPC):
     def get_jobinfos(self) -> Iterable[JobInfo]:
         """Wait for the answer and yield the jobs; raises OSError."""
         for job in self.get_jobs():
-            yield JobInfo(job)
+            yield ListedJob(job)
 
 
 class JobListIdRPC(RPC):
@@ -80,7 +98,7 @@ class JobListIdRPC(RPC):
 
     def get_jobinfo(self) -> JobInfo:
         """Wait for the answer and return the job; raises OSError(ENOENT) for an unknown job."""
-        return JobInfo(self.get_job())
+        return ListedJob(self.get_job())
 
 
 class JobListIdsFuture(WaitAllFuture):
@@ -106,7 +124,7 @@ class JobListIdsFuture(WaitAllFuture):
 
     def get_jobinfos(self) -> list[JobInfo]:
         """Wait for all answers and return the jobs that were found."""
-        return [JobInfo(job) for job in self.get_jobs()]
+        return [ListedJob(job) for job in self.get_jobs()]
 
 
 def job_list(
@@ -350,7 +368,7 @@ class JobList:
         fails.
         """
         if self.ids:
-            yield self.jobs()
+            yield self._answered(JobInfo)
             return
         for jobs in list_pages(self.handle, self._request()):
             yield [JobInfo(job) for job in jobs]
@@ -361,8 +379,11 @@ class JobList:
 
         Raises OSError when the query fails.
         """
+        return self._answered(ListedJob)
+
+    def _answered(self, kind: type[JobInfo]) -> list[JobInfo]:
         query = self._query or self.fetch_jobs()
-        jobs = list(query.get_jobinfos())
+        jobs = [kind(job) for job in query.get_jobs()]
         if isinstance(query, JobListIdsFuture):
             self.errors = query.errors
         return jobs

@@ -62,6 +62,11 @@ class JournalEvent:
         }
         return {**record, **self.extra} if self.extra else record
 
+    def both(self) -> JsonObject:
+        """Return the event as 0.29 tells it and, beside that, as the entry that it is later."""
+        record: JsonObject = {"id": self.job.id, "eventlog_seq": self.seq, "entry": self.entry}
+        return {**record, **(self.extra or {}), **self.entry}
+
     def text(self) -> bytes:
         """Return what a reader of the journal elsewhere is sent: an object of JSON."""
         if not self._text:

@@ -39,12 +39,14 @@ class History:
 
     @request("events-journal", streaming=True)
     def events_journal(self, req: Request) -> Reply:
-        """Stream events {allow?, deny?, full?, since?} as {events: [{id, eventlog_seq, entry,
-        jobspec?, R?}]}.
+        """Stream events {allow?, deny?, full?, since?, together?} as {id, events: [{id,
+        eventlog_seq, entry, timestamp, name, context?, jobspec?, R?}], jobspec?, R?}, the events of
+        a job; with ``together`` as {events: [{id, eventlog_seq, entry, jobspec?, R?}]}.
 
-        The stream starts with the events of the active jobs, the last of them marked ``active``.
-        With ``full`` those of inactive ones follow, and new ones between them; ``replayed`` tells
-        that what follows is new. Jobs that ended before ``since``, seconds since the epoch, are
+        The stream starts with the events of the active jobs, marked ``active`` if they are told
+        together. With ``full`` those of inactive ones follow, and new ones between them;
+        ``replayed``, in an answer without events unless they are told together, tells that what
+        follows is new. Jobs that ended before ``since``, seconds since the epoch, are
         left out. If ``full`` is not there, as in requests of 0.29, it starts with what inactive
         jobs have of the last events, and has annotations too.
         """

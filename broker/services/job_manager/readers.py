@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
 
 from flux.wire.message import Shared
 
@@ -13,11 +14,19 @@ if TYPE_CHECKING:
     from broker.service import Request
     from broker.services.job_manager.events import JournalEvent
     from broker.services.job_manager.states import Job
+    from flux.wire.json import JsonObject
+
+NO_JOB: Final = -1
+"""The ``id`` in the answer that tells a reader that what follows is new."""
 
 
 class Reader:
     """One reader of the journal and the event names it wants, of the past only from jobs that ended
     at ``since``, seconds since the epoch, or later.
+
+    An answer has the events of one job and names it, as today's flux-core tells them; each event
+    has what 0.29 tells as well. Readers that say ``together`` are sent what happened as one answer,
+    whatever jobs it is of, as 0.29 tells it.
 
     ``told`` has the jobs that the reader has been told of while it is sent what was before; None
     once that is over.
@@ -29,6 +38,7 @@ class Reader:
         self.allow = _names(request, "allow")
         self.deny = _names(request, "deny")
         self.since = _time(request, "since")
+        self.together = bool(request.payload.get("together"))
 
     def wants(self, event: JournalEvent) -> bool:
         """Whether the reader asked for events of this name."""
@@ -67,6 +77,11 @@ class Reader:
 
     def _respond(self, events: list[JournalEvent], **marks: bool) -> None:
         """Send events: to a service of this broker as they are, to others as text."""
+        if not self.together:
+            self._respond_by_job(events)
+            if "replayed" in marks:
+                self.request.respond({"id": NO_JOB, "events": [], **marks})
+            return
 
         def encode(_: object) -> bytes:
             texts = b",".join([event.text() for event in events])
@@ -75,6 +90,14 @@ class Reader:
 
         content = {"events": [event.record() for event in events], **marks}
         self.request.respond(Shared(content, encode))
+
+    def _respond_by_job(self, events: Iterable[JournalEvent]) -> None:
+        for job, run in groupby(events, key=lambda event: event.job.id):
+            told = list(run)
+            answer: JsonObject = {"id": job, "events": [event.both() for event in told]}
+            for event in told:
+                answer.update(event.extra or {})
+            self.request.respond(answer)
 
 
 def _names(request: Request, key: str) -> frozenset[str] | None:

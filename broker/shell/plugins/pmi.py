@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 PMI_FD = 3
 SIMPLE: Final = "simple"
+SERVED: Final = {SIMPLE, "pmi1", "pmi2"}
+"""What a job can ask for and has PMI-1 by: the last two are what other launchers call theirs."""
 DEFAULT_FANOUT: Final = 2
 """Of the tree in which shells exchange pairs, if a job asks for one and does not say how wide."""
 
@@ -60,10 +62,10 @@ class PmiPlugin(ShellPlugin):
         names = set(str(option).split(","))
         if names & {"off", "none"}:
             return False
-        if names != {SIMPLE} and not self.shell.customized:
+        if not names <= SERVED and not self.shell.customized:
             told = f"pmi={shown(option)}: what is known is simple or off"
             self.shell.log(WARNING, told, self.name)
-        return SIMPLE in names
+        return bool(names & SERVED)
 
     def shell_init(self) -> None:
         """Set up the state for the local ranks; raises OSError(EINVAL) for a wrong option."""

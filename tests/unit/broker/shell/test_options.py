@@ -121,6 +121,16 @@ def test_what_nobody_knows_is_told(name: str, value: object, text: str, pmi: boo
     assert context.plugins.is_builtin("pmi") is pmi
 
 
+@pytest.mark.parametrize("value", ["simple", "pmi1", "pmi2", "pmi2,simple"])
+def test_other_names_of_pmi_mean_the_same(value: str) -> None:
+    context, recorder = shell(options=option("pmi", value))
+    load(context)
+    context.plugins.call("shell.init")
+    context.peers.flush_entries()
+    assert "what is known" not in recorder.log()
+    assert context.plugins.is_builtin("pmi")
+
+
 @pytest.mark.parametrize("value", ["x", -1, None, [1]])
 def test_the_verbosity_is_a_number(value: object) -> None:
     with pytest.raises(ShellFatal, match=r"verbose=.* is invalid: it is a number"):

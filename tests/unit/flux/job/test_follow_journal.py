@@ -24,7 +24,8 @@ def heard(follower: JournalFollower, told: object) -> list[tuple[int, str]]:
 
 
 def test_the_request_names_the_events() -> None:
-    assert journal_request(["finish", "clean"]) == {"allow": {"finish": 1, "clean": 1}}
+    wanted = {"allow": {"finish": 1, "clean": 1}, "together": True}
+    assert journal_request(["finish", "clean"]) == wanted
 
 
 def test_events_of_followed_jobs_are_handed_on_until_the_end() -> None:

@@ -46,7 +46,7 @@ def _scripted() -> ScriptedFlux:
 def test_all_jobs_by_default() -> None:
     flux = _scripted()
     jobs = JobList(flux).jobs()
-    assert [job.status for job in jobs] == ["RUNNING"]
+    assert [job.status for job in jobs] == ["RUN"]
     payload = flux.sent[-1][1]
     assert (payload["userid"], payload["states"], payload["results"], payload["max_entries"]) == (
         4294967295,
@@ -171,3 +171,10 @@ def test_an_exception_is_found_by_its_name_in_the_bindings() -> None:
     info = JobInfo({"id": 1, "exception_occurred": True, "exception_type": "cancel"})
     facts = vars(info._exception)  # noqa: SLF001 - as programs do
     assert (facts["occurred"], facts["type"]) == (True, "cancel")
+
+
+def test_jobs_in_lists_have_the_status_of_today() -> None:
+    (waits,) = JobList(_scripted(), ids=[1]).jobs()
+    assert (waits.status, waits.status_abbrev) == ("SCHED", "S")
+    ((same,),) = JobList(_scripted(), ids=[1]).pages()
+    assert (same.status, same.status_abbrev) == ("PENDING", "PD")

@@ -57,7 +57,7 @@ async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(
     await cluster.until_event(before, "clean")
     waiting = await cluster.submit(urgency=0)
     store = SlowStore(cluster)
-    full = cluster.manager.stream("job-manager.events-journal", {"full": True})
+    full = cluster.manager.stream("job-manager.events-journal", {"full": True, "together": True})
     await cluster.manager.until(lambda: store.asked > 0)
     meanwhile = await cluster.submit()
     await cluster.manager.request("job-manager.urgency", {"id": waiting, "urgency": 16})
@@ -142,3 +142,24 @@ async def test_a_time_that_is_none(cluster: Cluster, since: Any) -> None:
         errno.EPROTO,
         "job-manager.events since should be a number",
     )
+
+
+async def test_an_answer_is_of_one_job_unless_they_are_wanted_together(cluster: Cluster) -> None:
+    """As programs for today's flux-core read it, and those for 0.29."""
+    first, second = await cluster.submit(urgency=0), await cluster.submit(urgency=0)
+    replies = cluster.manager.stream("job-manager.events-journal", {"full": False})
+    together = cluster.manager.stream(
+        "job-manager.events-journal", {"full": False, "together": True}
+    )
+    await cluster.manager.until(lambda: bool(together) and len(replies) > 2)
+    answers = [reply.json() for reply in replies]
+    assert [answer["id"] for answer in answers] == [first, second, -1]
+    assert answers[-1]["events"] == []
+    for answer in answers[:-1]:
+        submit = answer["events"][0]
+        assert (submit["id"], submit["eventlog_seq"]) == (answer["id"], 0)
+        assert submit["entry"].items() <= submit.items()
+        assert submit["name"] == "submit"
+        assert submit["jobspec"] == answer["jobspec"]
+    assert "id" not in together[0].json()
+    assert told(together) == told(replies)

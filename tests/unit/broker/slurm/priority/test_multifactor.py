@@ -226,7 +226,7 @@ async def test_priorities_that_change_are_told_but_not_logged(clocks: Clocks) ->
         await cluster.round()
         assert len(replies) == seen, "nothing has changed"
         assert not [m for m in cluster.manager.sent[sent:] if m.topic == "sched.prioritize"]
-        late = cluster.manager.stream("job-manager.events-journal")
+        late = cluster.manager.stream("job-manager.events-journal", {"together": True})
         await cluster.manager.until(lambda: bool(late))
         last = [e for e in late[0].json()["events"] if e["id"] == job][-1]
         assert last["entry"]["context"] == {"priority": cluster.priority(job)}
