@@ -11,6 +11,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Self
 
 from flux.future_results import Results, error_message
+from flux.scoped import Scoped
 from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def no_result_within(seconds: float) -> str:
     return f"no result within {seconds:g} s"
 
 
-class Future(Results):
+class Future(Results, Scoped):
     """A result that is, or will be, there.
 
     `get` and `wait_for` block; `then` has a function called by the reactor instead; ``await``
