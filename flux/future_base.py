@@ -174,8 +174,13 @@ class Future(Results, Scoped):
         """Have the reactor call ``callback(self, *args, **kwargs)`` for the result.
 
         After ``timeout`` seconds without one, unless that is negative, the result is an error
-        ETIMEDOUT. Raises OSError(EINVAL) without a handle or reactor.
+        ETIMEDOUT. Raises OSError(EINVAL) without a handle or reactor, ValueError for a callback
+        that is None, TypeError for one that cannot be called.
         """
+        if callback is None:
+            raise ValueError("Callback cannot be None")
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable, not {type(callback).__name__}")
         self._calling = self.get_reactor()
         if self._calling is None:
             raise OSError(errno.EINVAL, "the future has no handle")

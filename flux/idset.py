@@ -39,6 +39,8 @@ class IDset(Scoped):
             self._firsts, self._lasts = arg._firsts.copy(), arg._lasts.copy()
         elif isinstance(arg, str | bytes):
             self._firsts, self._lasts = normalize(parse_ranges(as_text(arg, "an idset")))
+        elif isinstance(arg, bool):
+            raise invalid(arg)
         elif isinstance(arg, int):
             self._firsts, self._lasts = ranges_of((arg,))
         elif isinstance(arg, Iterable):

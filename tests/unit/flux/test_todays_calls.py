@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 from argparse import REMAINDER, Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import flux.constants
 from flux.cli.argparse import FluxArgumentParser
+from flux.constants import FLUX_RPC_NORESPONSE
 from flux.future import Future
 from flux.hostlist import Hostlist
 from flux.idset import IDset
@@ -17,6 +18,9 @@ from flux.job import JobspecV1
 from flux.job.validator.validator import ValidatorJobInfo
 from flux.message import Message
 from flux.resource.ResourceCount import ResourceCount
+from flux.rpc import RPC
+from flux.testing.scripted import ScriptedFlux
+from flux.util import Fileref
 
 if TYPE_CHECKING:
     import pathlib
@@ -127,3 +131,27 @@ def test_whatever_is_told_of_a_job_to_validate() -> None:
     assert info.extra == 5
     with pytest.raises(AttributeError, match="'nope'"):
         _ = info.nope
+
+
+def test_callbacks_are_called() -> None:
+    future = Future()
+    nothing: Any = None
+    with pytest.raises(ValueError, match="Callback cannot be None"):
+        future.then(nothing)
+    nothing = 5
+    with pytest.raises(TypeError, match="a callback must be callable, not int"):
+        future.then(nothing)
+
+
+def test_nobody_waits_for_what_was_not_asked_for() -> None:
+    sent = RPC(ScriptedFlux(), "a.b", flags=FLUX_RPC_NORESPONSE)
+    with pytest.raises(OSError, match=r"a\.b was sent for no response") as raised:
+        sent.get()
+    assert raised.value.errno == errno.EINVAL
+
+
+def test_what_is_no_id_and_no_encoding() -> None:
+    with pytest.raises(ValueError, match="Invalid argument: True"):
+        IDset(True)
+    with pytest.raises(ValueError, match="invalid encoding: zz"):
+        Fileref("abc", encoding="zz")
