@@ -32,6 +32,11 @@ class Archives:
     def _folder(self) -> str:
         return os.path.join(self._attrs.get("statedir") or "", FOLDER)
 
+    @property
+    def to_restore(self) -> bool:
+        """Whether the store may have to be read from an archive."""
+        return bool(self._attrs.get("content.restore"))
+
     async def restore(self) -> None:
         """Read the archive that is to be read, if any, into the store that nobody uses yet; raises
         OSError if that fails, for which ``flux restore`` has said the reason.

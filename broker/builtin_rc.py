@@ -47,6 +47,18 @@ class BuiltInRc:
                 code = 1
         return code
 
+    async def restore(self) -> None:
+        """Read the archive that the store is read from, if there is one, before a command loads the
+        modules; raises OSError as `run` does.
+        """
+        if self._ctx.rank or not self._archives.to_restore:
+            return
+        for name, args in self._wanted():
+            if name == "kvs":
+                break
+            await self._load(name, args)
+        await self._archives.restore()
+
     def _wanted(self) -> Iterator[tuple[str, list[str]]]:
         leader = self._ctx.rank == 0
         for name, module in MODULES.items():

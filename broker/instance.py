@@ -30,6 +30,7 @@ from broker.recovery import greeting, recovering
 from broker.runlevel import FAILURES, Runlevel
 from broker.scripts import Scripts
 from broker.sd_notify import SdNotify, status_of
+from broker.site_rc import BUILT_IN, command_of
 from broker.startlog import StartLog
 from broker.stored import jobs_outlive
 from broker.subprocess.descendants import Orphans
@@ -214,25 +215,35 @@ class Broker:
             await tell_enclosing(self.attrs, self.log)
 
     async def _run_rc(self, name: str) -> int | None:
-        """Run rc1 or rc3: built in, a script, or nothing; returns its exit code, None for nothing.
+        """Run rc1 or rc3: built in, with what the site has for it, a script, or nothing; returns
+        its exit code, None for nothing.
 
         rc3 ends with unloading what is still loaded, and fails if a module cannot bring its data
         to safety.
         """
-        path = self.attrs.get(f"broker.{name}_path")
+        path = self._rc_command(name)
         started = time.monotonic()
         code: int | None = None
-        if path == "built-in":
+        if path == BUILT_IN:
             code = await self._builtin_rc.run() if name == "rc1" else 0
         elif path:
+            if name == "rc1" and self.attrs.get("broker.rc1_path") == BUILT_IN:
+                await self._builtin_rc.restore()
             code = await self._scripts.rc(name, path)
         if name == "rc3" and await self._unload_modules():
             code = code or 1
-        if path == "built-in":
+        if path == BUILT_IN:
             self.log.info(
                 f"{name}.0: built-in Exited (rc={code}) {time.monotonic() - started:.1f}s"
             )
         return code
+
+    def _rc_command(self, name: str) -> str | None:
+        """Return what rc1 or rc3 is; recovery mode leaves out what the site has for it."""
+        path = self.attrs.get(f"broker.{name}_path")
+        if path == BUILT_IN and not self._recovering:
+            return command_of(name) or path
+        return path
 
     async def _unload_modules(self) -> int:
         return await self.modules.unload_all(

@@ -8,36 +8,22 @@ this module, and making enumerations takes time.
 
 from __future__ import annotations
 
-from flux.kvs_flags import APPEND as FLUX_KVS_APPEND
-from flux.kvs_flags import NO_MERGE as FLUX_KVS_NO_MERGE
-from flux.kvs_flags import PRIMARY as KVS_PRIMARY_NAMESPACE
-from flux.kvs_flags import READDIR as FLUX_KVS_READDIR
-from flux.kvs_flags import READLINK as FLUX_KVS_READLINK
-from flux.kvs_flags import SYNC as FLUX_KVS_SYNC
-from flux.kvs_flags import TREEOBJ as FLUX_KVS_TREEOBJ
-from flux.kvs_flags import TXN_COMPACT as FLUX_KVS_TXN_COMPACT
-from flux.kvs_flags import WAITCREATE as FLUX_KVS_WAITCREATE
-from flux.kvs_flags import WATCH as FLUX_KVS_WATCH
-from flux.kvs_flags import WATCH_APPEND as FLUX_KVS_WATCH_APPEND
-from flux.kvs_flags import WATCH_FULL as FLUX_KVS_WATCH_FULL
-from flux.kvs_flags import WATCH_UNIQ as FLUX_KVS_WATCH_UNIQ
+from flux import kvs_flags
 from flux.wire import message as wire
 
-__all__ = [
-    "FLUX_KVS_APPEND",
-    "FLUX_KVS_NO_MERGE",
-    "FLUX_KVS_READDIR",
-    "FLUX_KVS_READLINK",
-    "FLUX_KVS_SYNC",
-    "FLUX_KVS_TREEOBJ",
-    "FLUX_KVS_TXN_COMPACT",
-    "FLUX_KVS_WAITCREATE",
-    "FLUX_KVS_WATCH",
-    "FLUX_KVS_WATCH_APPEND",
-    "FLUX_KVS_WATCH_FULL",
-    "FLUX_KVS_WATCH_UNIQ",
-    "KVS_PRIMARY_NAMESPACE",
-]
+FLUX_KVS_APPEND = kvs_flags.APPEND
+FLUX_KVS_NO_MERGE = kvs_flags.NO_MERGE
+KVS_PRIMARY_NAMESPACE = kvs_flags.PRIMARY
+FLUX_KVS_READDIR = kvs_flags.READDIR
+FLUX_KVS_READLINK = kvs_flags.READLINK
+FLUX_KVS_SYNC = kvs_flags.SYNC
+FLUX_KVS_TREEOBJ = kvs_flags.TREEOBJ
+FLUX_KVS_TXN_COMPACT = kvs_flags.TXN_COMPACT
+FLUX_KVS_WAITCREATE = kvs_flags.WAITCREATE
+FLUX_KVS_WATCH = kvs_flags.WATCH
+FLUX_KVS_WATCH_APPEND = kvs_flags.WATCH_APPEND
+FLUX_KVS_WATCH_FULL = kvs_flags.WATCH_FULL
+FLUX_KVS_WATCH_UNIQ = kvs_flags.WATCH_UNIQ
 
 # Addressing (RFC 6)
 FLUX_NODEID_ANY = wire.NODEID_ANY

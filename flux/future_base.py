@@ -11,6 +11,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Self
 
 from flux.future_results import Results, error_message
+from flux.scoped import Scoped
 from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def no_result_within(seconds: float) -> str:
     return f"no result within {seconds:g} s"
 
 
-class Future(Results):
+class Future(Results, Scoped):
     """A result that is, or will be, there.
 
     `get` and `wait_for` block; `then` has a function called by the reactor instead; ``await``
@@ -173,8 +174,13 @@ class Future(Results):
         """Have the reactor call ``callback(self, *args, **kwargs)`` for the result.
 
         After ``timeout`` seconds without one, unless that is negative, the result is an error
-        ETIMEDOUT. Raises OSError(EINVAL) without a handle or reactor.
+        ETIMEDOUT. Raises OSError(EINVAL) without a handle or reactor, ValueError for a callback
+        that is None, TypeError for one that cannot be called.
         """
+        if callback is None:
+            raise ValueError("Callback cannot be None")
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable, not {type(callback).__name__}")
         self._calling = self.get_reactor()
         if self._calling is None:
             raise OSError(errno.EINVAL, "the future has no handle")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import TypeAlias, Union, overload
 
+from flux.scoped import Scoped
 from flux.wire.text import Text, as_text
 
 HostlistLike: TypeAlias = Union["Hostlist", str, bytes, Iterable[str | bytes]]
@@ -138,7 +139,7 @@ def _sort_key(host: str) -> tuple[str, int, int]:
     return (prefix, int(number) if number else -1, len(number))
 
 
-class Hostlist:
+class Hostlist(Scoped):
     """An ordered list of host names, repeats allowed (RFC 29).
 
     It is made from a hostlist string such as ``node[0-3,7]``, from another Hostlist, or from an

@@ -13,13 +13,14 @@ from typing import TypeAlias, Union
 
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE, IDSET_INVALID_ID
 from flux.idset_ranges import MAX_ID, invalid, normalize, parse_ranges, ranges_of
+from flux.scoped import Scoped
 from flux.wire.text import Text, as_text
 
 IDsetLike: TypeAlias = Union["IDset", str, bytes, int, Iterable[int | str]]
 """Whatever an operation accepts as the other operand."""
 
 
-class IDset:
+class IDset(Scoped):
     """A set of non-negative integers, kept as ranges (RFC 22).
 
     It is made from an idset string (``0-3``, ``[0,5,7]``), an integer, another IDset or an iterable
@@ -38,6 +39,8 @@ class IDset:
             self._firsts, self._lasts = arg._firsts.copy(), arg._lasts.copy()
         elif isinstance(arg, str | bytes):
             self._firsts, self._lasts = normalize(parse_ranges(as_text(arg, "an idset")))
+        elif isinstance(arg, bool):
+            raise invalid(arg)
         elif isinstance(arg, int):
             self._firsts, self._lasts = ranges_of((arg,))
         elif isinstance(arg, Iterable):

@@ -32,6 +32,7 @@ from flux.kvs_calls import (
     wait_version,
 )
 from flux.kvs_pending import (
+    changes_of,
     commit,
     commit_async,
     put,
@@ -48,7 +49,6 @@ from flux.kvs_rpc import (
     is_symlink,
     lookup_cancel,
     move,
-    namespace_list,
     namespace_of,
     symlink_of,
     treeobj_of,
@@ -61,7 +61,7 @@ from flux.kvs_txn import APPEND, NO_MERGE, PRIMARY, READDIR, READLINK, SYNC, TRE
 from flux.kvs_watch import WatchFuture, watch, watch_async
 from flux.treeobj import TreeObj, b64decode, b64encode
 from flux.wire.errors import os_error
-from flux.wire.text import Text, as_text
+from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -142,21 +142,33 @@ def get_key_direct(flux_handle: Flux, key: Text, namespace: Text | None = None) 
     return decode_value(get_raw(flux_handle, key, namespace))
 
 
-def get(flux_handle: Flux, key: Text, namespace: Text | None = None) -> Any:
-    """Return the value of ``key`` as `get_key_direct` does, or a `KVSDir` if it is a directory;
-    raises OSError(ENOENT).
+def get(
+    flux_handle: Flux,
+    key: Text,
+    namespace: Text | None = None,
+    _kvstxn: KVSTxn | Txn | None = None,
+) -> Any:
+    """Return the value of ``key`` as `get_key_direct` does, or a `KVSDir` if it is a directory,
+    whose changes go to the transaction ``_kvstxn``; raises OSError(ENOENT).
     """
     try:
         return get_key_direct(flux_handle, key, namespace)
     except OSError as exc:
         if exc.errno == errno.EISDIR:
-            return get_dir(flux_handle, key, namespace)
+            return get_dir(flux_handle, key, namespace, _kvstxn)
         raise
 
 
-def get_dir(flux_handle: Flux, key: Text = ".", namespace: Text | None = None) -> KVSDir:
-    """Return a directory; raises OSError: ENOENT, ENOTDIR."""
-    return KVSDir(flux_handle, key, namespace=namespace)
+def get_dir(
+    flux_handle: Flux,
+    key: Text = ".",
+    namespace: Text | None = None,
+    _kvstxn: KVSTxn | Txn | None = None,
+) -> KVSDir:
+    """Return a directory, whose changes go to the transaction ``_kvstxn``; raises OSError: ENOENT,
+    ENOTDIR.
+    """
+    return KVSDir(flux_handle, key, namespace=namespace, _kvstxn=_kvstxn)
 
 
 def exists(flux_handle: Flux, key: Text, namespace: Text | None = None) -> bool:
@@ -185,6 +197,11 @@ def isdir(flux_handle: Flux, key: Text, namespace: Text | None = None) -> bool:
 def dropcache(flux_handle: Flux) -> None:
     """Have the kvs module of this rank drop its cache."""
     flux_handle.rpc("kvs.dropcache").get()
+
+
+def namespace_list(flux_handle: Flux) -> list[str]:
+    """Return the names of the namespaces, in no particular order."""
+    return [str(entry["namespace"]) for entry in kvs_rpc.namespace_list(flux_handle)]
 
 
 def join(*args: Text) -> str:
@@ -233,8 +250,9 @@ class KVSDir(MutableMapping[str, Any]):
     """A directory as a mapping from names to values, or to `KVSDir` for its own directories.
 
     Names may be paths relative to the directory. Changes are collected and sent by `commit`, or at
-    the end of a ``with`` block. ``handle`` may give the path as an existing `KVSDir` instead of
-    ``path``. Raises OSError: ENOENT, ENOTDIR.
+    the end of a ``with`` block; they are those of the handle, or of the transaction ``_kvstxn``.
+    ``handle`` may give the path as an existing `KVSDir` instead of ``path``. Raises OSError:
+    ENOENT, ENOTDIR.
     """
 
     def __init__(
@@ -243,6 +261,7 @@ class KVSDir(MutableMapping[str, Any]):
         path: Text = ".",
         handle: KVSDir | None = None,
         namespace: Text | None = None,
+        _kvstxn: KVSTxn | Txn | None = None,
     ) -> None:
         if handle is not None:
             flux_handle, path = flux_handle or handle.flux_handle, handle.path
@@ -252,6 +271,7 @@ class KVSDir(MutableMapping[str, Any]):
         self.flux_handle: Flux = flux_handle
         self.path: str = normalize(as_text(path, "path") or ".")
         self.namespace: str = namespace_of(namespace)
+        self._kvstxn = None if _kvstxn is None else changes_of(_kvstxn)
         self._entries()
 
     def __enter__(self) -> Self:
@@ -259,13 +279,13 @@ class KVSDir(MutableMapping[str, Any]):
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
+        type_arg: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
-        if exc is None:
+        if type_arg is None:
             self.commit()
-        else:
+        elif self._kvstxn is None:
             take_pending(self.flux_handle, self.namespace)
 
     def _entries(self) -> dict[str, TreeObj]:
@@ -277,17 +297,17 @@ class KVSDir(MutableMapping[str, Any]):
 
     def __getitem__(self, key: Text) -> Any:
         try:
-            return get(self.flux_handle, self.key_at(key), self.namespace)
+            return get(self.flux_handle, self.key_at(key), self.namespace, self._kvstxn)
         except OSError as exc:
             if exc.errno == errno.ENOENT:
                 raise KeyError(key) from exc
             raise
 
     def __setitem__(self, key: Text, value: object) -> None:
-        put(self.flux_handle, self.key_at(key), value, self.namespace)
+        put(self.flux_handle, self.key_at(key), value, self.namespace, _kvstxn=self._kvstxn)
 
     def __delitem__(self, key: Text) -> None:
-        put_unlink(self.flux_handle, self.key_at(key), self.namespace)
+        put_unlink(self.flux_handle, self.key_at(key), self.namespace, self._kvstxn)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries()))
@@ -312,12 +332,20 @@ class KVSDir(MutableMapping[str, Any]):
         return exists(self.flux_handle, self.key_at(name), self.namespace)
 
     def commit(self, flags: int = 0) -> int:
-        """Send the collected changes of the handle, see `flux.kvs.commit`."""
-        return commit(self.flux_handle, flags, self.namespace)
+        """Send the collected changes, see `flux.kvs.commit`."""
+        as_integer(flags, "flags")
+        changes = self._kvstxn
+        if changes is None:
+            changes = take_pending(self.flux_handle, self.namespace)
+        return commit(self.flux_handle, flags, self.namespace, changes)
 
     def commit_async(self, flags: int = 0) -> Future:
         """Send the changes of the directory's namespace; returns the future of their commit."""
-        return commit_async(self.flux_handle, flags, self.namespace)
+        as_integer(flags, "flags")
+        changes = self._kvstxn
+        if changes is None:
+            changes = take_pending(self.flux_handle, self.namespace)
+        return commit_async(self.flux_handle, flags, self.namespace, changes)
 
     def list_all(self) -> tuple[list[str], list[str]]:
         """Return the names of values and links, and the names of directories."""
@@ -337,7 +365,7 @@ class KVSDir(MutableMapping[str, Any]):
 
     def mkdir(self, key: Text, contents: Mapping[str, object] | None = None) -> None:
         """Create the directory ``key`` and commit; fill it with ``contents`` as `fill` does."""
-        put_mkdir(self.flux_handle, self.key_at(key), self.namespace)
+        put_mkdir(self.flux_handle, self.key_at(key), self.namespace, self._kvstxn)
         self.commit()
         if contents:
             KVSDir(self.flux_handle, self.key_at(key), namespace=self.namespace).fill(contents)

@@ -15,6 +15,8 @@ from flux.rpc import RPC
 from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from flux.core.handle import Flux
     from flux.future import Future
 
@@ -36,15 +38,26 @@ class KVSTxn:
             raise ValueError("flux_handle must be a valid Flux handle")
         self.flux_handle = flux_handle
         self.namespace = namespace
-        base = as_text(path, "path").strip(".")
+        self.path = as_text(path, "path")
+        base = self.path.strip(".")
         self._prefix = f"{base}." if base else ""
         self._txn = Txn()
+
+    @property
+    def txn(self) -> Txn:
+        """The changes so far."""
+        return self._txn
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
-        if kind is None:
+    def __exit__(
+        self,
+        type_arg: type[BaseException] | None,
+        value: BaseException | None = None,
+        tb: TracebackType | None = None,
+    ) -> None:
+        if type_arg is None:
             self.commit()
 
     def put(self, key: Text, value: object, raw: bool = False) -> None:
@@ -71,12 +84,11 @@ class KVSTxn:
 
     def clear(self) -> None:
         """Forget the changes."""
-        self._txn = Txn()
+        self._txn.clear()
 
     def commit_async(self, flags: int = 0) -> Future:
         """Send the changes; returns the future of their commit."""
-        txn, self._txn = self._txn, Txn()
-        return commit(self.flux_handle, txn, flags, self.namespace)
+        return commit(self.flux_handle, self._txn.taken(), flags, self.namespace)
 
     def commit(self, flags: int = 0) -> None:
         """Send the changes, if there are any, and wait; raises OSError."""

@@ -129,6 +129,12 @@ class Txn:
         """Forget every operation."""
         self.ops = []
 
+    def taken(self) -> Txn:
+        """Return the operations as another transaction; this one has none then."""
+        taken = Txn()
+        taken.ops, self.ops = self.ops, taken.ops
+        return taken
+
     def put(self, key: Text, value: object) -> Txn:
         """Set ``key`` to ``value`` encoded as JSON; raises TypeError if it cannot be."""
         return self.put_raw(key, json.dumps(value))

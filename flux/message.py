@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flux.constants import FLUX_MATCHTAG_NONE
 from flux.core.interface import ReactorOwner, Sender
 from flux.core.watchers import Watcher
+from flux.scoped import Scoped
 from flux.wire import message as wire
 from flux.wire.errors import error_of
 from flux.wire.text import Text, as_optional_text, as_text
@@ -29,7 +31,34 @@ def msg_typestr(msg_type: int) -> str:
     return _NAMES[msg_type]
 
 
-class MessageView:
+class _Decode:
+    """``Message.decode(data)`` returns the message that `encode` made ``data`` of; raises
+    OSError(EPROTO) if it is none.
+
+    ``message.decode()`` returns the type of a message, its topic and its payload as text; raises
+    OSError(EPROTO) without a topic.
+    """
+
+    def __get__(self, view: MessageView | None, owner: type[MessageView]) -> Callable[..., Any]:
+        return partial(_decode, owner) if view is None else partial(_parts, view)
+
+
+def _decode(owner: type[MessageView], data: bytes) -> MessageView:
+    from flux.wire.codec import DecodeError, decode
+
+    try:
+        return owner(handle=decode(data))
+    except DecodeError as exc:
+        raise OSError(errno.EPROTO, f"the bytes are not a message: {exc}") from None
+
+
+def _parts(view: MessageView) -> tuple[int, str, str | None]:
+    if view.topic is None:
+        raise OSError(errno.EPROTO, "the message has no topic")
+    return view.type, view.topic, view.payload_str
+
+
+class MessageView(Scoped):
     """A message, received or to be sent, as the Python API shows it; ``wire`` is its protocol
     form.
     """
@@ -53,17 +82,7 @@ class MessageView:
         name = as_text(topic, "the topic")
         return cls(handle=wire.request(name, wire.ended(payload), nodeid=nodeid))
 
-    @classmethod
-    def decode(cls, data: bytes) -> MessageView:
-        """Return the message that `encode` made ``data`` of; raises OSError(EPROTO) if it is
-        none.
-        """
-        from flux.wire.codec import DecodeError, decode
-
-        try:
-            return cls(handle=decode(data))
-        except DecodeError as exc:
-            raise OSError(errno.EPROTO, f"the bytes are not a message: {exc}") from None
+    decode = _Decode()
 
     def encode(self) -> bytes:
         """Return the message as bytes (flux_msg_encode(3), RFC 3)."""

@@ -8,6 +8,7 @@ that fails, what comes after it does not run.
 
 from __future__ import annotations
 
+import errno
 import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import CycleError, TopologicalSorter
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from flux.importer import import_path
 from flux.modprobe_context import Context
+from flux.modprobe_loading import Module, RemoveTask, built_in
+from flux.modprobe_site import rc_files, read_toml, toml_files
 from flux.modprobe_tasks import (
     ALL,
     CodeTask,
@@ -25,10 +28,12 @@ from flux.modprobe_tasks import (
     rank_conditional,
     task,
 )
+from flux.modules import CONNECTOR, MODULES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Self
 
     from flux.core.handle import Flux
 
@@ -36,6 +41,7 @@ __all__ = [
     "CodeTask",
     "Context",
     "Modprobe",
+    "Module",
     "ModuleList",
     "RankConditional",
     "RankIDset",
@@ -70,15 +76,19 @@ class ModuleList:
 
 
 class Modprobe:
-    """The tasks of some files, and their course; arguments are those of `Context`."""
+    """The tasks of some files, and their course; ``verbose``, ``dry_run`` and ``connect`` are those
+    of `Context`. How long each takes is always known, see `times`, with ``timing`` or without.
+    """
 
     def __init__(
         self,
+        timing: bool = False,
         verbose: bool = False,
         dry_run: bool = False,
         connect: Callable[[], Flux] | None = None,
     ) -> None:
-        self.context = Context(verbose, dry_run, connect)
+        self.context = Context(self, verbose, dry_run, connect)
+        self.timing = timing
         self.taskdb = TaskDB()
         self.exitcode = 0
         self._active: dict[str, Task] = {}
@@ -97,6 +107,118 @@ class Modprobe:
         self.add_task(task)
         self._active[task.name] = task
 
+    def print(self, *args: object) -> None:
+        """Print something if this is to be verbose."""
+        self.context.print(*args)
+
+    def configure_modules(self) -> Self:
+        """Make the built-in modules known, and those of the site's files and of the table
+        ``modules`` of the configuration; returns this.
+
+        Raises ValueError, which names file and key, for what is malformed, OSError for files that
+        cannot be read, or if the broker cannot tell.
+        """
+        self.configure_by_files()
+        self.configure_by_table()
+        return self
+
+    def configure_by_files(self) -> None:
+        """Make the built-in modules known, and those of the site's files; raises as
+        `configure_modules` does, but asks no broker.
+        """
+        for name, module in MODULES.items():
+            self.add_task(built_in(name, module))
+        for path in toml_files():
+            self.add_modules(path)
+
+    def configure_by_table(self) -> None:
+        """Take what the table ``modules`` of the configuration says of them: ``alternatives``, and
+        tables for modules by name. Raises ValueError, OSError if the broker cannot tell.
+        """
+        table = self.context.conf_get("modules")
+        if isinstance(table, dict):
+            try:
+                for name, alternative in table.get("alternatives", {}).items():
+                    self.set_alternative(name, str(alternative))
+                self._update({name: one for name, one in table.items() if name != "alternatives"})
+            except ValueError as error:
+                raise ValueError(f"modules: {error}") from None
+
+    def add_modules(self, file: str) -> None:
+        """Read a file: ``[[modules]]`` are new modules, any other table says something of the
+        module it is called for. Raises ValueError, which names the file, and OSError.
+        """
+        tables = read_toml(file)
+        entries = tables.pop("modules", [])
+        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+            raise ValueError(f"{file}: modules: expected [[modules]]")
+        try:
+            for entry in entries:
+                self.add_task(Module(entry))
+        except ValueError as error:
+            raise ValueError(f"{file}: invalid modules entry: {error}") from None
+        try:
+            self._update(tables)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+
+    def _update(self, tables: Mapping[str, object]) -> None:
+        for name, entry in tables.items():
+            if not isinstance(entry, dict):
+                raise ValueError(f"{name}: expected a table")
+            self.update_module(name, entry)
+
+    def update_module(self, name: str, entry: Mapping[str, object]) -> None:
+        """Describe the module of a name or service anew where ``entry`` says something; raises
+        ValueError.
+        """
+        found = self.taskdb.get(name)
+        if not isinstance(found, Module):
+            raise ValueError(f"{name} is not a module")
+        try:
+            found.update(entry)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        self.add_task(found)
+
+    def activate_modules(self, modules: Iterable[str]) -> None:
+        """Have modules loaded; raises ValueError for a name of none."""
+        for name in modules:
+            self.add_active_task(self.taskdb.get(name))
+
+    def load(self, modules: Iterable[str]) -> None:
+        """Load modules, even disabled ones, and what they require, but for what is loaded;
+        `exitcode` is 1 if one fails, whose reason goes to stderr.
+
+        Raises FileExistsError if all is loaded, ValueError for a name of none, OSError if the
+        broker cannot tell.
+        """
+        there = set(ModuleList(self.context.handle))
+        wanted = [one for one in self.solve(modules, ignore_disabled=True) if one not in there]
+        if not wanted:
+            raise FileExistsError(errno.EEXIST, "All modules and dependencies are already loaded")
+        self.run(self.get_deps(wanted))
+
+    def set_remove(self, modules: Iterable[str] | None = None) -> None:
+        """Have modules unloaded, None for all that are loaded; raises OSError if the broker cannot
+        tell.
+        """
+        for name in ModuleList(self.context.handle) if modules is None else modules:
+            if name != CONNECTOR and name not in self._active:
+                self.add_active_task(RemoveTask(name))
+
+    def resolve_service(self, name: str, ignore_needs: bool = False) -> Task:
+        """Return the task that runs for a name or service: the first that is enabled here, whose
+        needs are there unless ``ignore_needs``, or else the one that counts. Raises ValueError if
+        there is none.
+        """
+        for one in reversed(self.taskdb.get_all(name)):
+            if ignore_needs and one.enabled(self.context):
+                return one
+            if not ignore_needs and self._is_enabled(one, frozenset()):
+                return one
+        return self.taskdb.get(name)
+
     def has_task(self, name: str) -> bool:
         """Whether there is a task of a name, or one that provides it."""
         return bool(self.taskdb.get_all(name))
@@ -113,11 +235,23 @@ class Modprobe:
         """Have no task of a name or service run; raises ValueError if there is none."""
         self.taskdb.disable(name)
 
-    def read_rcfile(self, name: str | os.PathLike[str]) -> None:
-        """Have the tasks of a Python file run; its function ``setup``, if it has one, is called
-        with the context. Raises OSError if it cannot be read, and whatever it raises.
+    def enable(self, name: str) -> None:
+        """Have the task of a name or service run whatever it needs; raises ValueError if there is
+        none.
         """
-        module = import_path(name)
+        self.taskdb.enable(name)
+
+    def read_rcfile(self, name: str | os.PathLike[str]) -> None:
+        """Have the tasks of a Python file run, or those of all files of the site for ``rc1`` or
+        ``rc3``; the function ``setup``, if a file has one, is called with the context.
+
+        Raises OSError if one cannot be read, and whatever it raises.
+        """
+        for path in rc_files(str(name)) if name in ("rc1", "rc3") else [name]:
+            self._read(path)
+
+    def _read(self, path: str | os.PathLike[str]) -> None:
+        module = import_path(path)
         for value in vars(module).values():
             if isinstance(value, Task):
                 self.add_active_task(value)
@@ -125,17 +259,23 @@ class Modprobe:
         if callable(setup) and not isinstance(setup, Task):
             setup(self.context)
 
-    def solve(self) -> list[str]:
-        """Return the names of the enabled tasks: those that are to run, and what they require.
+    def solve(
+        self,
+        tasks: Iterable[str] | None = None,
+        timing: bool = True,
+        ignore_disabled: bool = False,
+    ) -> list[str]:
+        """Return the names of the enabled tasks: of ``tasks``, by default those that are to run,
+        and what they require; with ``ignore_disabled`` also those that are not enabled.
 
         Raises ValueError if nothing provides what one requires, OSError if the broker cannot tell.
         """
         found: dict[str, bool] = {}
-        left = list(self._active)
+        left = list(self._active if tasks is None else tasks)
         while left:
             one = self.taskdb.get(left.pop(0))
             if one.name not in found:
-                found[one.name] = self._is_enabled(one, frozenset())
+                found[one.name] = ignore_disabled or self._is_enabled(one, frozenset())
                 left += one.requires if found[one.name] else []
         return [name for name, enabled in found.items() if enabled]
 
@@ -148,6 +288,17 @@ class Modprobe:
             )
             for service in one.needs
         )
+
+    def get_requires(self, tasks: Iterable[str], reverse: bool = False) -> dict[str, list[str]]:
+        """Return what each of some tasks requires, or with ``reverse`` which of them require it."""
+        names = [self.taskdb.get(name).name for name in tasks]
+        needed = {
+            name: [self.taskdb.get(one).name for one in self.taskdb.get(name).requires]
+            for name in names
+        }
+        if not reverse:
+            return needed
+        return {name: [user for user in names if name in needed[user]] for name in names}
 
     def get_deps(self, tasks: Sequence[str]) -> dict[str, list[str]]:
         """Return the tasks that come before each of some; raises ValueError for a circle."""

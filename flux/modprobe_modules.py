@@ -7,19 +7,18 @@ itself loads them.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from flux.modprobe import Course, Modprobe, ModuleList
-from flux.modprobe_tasks import Task, TaskDB
+from flux.modprobe_loading import Module, RemoveTask
+from flux.modprobe_tasks import TaskDB
 from flux.modules import BACKING_STORE, MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from flux.core.handle import Flux
-    from flux.modprobe_context import Context
-    from flux.modules import BuiltIn
-    from flux.wire.json import JsonObject
 
     Tree = dict[str, "Tree"]
     """Modules by name, each with those that it requires."""
@@ -30,64 +29,11 @@ STORE: Final = "content-backing"
 """The service whose module the attribute ``content.backing-module`` names."""
 
 
-class LoadTask(Task):
-    """A built-in module that is to be loaded."""
-
-    def __init__(self, name: str, module: BuiltIn) -> None:
-        super().__init__(
-            name,
-            ranks="0" if module.leader_only else "all",
-            provides=module.provides,
-            requires=module.requires,
-            after=(*module.requires, *module.after),
-            needs_config=(module.table,) if module.table else (),
-            priority=50 if module.on_demand else 100,
-        )
-        self.args = list(module.args)
-
-    def run(self, context: Context) -> None:
-        """Have the broker load it; raises OSError if it does not."""
-        payload = {"path": self.name, "args": self.args, "exec": False}
-        context.print(f"module.load {payload}")
-        context.rpc("module.load", payload)
-
-    def dry_run(self, context: Context) -> None:
-        """Tell that it would be loaded."""
-        print(" ".join(["load", self.name, *self.args]))
-
-    def described(self) -> JsonObject:
-        """Return what ``flux modprobe show`` prints."""
-        return {
-            "name": self.name,
-            "module": self.name,
-            "args": self.args,
-            "ranks": str(self.ranks),
-            "provides": self.provides,
-            "requires": self.requires,
-            "needs": self.needs,
-            "before": self.before,
-            "after": self.after,
-            "priority": self.priority,
-            "disabled": self.disabled,
-            "exec": False,
-        }
-
-
-class RemoveTask(Task):
-    """A module that is to be unloaded."""
-
-    def run(self, context: Context) -> None:
-        """Have the broker unload it; raises OSError if it does not."""
-        context.print(f"module.remove {self.name}")
-        context.rpc("module.remove", {"name": self.name})
-
-    def dry_run(self, context: Context) -> None:
-        """Tell that it would be unloaded."""
-        print(f"remove {self.name}")
-
-
 class ModuleProbe(Modprobe):
-    """The built-in modules; arguments are those of `flux.modprobe.Context`."""
+    """The modules, built in and of the site; ``verbose``, ``dry_run`` and ``connect`` are those of
+    `flux.modprobe.Context`. Raises as ``configure_modules`` does, but for a broker that cannot
+    tell: without an instance, or one's own, its configuration says nothing.
+    """
 
     def __init__(
         self,
@@ -95,12 +41,16 @@ class ModuleProbe(Modprobe):
         dry_run: bool = False,
         connect: Callable[[], Flux] | None = None,
     ) -> None:
-        super().__init__(verbose, dry_run, connect)
-        self._modules = {name: LoadTask(name, module) for name, module in MODULES.items()}
-        for module in self._modules.values():
-            self.add_task(module)
+        super().__init__(False, verbose, dry_run, connect)
+        self.configure_by_files()
+        with contextlib.suppress(OSError):
+            self.configure_by_table()
 
-    def module(self, name: str) -> LoadTask:
+    @property
+    def _modules(self) -> dict[str, Module]:
+        return {one.name: one for one in self.taskdb if isinstance(one, Module)}
+
+    def module(self, name: str) -> Module:
         """Return the module of a name, or the one that counts of those that provide it; raises
         ValueError if there is none.
         """
@@ -118,16 +68,20 @@ class ModuleProbe(Modprobe):
         """
         for name in names:
             module = self.module(name)
+            module.disabled = False  # somebody asks for it
             if not module.enabled(self.context):
                 raise ValueError(f"{module.name}: {self._why_not(module)}")
             self.add_active_task(module)
         there = set(self.loaded())
         return self.get_deps([name for name in self.solve() if name not in there])
 
-    def _why_not(self, module: LoadTask) -> str:
+    def _why_not(self, module: Module) -> str:
         if not module.ranks.test(self.context.rank):
             return f"it runs on rank {module.ranks} only"
-        return f"it runs if the configuration has the table [{module.needs_config[0]}]"
+        for table in module.needs_config:
+            if not table.startswith("!") and self.context.conf_get(table) is None:
+                return f"it runs if the configuration has the table [{table}]"
+        return "what it needs is not there"
 
     def at_start(self) -> list[str]:
         """Return the modules that rc1 loads on this broker, in the order of its table."""
@@ -139,7 +93,26 @@ class ModuleProbe(Modprobe):
                 continue  # a store called none is no module
             if self._modules[found].enabled(self.context):
                 chosen.append(found)
-        return chosen
+        return list(dict.fromkeys(self._instead(name, store) for name in chosen))
+
+    def _instead(self, name: str, store: str) -> str:
+        """Return the module that is loaded in the place of one: what a site has provide the same,
+        such as the scheduler. The store is the one that the attribute names, but for an alternative
+        that was set.
+        """
+        for service in self._modules[name].provides[:1]:
+            alternative = self.taskdb.chosen().get(service)
+            if alternative is not None or name != store:
+                found = self.taskdb.get(service)
+                return found.name if found.enabled(self.context) else name
+        return name
+
+    def at_end(self) -> None:
+        """Have all modules unloaded instead of loaded: what rc3 does, to which files may add."""
+        before = self.removable([EVERY])
+        self.taskdb = TaskDB()
+        for name, users in before.items():
+            self.add_active_task(RemoveTask(name, after=users))
 
     def removable(self, names: Sequence[str]) -> dict[str, list[str]]:
         """Return modules that are to be unloaded, each with those that go before it; `EVERY` stands

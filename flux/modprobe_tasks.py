@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from flux.idset import IDset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from flux.modprobe_context import Context
 
@@ -78,7 +78,7 @@ class Task:
         "priority": 100,
     }
 
-    def __init__(self, name: str, **kwargs: object) -> None:
+    def __init__(self, name: str, *args: object, **kwargs: object) -> None:
         for key in kwargs:
             if key not in self.VALID_ARGS:
                 raise ValueError(f"{name}: unknown task argument {key}")
@@ -94,12 +94,14 @@ class Task:
         self.before, self.after = found["before"], found["after"]
         self.needs_attrs, self.needs_config, self.needs_env = (found[key] for key in NEEDS)
 
-    def enabled(self, context: Context) -> bool:
-        """Whether the task runs here, but for the tasks that it needs; raises OSError if the broker
-        cannot tell.
+    def enabled(self, context: Context | None = None) -> bool:
+        """Whether the task runs here, but for the tasks that it needs; without a context, whether
+        it is to run at all. Raises OSError if the broker cannot tell.
         """
         if self.force_enabled:
             return True
+        if context is None:
+            return not self.disabled
         return (
             not self.disabled
             and self.ranks.test(context.rank)
@@ -142,7 +144,9 @@ def _is_set(getter: Callable[[str], object], spec: str) -> bool:
 class CodeTask(Task):
     """A task that is a function of the context."""
 
-    def __init__(self, name: str, func: Callable[[Context], object], **kwargs: object) -> None:
+    def __init__(
+        self, name: str, func: Callable[[Context], object], *args: object, **kwargs: object
+    ) -> None:
         super().__init__(name, **kwargs)
         self.func = func
 
@@ -167,8 +171,14 @@ class TaskDB:
         """Go through the tasks, each once."""
         yield from {one.name: one for found in self._tasks.values() for one in found}.values()
 
+    def __contains__(self, service: object) -> bool:
+        """Whether there is a task of a name, or one that provides it."""
+        return bool(self._tasks.get(str(service)))
+
     def add(self, task: Task) -> None:
         """Add a task; one of the same name is replaced."""
+        for found in self._tasks.values():
+            found[:] = [one for one in found if one.name != task.name]
         for service in (task.name, *task.provides):
             others = [one for one in self._tasks.get(service, []) if one.name != task.name]
             self._tasks[service] = [*others, task]
@@ -180,11 +190,22 @@ class TaskDB:
         return sorted(found, key=lambda one: one.name == preferred)
 
     def get(self, service: str) -> Task:
-        """Return the task that counts; raises ValueError if there is none."""
+        """Return the task that counts, one that is disabled only if all are; raises ValueError if
+        there is none.
+        """
         found = self.get_all(service)
         if not found:
             raise ValueError(f"no such task or module {service}")
-        return found[-1]
+        return next((one for one in reversed(found) if one.enabled()), found[-1])
+
+    def chosen(self) -> dict[str, str]:
+        """Return the alternatives that were set: the name of a task by that of a service."""
+        return dict(self._preferred)
+
+    def has_enabled_provider(self, tasks: Iterable[str], service: str) -> bool:
+        """Whether one of some tasks provides a service and is not disabled."""
+        names = set(tasks)
+        return any(one.name in names and one.enabled() for one in self.get_all(service))
 
     def set_alternative(self, service: str, name: str) -> None:
         """Have the task of a name count for a service; raises ValueError if it does not provide

@@ -21,6 +21,7 @@ from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
     from flux.core.interface import Requester
 
@@ -65,6 +66,14 @@ class RPC(Future):
         except OSError:
             flux_handle.free_matchtag(self.matchtag)
             raise
+
+    def wait_for(self, timeout: float = -1.0) -> Self:
+        """Wait for a response as every future does; raises OSError(EINVAL) if none was asked
+        for.
+        """
+        if not self.matchtag and not self._results:
+            raise OSError(errno.EINVAL, f"{self.topic} was sent for no response")
+        return super().wait_for(timeout)
 
     def _title(self) -> str:
         return f"{type(self).__name__} {self.topic}"

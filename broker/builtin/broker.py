@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
     from broker.router import Endpoint, Router
 
 MAX_NAME = 256
+MAX_VARIABLE = 128 * 1024 - 1
+"""What a variable may hold with which a program can still be started on Linux."""
 MAX_SERVICES = 10_000
 MAX_GUEST_SERVICES = 100
 _NAME = re.compile(rf"[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{MAX_NAME}}}")
+
+
+def _fits(text: str) -> bool:
+    """Whether a text may be part of an environment."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 class BrokerService(Service):
@@ -51,6 +62,31 @@ class BrokerService(Service):
         if not isinstance(args, list):
             raise os_error(errno.EPROTO)
         await self.modules.load(req.get("path", str), [str(arg) for arg in args])
+
+    @request("getenv")
+    def getenv(self, req: Request) -> Reply:
+        """Return those of the variables ``names`` that the broker's environment has, as ``env``."""
+        names = [name for name in req.get("names", list) if isinstance(name, str)]
+        return {"env": {name: os.environ[name] for name in names if name in os.environ}}
+
+    @request("setenv")
+    def setenv(self, req: Request) -> None:
+        """Set the variables of ``env`` in the broker's environment, null to unset one: the initial
+        program and rc3 have them.
+        """
+        env = req.get("env", dict)
+        for name, value in env.items():
+            shown = terminal_line(name[:MAX_NAME])
+            text = "" if value is None else value
+            if not isinstance(text, str) or not name or "=" in name or not _fits(name + text):
+                raise OSError(errno.EINVAL, f"the variable {shown!r} cannot be set to that")
+            if len(name + text) > MAX_VARIABLE:
+                raise OSError(errno.E2BIG, f"the value of the variable {shown!r} is too long")
+        for name, value in env.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
     @request("check-module")
     async def check_module(self, req: Request) -> None:

@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from flux.constants import FLUX_NODEID_ANY, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.job.event import EventLogEvent
@@ -102,7 +102,7 @@ class JournalConsumerBase(ABC, Generic[EventT]):
         """Return what an answer tells of all of its events: arguments of `create_event`."""
 
     @abstractmethod
-    def create_event(self, entry: JsonObject, **kwargs: object) -> EventT:
+    def create_event(self, entry: JsonObject, *args: Any, **kwargs: Any) -> EventT:
         """Return the event of one of the ``events`` of an answer; ``kwargs`` are what
         `process_response` returned. Raises OSError(EPROTO), TypeError or ValueError if it is
         malformed.

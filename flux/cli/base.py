@@ -251,9 +251,14 @@ class SubmitBaseCmd(MiniCmd):
         with refused_as_values():
             return self._builder.tasks(options_of(args), self.words(args))
 
-    def run_and_exit(self, args: argparse.Namespace) -> NoReturn:
-        """Submit a job, attach to it, and exit with its exit code."""
+    def run_and_exit(self, args: argparse.Namespace | None = None) -> NoReturn:
+        """Submit a job, attach to it, and exit with its exit code; None are the arguments of this
+        program.
+        """
         from fluxctl.mini import actions
+
+        if args is None:
+            args = self.parser.parse_args()
 
         sys.exit(actions.run(self.options(args), self.words(args)))
 

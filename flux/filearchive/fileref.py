@@ -17,7 +17,7 @@ class Fileref(dict[str, object]):
 
     ``data`` is a mapping, which becomes JSON; or, with ``encoding``, content in that encoding; or
     the path of a file, whose permissions count more than ``perms``. Raises OSError for a file that
-    cannot be read.
+    cannot be read, ValueError for an unknown encoding.
     """
 
     def __init__(
@@ -26,6 +26,8 @@ class Fileref(dict[str, object]):
         perms: int = DEFAULT_PERMISSIONS,
         encoding: str | None = None,
     ) -> None:
+        if encoding not in (None, "utf-8", "base64"):
+            raise ValueError(f"invalid encoding: {encoding}")
         if encoding is not None:
             text = data.decode() if isinstance(data, bytes) else data
             made: JsonMapping = {"mode": stat.S_IFREG | perms, "data": text, "encoding": encoding}

@@ -115,6 +115,8 @@ class JobspecOptions(JobspecAttributes):
         self,
         args: object = None,
         *,
+        prog: str | None = None,
+        _preinit: bool = True,
         env: Iterable[str] | None = None,
         rlimit: Iterable[str] | None = None,
         signal: str | None = None,
@@ -125,6 +127,7 @@ class JobspecOptions(JobspecAttributes):
         time_limit: Duration | None = None,
         attributes: Mapping[str, object] | None = None,
         add_file: Iterable[str] | None = None,
+        **kwargs: object,
     ) -> Self:
         """Apply options as ``flux submit`` does, and return self; None leaves things as they are.
 
@@ -137,10 +140,17 @@ class JobspecOptions(JobspecAttributes):
         period.
 
         ``args`` is any object whose attributes have these names, and ``setopt`` and ``setattr``,
-        lists of ``KEY=VALUE``; keywords go before it. Raises ValueError for what is malformed,
-        OSError for files that cannot be read.
+        lists of ``KEY=VALUE``; keywords go before it.
+
+        With ``prog``, the name of a command, its plugins take part (docs/cli-plugins.md): further
+        keywords are options of theirs, by the names that they have in parsed arguments. They see
+        all options before these are applied, unless ``_preinit`` is false, and change the jobspec
+        after that.
+
+        Raises ValueError for what is malformed, OSError for files that cannot be read, TypeError
+        for an unknown keyword, and whatever a plugin raises.
         """
-        from flux.job.options.applying import SubmitOptions, apply
+        from flux.job.options.applying import SubmitOptions, apply_called
 
         given = SubmitOptions(
             env=env,
@@ -154,7 +164,9 @@ class JobspecOptions(JobspecAttributes):
             attributes=attributes,
             add_file=add_file,
         )
-        apply(self, given if args is None else given.over(args))
+        apply_called(
+            self, given if args is None else given.over(args), args, prog, kwargs, _preinit
+        )
         return self
 
     def as_submitted(self, prog: str, keywords: Mapping[str, object], here: bool = False) -> Self:
@@ -164,11 +176,11 @@ class JobspecOptions(JobspecAttributes):
         The environment and the resource limits are this process's unless keywords say otherwise.
         Raises TypeError for a keyword that neither has.
         """
-        from flux.job.options.applying import NAMES, apply, options_of
+        from flux.job.options.applying import NAMES, apply, options_of, unknown_keywords
 
-        unknown = ", ".join(sorted(repr(key) for key in keywords if key not in _EXTRAS | NAMES))
+        unknown = [key for key in keywords if key not in _EXTRAS | NAMES]
         if unknown:
-            raise TypeError(f"from_{prog}() got unexpected keyword argument(s): {unknown}")
+            raise unknown_keywords(f"from_{prog}", unknown)
         own = {"env": [], "rlimit": [], **({"cwd": os.getcwd()} if here else {}), **keywords}
         if own.get("environment") is not None:
             own["env"] = None

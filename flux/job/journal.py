@@ -90,17 +90,22 @@ class JournalConsumer(JournalConsumerBase[JournalEntry]):
             "R": resp.get("R"),
         }
 
-    def create_event(self, entry: JsonObject, **kwargs: object) -> JournalEntry:
+    def create_event(
+        self,
+        entry: JsonObject,
+        jobid: int = _NO_JOB,
+        jobspec: JsonObject | None = None,
+        R: JsonObject | None = None,  # noqa: N803 - the name of the field
+    ) -> JournalEntry:
         """Return an event: an object around the entry names the job, as in flux-core 0.29, or the
         answer does, as later. Raises OSError(EPROTO) or ValueError if it is malformed.
         """
-        ((jobid, event, item),) = items_of({"events": [entry], "id": kwargs.get("jobid")})
+        ((whose, event, item),) = items_of({"events": [entry], "id": jobid})
         seq = item.get("eventlog_seq", -1)
         if type(seq) is not int:
             raise ValueError("an event of the journal has a number that is none")
-        jobspec = item.get("jobspec") or kwargs.get("jobspec")
-        resources = item.get("R") or kwargs.get("R")
-        return JournalEntry(jobid, event, _object(jobspec), _object(resources), seq=seq)
+        spec, resources = item.get("jobspec") or jobspec, item.get("R") or R
+        return JournalEntry(whose, event, _object(spec), _object(resources), seq=seq)
 
     def is_empty_response(self, resp: JsonObject) -> bool:
         """Return whether an answer says that the past has been told: by a mark in the last of it

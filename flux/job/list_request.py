@@ -24,13 +24,14 @@ def list_request(
         "states": as_number(states, "states"),
         "results": as_number(results, "results"),
     }
-    if queues is not None:
-        payload["queues"] = [as_text(name, "a queue") for name in queues]
     seconds = as_seconds(since, "since")
     if seconds:
         payload["since"] = seconds
-    if constraint is not None:
-        payload["constraint"] = as_constraint(constraint)
+    found = [] if constraint is None else [as_constraint(constraint)]
+    if queues is not None:
+        found.append({"queue": [as_text(name, "a queue") for name in queues]})
+    if found:
+        payload["constraint"] = found[0] if len(found) == 1 else {"and": found}
     return payload
 
 

@@ -26,6 +26,10 @@ class ResourceCount:
         self.max = mx
         self.values = None if values is None else tuple(sorted(values))
 
+    def __repr__(self) -> str:
+        chosen = "" if self.values is None else f", values={list(self.values)}"
+        return f"ResourceCount({self.min}, {self.max}{chosen})"
+
     @classmethod
     def from_count_spec(cls, v: object, default: int = 1) -> ResourceCount:
         """Return the numbers that a ``count`` of a jobspec allows: a number, a range with operator

@@ -50,7 +50,10 @@ class ResourceJournalConsumer(JournalConsumerBase[ResourceJournalEvent]):
         """Return R, if the answer has it."""
         return {"R": resp["R"]} if "R" in resp else {}
 
-    def create_event(self, entry: JsonObject, **kwargs: object) -> ResourceJournalEvent:
+    def create_event(
+        self,
+        entry: JsonObject,
+        R: JsonObject | None = None,  # noqa: N803 - the name of the field
+    ) -> ResourceJournalEvent:
         """Return the event of an entry; raises ValueError if it is malformed."""
-        resources = kwargs.get("R")
-        return ResourceJournalEvent(entry, resources if isinstance(resources, dict) else None)
+        return ResourceJournalEvent(entry, R if isinstance(R, dict) else None)

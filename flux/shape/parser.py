@@ -31,14 +31,22 @@ class ShapeSyntaxError(Exception):
 class ShapeParser:
     """Reads shapes; see `parse`."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        lexer: object = None,
+        optimize: bool = True,
+        debug: bool = False,
+        write_tables: bool = False,
+        **kw_args: object,
+    ) -> None:
+        """Make a parser; what flux-core's takes for its own parser generator changes nothing."""
         self._text = ""
         self._at = 0
         self._open: list[int] = []
         self._unlabelled = 0
         self._slots = 0
 
-    def parse(self, query: str) -> list[JsonObject]:
+    def parse(self, query: str, **kw_args: object) -> list[JsonObject]:
         """Return the resources of a shape: vertices with ``type``, ``count`` and, in a level below,
         ``with``. A count that is no number stays text, a range (RFC 45) or an idset (RFC 22).
 

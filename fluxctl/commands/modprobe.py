@@ -62,12 +62,25 @@ def _told() -> Iterator[None]:
         raise python_failure(exc) from None
 
 
+@contextlib.contextmanager
+def _files_told() -> Iterator[None]:
+    """Turn whatever the Python files of others raise into CommandError, with the place."""
+    try:
+        yield
+    except CommandError:
+        raise
+    except Exception as error:
+        from fluxctl.mini.plugins import told
+
+        raise CommandError(f"ERROR: {told(error)}") from None
+
+
 def _configured(alternatives: Sequence[str], disabled: Sequence[str]) -> ModuleProbe:
     """Return the modules as options want them; raises CommandError."""
     from flux.modprobe_modules import ModuleProbe
 
-    probe = ModuleProbe()
     with _told():
+        probe = ModuleProbe()
         for text in alternatives:
             name, equals, module = text.partition("=")
             if not equals:
@@ -88,7 +101,7 @@ def show(alternatives: tuple[str, ...], disabled: tuple[str, ...], module: str) 
 
     probe = _configured(alternatives, disabled)
     with _told():
-        echo(json.dumps(probe.module(module).described()))
+        echo(json.dumps(probe.module(module).to_dict()))
 
 
 @command.command("list-dependencies")
@@ -124,8 +137,8 @@ def load(ctx: click.Context, dry_run: bool, names: tuple[str, ...]) -> int:
     """Load built-in modules on this broker, and before them those that they require."""
     from flux.modprobe_modules import ModuleProbe
 
-    probe = ModuleProbe(dry_run=dry_run)
     with _told():
+        probe = ModuleProbe(dry_run=dry_run)
         return _load(ctx, probe, probe.missing(names))
 
 
@@ -146,8 +159,8 @@ def remove(dry_run: bool, names: tuple[str, ...]) -> int:
     """
     from flux.modprobe_modules import ModuleProbe
 
-    probe = ModuleProbe(dry_run=dry_run)
     with _told():
+        probe = ModuleProbe(dry_run=dry_run)
         return probe.remove(probe.removable(names))
 
 
@@ -160,18 +173,21 @@ def remove(dry_run: bool, names: tuple[str, ...]) -> int:
 @dry_run_option
 @click.pass_context
 def rc1(ctx: click.Context, timing: bool, show_deps: bool, verbose: bool, dry_run: bool) -> int:
-    """Load the modules that this broker is to have, but for those that it has.
+    """Load the modules that this broker is to have, but for those that it has, and run the tasks
+    of the site's files rc1.d/*.py.
 
     The broker does so by itself unless its attribute broker.rc1_path names a script, in which this
     command stands for it.
     """
     from flux.modprobe_modules import ModuleProbe
 
-    probe = ModuleProbe(verbose, dry_run)
     with _told():
+        probe = ModuleProbe(verbose, dry_run)
+        with _files_told():
+            probe.read_rcfile("rc1")
         wanted = probe.at_start()
         if show_deps:
-            echo(json.dumps(probe.get_deps(wanted)))
+            echo(json.dumps(probe.get_deps([*wanted, *probe.solve()])))
             return 0
         code = _load(ctx, probe, probe.missing(wanted))
         if timing and not dry_run:
@@ -190,15 +206,19 @@ def _store_times(h: Flux, times: list[dict[str, object]]) -> None:
 @verbose_option
 @dry_run_option
 def rc3(verbose: bool, dry_run: bool) -> int:
-    """Unload all built-in modules of this broker, each before those that it requires.
+    """Unload all modules of this broker, each before those that it requires, and run the tasks of
+    the site's files rc3.d/*.py.
 
     The broker does so at its end, even after a script that broker.rc3_path names.
     """
-    from flux.modprobe_modules import EVERY, ModuleProbe
+    from flux.modprobe_modules import ModuleProbe
 
-    probe = ModuleProbe(verbose, dry_run)
     with _told():
-        return probe.remove(probe.removable([EVERY]))
+        probe = ModuleProbe(verbose, dry_run)
+        probe.at_end()
+        with _files_told():
+            probe.read_rcfile("rc3")
+        return probe.run(probe.get_deps(probe.solve()))
 
 
 @command.command("run")
@@ -209,14 +229,11 @@ def rc3(verbose: bool, dry_run: bool) -> int:
 def run(file: str, show_deps: bool, verbose: bool, dry_run: bool) -> int:
     """Run the tasks of a Python file, as flux.modprobe has them."""
     from flux.modprobe import Modprobe
-    from fluxctl.mini.plugins import told
 
-    modprobe = Modprobe(verbose, dry_run)
-    try:
+    modprobe = Modprobe(False, verbose, dry_run)
+    with _files_told():
         modprobe.read_rcfile(file)
         deps = modprobe.get_deps(modprobe.solve())
-    except Exception as error:
-        raise CommandError(f"ERROR: {told(error)}") from None
     if show_deps:
         echo(json.dumps(deps))
         return 0

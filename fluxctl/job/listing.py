@@ -94,15 +94,15 @@ def list_jobs(
     if payload["userid"] == -1:
         payload["userid"] = USERID_UNKNOWN
     _check_positive("flux_job_list", count)
-    _show_pages("job-list.list", payload, "flux_job_list")
+    _show_pages(payload, "flux_job_list")
 
 
-def _show_pages(topic: str, payload: dict[str, object], function: str) -> None:
+def _show_pages(payload: dict[str, object], function: str) -> None:
     """Print the jobs of a list as they come; refused as flux-core's ``function`` is."""
     from flux.job.list import list_pages
 
     try:
-        for page in list_pages(handle(), payload, topic):
+        for page in list_pages(handle(), payload):
             _show(page)
     except OSError as exc:
         if isinstance(exc, ReaderGone):
@@ -132,10 +132,19 @@ def list_inactive(
     if since != since:
         raise CommandError("since must be a timestamp")
     _check_positive("flux_job_list_inactive", count, since)
-    payload: dict[str, object] = {"max_entries": count, "since": since, "attrs": JOB_ATTRIBUTES}
+    from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
+
+    payload: dict[str, object] = {
+        "max_entries": count,
+        "since": since,
+        "attrs": JOB_ATTRIBUTES,
+        "userid": FLUX_USERID_UNKNOWN,
+        "states": FLUX_JOB_STATE_INACTIVE,
+        "results": 0,
+    }
     if name is not None:
-        payload["name"] = name
-    _show_pages("job-list.list-inactive", payload, "flux_job_list_inactive")
+        payload["constraint"] = {"name": [name]}
+    _show_pages(payload, "flux_job_list_inactive")
 
 
 def _check_positive(function: str, *numbers: float) -> None:

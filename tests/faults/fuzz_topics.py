@@ -19,6 +19,7 @@ ENDING = {
     "state-machine.shutdown": "ends the instance",
     "state-machine.lost": "takes ranks out of service",
     "overlay.disconnect-subtree": "ends brokers",
+    "broker.setenv": "changes what programs find in their environment",
     "broker.rmmod": "unloads a module",
     "content.unregister-backing": "takes the store away",
     "content.register-backing": "makes the sender the store",

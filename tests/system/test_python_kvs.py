@@ -56,7 +56,7 @@ def test_namespaces_are_apart(h: flux.Flux) -> None:
     assert [walked[2] for walked in kvs.walk(".", flux_handle=h, namespace="apart")] == [
         ["key", "more"]
     ]
-    assert {"primary", "apart"} <= {entry["namespace"] for entry in kvs.namespace_list(h)}
+    assert {"primary", "apart"} <= set(kvs.namespace_list(h))
     with pytest.raises(FileExistsError):
         kvs.namespace_create(h, "apart")
     kvs.copy(h, "key", "copied", source_ns="apart")

@@ -142,8 +142,8 @@ class JobInfoService(Service):
 
     @request("lookup", allow="guest")
     async def lookup(self, req: Request) -> Reply:
-        """Return the values of ``keys`` of job ``id``: as stored or, with the flag 2, the jobspec
-        and R as updates have changed them; with the flag 1 these two as objects. Raises
+        """Return the values of ``keys`` of job ``id``, and its id: as stored or, with the flag 2,
+        the jobspec and R as updates have changed them; with the flag 1 these two as objects. Raises
         OSError(ENOENT) for an unknown job or key.
         """
         id, keys = req.get("id", int), req.get("keys", list)
@@ -161,7 +161,7 @@ class JobInfoService(Service):
             self._check_access(req, log)
         elif changes or not req.is_owner or "userid" in req.payload:
             log = await self._known_log(req, id)
-        values: JsonObject = {}
+        values: JsonObject = {"id": id}
         for key in keys:
             try:
                 values[key] = await self._lookup_one(id, log, key, flags)

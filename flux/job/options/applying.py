@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
@@ -71,6 +72,33 @@ def apply(jobspec: JobspecAttributes, options: SubmitOptions) -> None:
         jobspec.setattr(
             f"attributes.{values.attribute_key(key)}", values.parse_value(value) if equals else 1
         )
+
+
+def unknown_keywords(function: str, names: Iterable[str]) -> TypeError:
+    """Return the error about keywords that a function does not have."""
+    words = ", ".join(sorted(repr(name) for name in names))
+    return TypeError(f"{function}() got unexpected keyword argument(s): {words}")
+
+
+def apply_called(
+    jobspec: JobspecAttributes,
+    options: SubmitOptions,
+    args: object,
+    prog: str | None,
+    keywords: Mapping[str, object],
+    preinit: bool,
+) -> None:
+    """Do what ``apply_options`` does, and raise what it raises: ``options`` are those of ``args``,
+    ``keywords`` what it does not know itself.
+    """
+    if prog is not None:
+        # By name, as plugins are: they act, and a jobspec is plain data.
+        plugins = importlib.import_module("flux.job.options.plugins")
+        plugins.apply_with_plugins(jobspec, prog, options, args, keywords, preinit)
+    elif keywords:
+        raise unknown_keywords("apply_options", keywords)
+    else:
+        apply(jobspec, options)
 
 
 def options_of(keywords: Mapping[str, object]) -> SubmitOptions:

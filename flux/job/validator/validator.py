@@ -15,7 +15,7 @@ import pkgutil
 import threading
 from abc import ABC, abstractmethod
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flux.constants import FLUX_JOB_URGENCY_DEFAULT
 
@@ -42,6 +42,15 @@ class ValidatorJobInfo:
         self.userid: int = info.get("userid", os.getuid())
         self.flags: int = info.get("flags", 0)
         self.urgency: int = info.get("urgency", FLUX_JOB_URGENCY_DEFAULT)
+
+        self._info = info
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else is told of the job."""
+        info = self.__dict__.get("_info") or {}
+        if name not in info:
+            raise AttributeError(f"nothing is told of {name!r} of the job")
+        return info[name]
 
     @property
     def flux(self) -> Flux:

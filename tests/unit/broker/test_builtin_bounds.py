@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import errno
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from broker.attributes import Attributes
 from broker.builtin.attr import MAX_ATTRIBUTES, AttrService
-from broker.builtin.broker import MAX_GUEST_SERVICES, NameService
+from broker.builtin.broker import MAX_GUEST_SERVICES, BrokerService, NameService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import StateMachineService
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broker.context import Context
+    from broker.modhost import ModuleHost
 
 GUEST = 77
 
@@ -91,6 +92,39 @@ def test_numbers_in_attributes_have_32_bits(value: str) -> None:
     LogRing(0, attrs)
     with pytest.raises(OSError, match="Invalid argument"):
         attrs.set("log-ring-size", value)
+
+
+class Variables(BrokerService):
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx, cast("ModuleHost", None), router(), lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"MINE": "x"}, 0),
+        ({"MINE": None}, 0),
+        ({"MINE": "\udcff"}, 0),
+        ({"MINE": 5}, errno.EINVAL),
+        ({"": "x"}, errno.EINVAL),
+        ({"A=B": "x"}, errno.EINVAL),
+        ({"A\0": "x"}, errno.EINVAL),
+        ({"A": "\0"}, errno.EINVAL),
+        ({"A": "\ud800"}, errno.EINVAL),
+        ({"A": "x" * (1 << 18)}, errno.E2BIG),
+    ],
+)
+async def test_variables_are_such_that_programs_start(
+    env: dict[str, Any], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE", "before")
+    harness = ServiceHarness(Variables)
+    assert await errnum(harness, "broker.setenv", {"env": {"MINE": "now", **env}}) == expected
+    found = await harness.request("broker.getenv", {"names": ["MINE", "NOWHERE", 5]})
+    value = "before" if expected else env["MINE"]
+    assert found == {"env": {} if value is None else {"MINE": value}}
+    refused = await errnum(harness, "broker.setenv", {"env": {}}, userid=GUEST)
+    assert refused == errno.EPERM
 
 
 class Names(NameService):

@@ -428,7 +428,10 @@ def test_listing(run: Runner, flux: ScriptedFlux) -> None:
         "max_entries": 1000,
         "since": 5.0,
         "attrs": list(JOB_ATTRIBUTES),
-        "name": "x",
+        "userid": 0xFFFFFFFF,
+        "states": 64,
+        "results": 0,
+        "constraint": {"name": ["x"]},
     }
     assert run("job", "stats")[1] == '{"failed":1}\n'
 

@@ -264,10 +264,10 @@ def test_without_an_instance(
 
 def test_queues(run: Runner, flux: ScriptedFlux) -> None:
     assert run("-n", "-o", "{queue} {id}", "-q", "batch,debug")[0] == 0
-    assert flux.sent[-1][1]["queues"] == ["batch", "debug"]
+    assert flux.sent[-1][1]["constraint"] == {"queue": ["batch", "debug"]}
     assert "queue" in flux.sent[-1][1]["attrs"]
     run("-a")
-    assert "queues" not in flux.sent[-1][1]
+    assert "constraint" not in flux.sent[-1][1]
 
 
 def test_an_older_broker_knows_no_queues(run: Runner, flux: ScriptedFlux) -> None:

@@ -279,7 +279,7 @@ async def test_resources_come_from_the_journal() -> None:
     answer = await script.harness.request(
         "job-info.lookup", {"id": ID, "keys": ["R"], "flags": 0}, userid=77
     )
-    assert answer == {"R": '{"version":1}'}
+    assert answer == {"id": ID, "R": '{"version":1}'}
     await script.harness.stop()
 
 
@@ -355,9 +355,9 @@ async def test_what_holds_now_and_what_is_stored(at_hand: bool, told: bool) -> N
         (2, str, (6, 11)),
         (3, dict, (6, 11)),
     ):
-        asked = {"id": ID, "keys": ["jobspec", "R"], "flags": flags}
+        asked: dict[str, Any] = {"id": ID, "keys": ["jobspec", "R"], "flags": flags}
         answer = await script.harness.request("job-info.lookup", asked)
-        assert {type(value) for value in answer.values()} == {kind}
+        assert {type(answer[key]) for key in asked["keys"]} == {kind}
         assert _found(answer) == values
     answer = await script.harness.request("job-info.update-lookup", {"id": ID, "key": "R"})
     assert answer == {"id": ID, "R": {"version": 1, "execution": {"expiration": 11.0}}}
@@ -368,7 +368,7 @@ async def test_what_was_never_updated_is_told_as_it_is_stored() -> None:
     script = await _running()
     script.values[f"{DIRECTORY}.jobspec"] = text = '{ "version" : 1 }'
     asked = {"id": ID, "keys": ["jobspec"], "flags": 2}
-    assert await script.harness.request("job-info.lookup", asked) == {"jobspec": text}
+    assert await script.harness.request("job-info.lookup", asked) == {"id": ID, "jobspec": text}
     await script.harness.stop()
 
 
