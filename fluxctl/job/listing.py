@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -27,6 +28,8 @@ from fluxctl.standard_input import announce
 from fluxctl.suggestions import suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.wire.json import JsonObject
 
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58", "f58plain", "emoji")
@@ -94,20 +97,27 @@ def list_jobs(
     if payload["userid"] == -1:
         payload["userid"] = USERID_UNKNOWN
     _check_positive("flux_job_list", count)
-    _show_pages(payload, "flux_job_list")
+    with _refused_as("flux_job_list"):
+        _show_pages(payload)
 
 
-def _show_pages(payload: dict[str, object], function: str) -> None:
-    """Print the jobs of a list as they come; refused as flux-core's ``function`` is."""
+@contextlib.contextmanager
+def _refused_as(function: str) -> Iterator[None]:
+    """Tell errors of the broker as flux-core's ``function`` does."""
+    try:
+        yield
+    except ReaderGone:
+        raise
+    except OSError as exc:
+        raise CommandError(f"{function}: {exc.strerror}") from None
+
+
+def _show_pages(payload: dict[str, object], topic: str = "job-list.list") -> None:
+    """Print the jobs of a list as they come; raises OSError."""
     from flux.job.list import list_pages
 
-    try:
-        for page in list_pages(handle(), payload):
-            _show(page)
-    except OSError as exc:
-        if isinstance(exc, ReaderGone):
-            raise
-        raise CommandError(f"{function}: {exc.strerror}") from None
+    for page in list_pages(handle(), payload, topic):
+        _show(page)
 
 
 @click.command("list-inactive", cls=JobCommand, synopsis="[OPTIONS]", help="List Inactive jobs")
@@ -132,19 +142,29 @@ def list_inactive(
     if since != since:
         raise CommandError("since must be a timestamp")
     _check_positive("flux_job_list_inactive", count, since)
+    payload: dict[str, object] = {"max_entries": count, "since": since, "attrs": JOB_ATTRIBUTES}
+    if name is not None:
+        payload["name"] = name
+    from flux.wire.errors import may_be_unknown
+
+    with _refused_as("flux_job_list_inactive"):
+        try:
+            _show_pages(payload, "job-list.list-inactive")
+        except OSError as exc:
+            if not may_be_unknown(exc.errno):
+                raise
+            _show_pages(_ended_of_today(payload))
+
+
+def _ended_of_today(payload: dict[str, object]) -> dict[str, object]:
+    """Return a request for jobs that have ended as today's brokers know it."""
     from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
 
-    payload: dict[str, object] = {
-        "max_entries": count,
-        "since": since,
-        "attrs": JOB_ATTRIBUTES,
-        "userid": FLUX_USERID_UNKNOWN,
-        "states": FLUX_JOB_STATE_INACTIVE,
-        "results": 0,
-    }
-    if name is not None:
-        payload["constraint"] = {"name": [name]}
-    _show_pages(payload, "flux_job_list_inactive")
+    ended = {"userid": FLUX_USERID_UNKNOWN, "states": FLUX_JOB_STATE_INACTIVE, "results": 0}
+    asked = {**payload, **ended}
+    if "name" in asked:
+        asked["constraint"] = {"name": [asked.pop("name")]}
+    return asked
 
 
 def _check_positive(function: str, *numbers: float) -> None:

@@ -142,9 +142,9 @@ class JobInfoService(Service):
 
     @request("lookup", allow="guest")
     async def lookup(self, req: Request) -> Reply:
-        """Return the values of ``keys`` of job ``id``, and its id: as stored or, with the flag 2,
-        the jobspec and R as updates have changed them; with the flag 1 these two as objects. Raises
-        OSError(ENOENT) for an unknown job or key.
+        """Return the values of ``keys`` of job ``id``: as stored or, with the flag 2, the jobspec
+        and R as updates have changed them; with the flag 1 these two as objects. With a flag the
+        id is told, too. Raises OSError(ENOENT) for an unknown job or key.
         """
         id, keys = req.get("id", int), req.get("keys", list)
         flags = req.get("flags", int, 0)
@@ -161,7 +161,8 @@ class JobInfoService(Service):
             self._check_access(req, log)
         elif changes or not req.is_owner or "userid" in req.payload:
             log = await self._known_log(req, id)
-        values: JsonObject = {"id": id}
+        # Only today's clients set flags, and expect the id.
+        values: JsonObject = {"id": id} if flags else {}
         for key in keys:
             try:
                 values[key] = await self._lookup_one(id, log, key, flags)

@@ -424,10 +424,15 @@ def test_listing(run: Runner, flux: ScriptedFlux) -> None:
     run("job", "list")
     assert flux.sent[-1][1]["states"] == 62
     run("job", "list-inactive", "-s", "5", "-n", "x")
+    attrs = list(JOB_ATTRIBUTES)
+    ended = {"max_entries": 1000, "since": 5.0, "attrs": attrs, "name": "x"}
+    assert flux.sent[-1] == ("job-list.list-inactive", ended)
+    del flux.script["job-list.list-inactive"]  # as brokers of today
+    run("job", "list-inactive", "-s", "5", "-n", "x")
     assert flux.sent[-1][1] == {
         "max_entries": 1000,
         "since": 5.0,
-        "attrs": list(JOB_ATTRIBUTES),
+        "attrs": attrs,
         "userid": 0xFFFFFFFF,
         "states": 64,
         "results": 0,

@@ -23,6 +23,7 @@ def _scripted() -> ScriptedFlux:
     return ScriptedFlux(
         {
             "job-list.list": lambda payload: {"jobs": [{"id": 1, "state": 16, "userid": 0}]},
+            "job-list.list-inactive": lambda payload: {"jobs": [{"id": 9, "state": 64}]},
             "job-list.list-id": list_id,
             "job-list.job-stats": lambda payload: {
                 "job_states": {
@@ -87,7 +88,14 @@ def test_plain_queries() -> None:
     flux = _scripted()
     assert job_list(flux, attrs=["state"], states=16).get_jobs()[0]["id"] == 1
     assert job_list_id(flux, 7, ["state"]).get_jobinfo().state == "SCHED"
-    job_list_inactive(flux, 5.0, name="x", queue=["a", "b"])
+    assert [int(job.id) for job in job_list_inactive(flux, 5.0, name="x").get_jobinfos()] == [9]
+    assert flux.sent[-1][1] == {"since": 5.0, "max_entries": 1000, "attrs": [], "name": "x"}
+
+
+def test_ended_jobs_are_asked_for_as_the_broker_knows_it() -> None:
+    flux = _scripted()
+    flux.script["job-list.list-attrs"] = lambda _: {"attrs": ["id", "all"]}
+    job_list_inactive(flux, 5.0, attrs=[], name="x")
     assert flux.sent[-1] == (
         "job-list.list",
         {
@@ -97,7 +105,7 @@ def test_plain_queries() -> None:
             "userid": 0xFFFFFFFF,
             "states": 64,
             "results": 0,
-            "constraint": {"and": [{"name": ["x"]}, {"queue": ["a", "b"]}]},
+            "constraint": {"name": ["x"]},
         },
     )
 

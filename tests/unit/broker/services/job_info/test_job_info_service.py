@@ -279,7 +279,7 @@ async def test_resources_come_from_the_journal() -> None:
     answer = await script.harness.request(
         "job-info.lookup", {"id": ID, "keys": ["R"], "flags": 0}, userid=77
     )
-    assert answer == {"id": ID, "R": '{"version":1}'}
+    assert answer == {"R": '{"version":1}'}
     await script.harness.stop()
 
 
