@@ -79,8 +79,10 @@ class JournalConsumer(JournalConsumerBase[JournalEntry]):
 
     @property
     def request_payload(self) -> JsonObject:
-        """What the journal is asked with: whether the past of all jobs is wanted."""
-        return {"full": self.full}
+        """What the journal is asked with: whether the past of all jobs is wanted; and that the
+        number of each event is, which brokers of today's flux-core do not tell.
+        """
+        return {"full": self.full, "records": True}
 
     def process_response(self, resp: JsonObject) -> JsonObject:
         """Return whose the events of an answer are, with jobspec and R if it has them."""

@@ -138,7 +138,7 @@ class LiveFeed(PollingFeed):
             await ListFollower(handle, dashboard, self._attributes).run()
 
         async def follow_journal() -> None:
-            async with handle.stream(JOURNAL, {"full": False}) as stream:
+            async with handle.stream(JOURNAL, {"full": False, "records": True}) as stream:
                 async for answer in stream:
                     dashboard.hear()
                     events = records_of(answer)

@@ -65,7 +65,7 @@ class JobInfoService(Service):
         while True:
             try:
                 async with self.ctx.handle.stream(
-                    "job-manager.events-journal", {"full": False}
+                    "job-manager.events-journal", {"full": False, "records": True}
                 ) as stream:
                     for log in self.logs.active():
                         self.ctx.spawn(self._reload(log.id), "job-info reload")

@@ -70,7 +70,7 @@ class JobListService(Service):
         while True:
             try:
                 async with self.ctx.handle.stream(
-                    "job-manager.events-journal", {"full": True}
+                    "job-manager.events-journal", {"full": True, "records": True}
                 ) as stream:
                     # While the past is read again, queries are answered from what was known before.
                     self._filling = JobIndex()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, request
 from broker.services.job_manager.events import events_of
-from broker.services.job_manager.readers import Reader
+from broker.services.job_manager.readers import reader_of
 from broker.services.job_manager.restart import (
     DETAILS,
     UNREADABLE,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from broker.service import Reply, Request
     from broker.services.job_manager.core import ManagerCore
+    from broker.services.job_manager.readers import Reader
 
 
 class History:
@@ -39,8 +40,9 @@ class History:
 
     @request("events-journal", streaming=True)
     def events_journal(self, req: Request) -> Reply:
-        """Stream events {allow?, deny?, full?, since?} as {events: [{id, eventlog_seq, entry,
-        jobspec?, R?}]}.
+        """Stream events {allow?, deny?, full?, since?, records?} as {events: [{id, eventlog_seq,
+        entry, jobspec?, R?}]}; if asked for nothing but ``full``, as 0.88's clients do, as {id,
+        events: [entry], jobspec?, R?}, and {id: -1, events: []} in front of what is new.
 
         The stream starts with the events of the active jobs, the last of them marked ``active``.
         With ``full`` those of inactive ones follow, and new ones between them; ``replayed`` tells
@@ -48,7 +50,7 @@ class History:
         left out. If ``full`` is not there, as in requests of 0.29, it starts with what inactive
         jobs have of the last events, and has annotations too.
         """
-        reader = Reader(req)
+        reader = reader_of(req)
         jobs = self._core.machine.jobs.values()
         full = req.payload.get("full")
         if full is None:

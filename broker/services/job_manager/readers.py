@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
 
 from flux.wire.message import Shared
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from broker.service import Request
     from broker.services.job_manager.events import JournalEvent
     from broker.services.job_manager.states import Job
+    from flux.wire.json import JsonObject
+
+NO_JOB: Final = -1
+"""The id of an answer that is about no job."""
 
 
 class Reader:
@@ -75,6 +80,37 @@ class Reader:
 
         content = {"events": [event.record() for event in events], **marks}
         self.request.respond(Shared(content, encode))
+
+
+class TodaysReader(Reader):
+    """A reader that is told as flux-core 0.88 tells: each answer has the ``events`` of one job,
+    ``id``, and its jobspec and R if they come with one of them; one without events says that what
+    follows is new.
+    """
+
+    def begin(self, jobs: Iterable[Job], events: Iterable[JournalEvent]) -> None:
+        """Send the events of the active ``jobs``."""
+        self.told = {job.id for job in jobs}
+        self.replay(events)
+
+    def end(self, events: Iterable[JournalEvent] = ()) -> None:
+        """Send the last of what is not new, and that it is the last."""
+        self.told = None
+        self.replay(events)
+        self.request.respond({"id": NO_JOB, "events": []})
+
+    def _respond(self, events: list[JournalEvent], **marks: bool) -> None:
+        for id, those in groupby(events, key=lambda event: event.job.id):
+            records = [event.record() for event in those]
+            answer: JsonObject = {"id": id, "events": [record["entry"] for record in records]}
+            for record in records:
+                answer.update({key: record[key] for key in ("jobspec", "R") if key in record})
+            self.request.respond(answer)
+
+
+def reader_of(request: Request) -> Reader:
+    """Return the reader that sent a request: one of 0.88 says nothing but whether it wants all."""
+    return (TodaysReader if set(request.payload) == {"full"} else Reader)(request)
 
 
 def _names(request: Request, key: str) -> frozenset[str] | None:

@@ -105,7 +105,7 @@ def test_without_the_past_nothing_is_held_back_and_nothing_marks_it() -> None:
     assert names(JournalConsumer(flux, full=False, include_sentinel=True).start()) == [
         *("submit", "clean", "begin", "late")
     ]
-    assert flux.sent == [(JOBS, {"full": False})]
+    assert flux.sent == [(JOBS, {"full": False, "records": True})]
 
 
 def test_what_was_seen_is_left_out() -> None:

@@ -57,7 +57,7 @@ async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(
     await cluster.until_event(before, "clean")
     waiting = await cluster.submit(urgency=0)
     store = SlowStore(cluster)
-    full = cluster.manager.stream("job-manager.events-journal", {"full": True})
+    full = cluster.manager.stream("job-manager.events-journal", {"full": True, "records": True})
     await cluster.manager.until(lambda: store.asked > 0)
     meanwhile = await cluster.submit()
     await cluster.manager.request("job-manager.urgency", {"id": waiting, "urgency": 16})
@@ -84,7 +84,9 @@ async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(
 
 async def test_a_reader_that_leaves_while_the_past_is_read_is_forgotten(cluster: Cluster) -> None:
     store = SlowStore(cluster)
-    cluster.manager.stream("job-manager.events-journal", {"full": True}, sender="gone")
+    cluster.manager.stream(
+        "job-manager.events-journal", {"full": True, "records": True}, sender="gone"
+    )
     await cluster.manager.until(lambda: store.asked > 0)
     cluster.manager.disconnect("gone")
     store.go.set()
@@ -97,7 +99,7 @@ async def test_a_past_that_cannot_be_read_ends_the_stream(cluster: Cluster) -> N
         raise OSError(errno.EIO, "disk on fire")
 
     cluster.manager.rpcs["kvs.lookup-plus"] = broken
-    full = cluster.manager.stream("job-manager.events-journal", {"full": True})
+    full = cluster.manager.stream("job-manager.events-journal", {"full": True, "records": True})
     with pytest.raises(OSError, match="disk on fire"):
         await cluster.manager.finish(full)
     assert cluster.manager.service.stats()["journal"]["listeners"] == 0

@@ -210,7 +210,7 @@ async def test_a_reader_of_the_past_does_not_meet_a_job_that_is_purged_meanwhile
         return answer
 
     cluster.manager.rpcs["kvs.lookup-plus"] = slow
-    reader = cluster.manager.stream("job-manager.events-journal", {"full": True})
+    reader = cluster.manager.stream("job-manager.events-journal", {"full": True, "records": True})
     await cluster.manager.until(asked.is_set)
     assert await purge(cluster, num_limit=0) == 2
     go.set()

@@ -73,7 +73,7 @@ async def test_only_active_jobs_are_read() -> None:
     assert not [key for key in asked if any(kvs_key(id) in key for id in done)]
     assert list(again.manager.service.core.machine.jobs) == [held]
     assert await again.submit() > max(done), "ids are never used again"
-    full = again.manager.stream("job-manager.events-journal", {"full": True})
+    full = again.manager.stream("job-manager.events-journal", {"full": True, "records": True})
     await again.manager.until(lambda: bool(full) and full[-1].json().get("replayed"))
     ids = {event["id"] for msg in full for event in msg.json()["events"]}
     assert {held, *done} <= ids, "who asks for everything gets it"

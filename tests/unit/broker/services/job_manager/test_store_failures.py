@@ -108,7 +108,7 @@ async def fails(cluster: Cluster, **how: Any) -> OSError:
 
 
 async def test_a_submission_that_cannot_be_stored_is_answered_and_never_was(held: Cluster) -> None:
-    everything = held.manager.stream("job-manager.events-journal", {"full": True})
+    everything = held.manager.stream("job-manager.events-journal", {"full": True, "records": True})
     manager = held.manager
     manager.rpcs["kvs.commit"] = lambda _: (_ for _ in ()).throw(FULL)
     error = await fails(held, flags=4)
