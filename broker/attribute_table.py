@@ -226,8 +226,8 @@ _BROKER = (
         "broker.rc1_path",
         "built-in",
         Change.START,
-        "What initializes the broker: `built-in` loads every module, anything else is a command for"
-        " bash, the empty string nothing.",
+        "What initializes the broker: `built-in` loads every module, by `flux modprobe rc1` if the"
+        " site has files for it, anything else is a command for bash, the empty string nothing.",
     ),
     Declaration(
         "broker.rc2_none",

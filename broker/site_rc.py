@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from flux.conf_builtin import CONFIGURATION
+from flux.conf_builtin import MODPROBE
 
 VARIABLES: Final = tuple(f"FLUX_MODPROBE_PATH{end}" for end in ("", "_PREPEND", "_APPEND"))
 BUILT_IN: Final = "built-in"
@@ -19,7 +19,7 @@ BUILT_IN: Final = "built-in"
 def command_of(name: str) -> str | None:
     """Return the command that stands for the built-in rc1 or rc3, None if the site has no files."""
     named = any(os.environ.get(variable) for variable in VARIABLES)
-    if not named and not os.path.isdir(f"{CONFIGURATION}/modprobe"):
+    if not named and not os.path.isdir(MODPROBE):
         return None
     from flux.modprobe_site import has_files
 

@@ -11,6 +11,11 @@ from flux import install
 CONFIGURATION: Final = "/etc/flux"
 """Where an administrator puts what a system has of its own."""
 
+MODPROBE: Final = "/etc/fluxctl/modprobe"
+"""Where files of a site for ``flux modprobe`` are: not where a flux-core on the same machine has
+its own, whose tasks ask for modules that are not here.
+"""
+
 VALUES: Final = {
     "confdir": CONFIGURATION,
     "datadir": f"{install.ROOT}/fluxctl",

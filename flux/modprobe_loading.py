@@ -85,6 +85,11 @@ class Module(Task):
                 return path
         return self.module
 
+    def is_there(self) -> bool:
+        """Whether there is such a module: a built-in one, or a file of Python."""
+        path = self._path()
+        return path in MODULES or os.path.isfile(path)
+
     def to_dict(self) -> JsonObject:
         """Return what ``flux modprobe show`` prints."""
         return {

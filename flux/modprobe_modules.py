@@ -54,7 +54,10 @@ class ModuleProbe(Modprobe):
         """Return the module of a name, or the one that counts of those that provide it; raises
         ValueError if there is none.
         """
-        return self._modules[self.taskdb.get(name).name]
+        found = self.taskdb.get(name)
+        if not isinstance(found, Module):
+            raise ValueError(f"{name} is not a module")
+        return found
 
     def loaded(self) -> ModuleList:
         """Return the modules that the broker has; raises OSError if it cannot tell."""
@@ -97,14 +100,17 @@ class ModuleProbe(Modprobe):
 
     def _instead(self, name: str, store: str) -> str:
         """Return the module that is loaded in the place of one: what a site has provide the same,
-        such as the scheduler. The store is the one that the attribute names, but for an alternative
-        that was set.
+        such as the scheduler; what is only there for flux-core is not, unless it was set as the
+        alternative. The store is the one that the attribute names, but for such an alternative.
         """
         for service in self._modules[name].provides[:1]:
             alternative = self.taskdb.chosen().get(service)
             if alternative is not None or name != store:
                 found = self.taskdb.get(service)
-                return found.name if found.enabled(self.context) else name
+                if not isinstance(found, Module):
+                    return name
+                asked = alternative is not None or found.is_there()
+                return found.name if asked and found.enabled(self.context) else name
         return name
 
     def at_end(self) -> None:

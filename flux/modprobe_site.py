@@ -11,15 +11,13 @@ import os
 import tomllib
 from typing import TYPE_CHECKING, Final
 
-from flux.conf_builtin import CONFIGURATION
+from flux.conf_builtin import MODPROBE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flux.wire.json import JsonObject
 
-FOLDER: Final = f"{CONFIGURATION}/modprobe"
-"""Where the files are unless FLUX_MODPROBE_PATH names directories."""
 PATH: Final = "FLUX_MODPROBE_PATH"
 
 
@@ -30,7 +28,7 @@ def search_path(environ: Mapping[str, str] | None = None) -> list[str]:
     variables = os.environ if environ is None else environ
     found = [
         *variables.get(f"{PATH}_PREPEND", "").split(":"),
-        *variables.get(PATH, FOLDER).split(":"),
+        *variables.get(PATH, MODPROBE).split(":"),
         *variables.get(f"{PATH}_APPEND", "").split(":"),
     ]
     return list(dict.fromkeys(filter(None, found)))

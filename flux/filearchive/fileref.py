@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from flux.filearchive.objects import DEFAULT_PERMISSIONS
+from flux.filearchive.objects import BASE64, DEFAULT_PERMISSIONS
 from flux.filearchive.source import file_object
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Fileref(dict[str, object]):
         perms: int = DEFAULT_PERMISSIONS,
         encoding: str | None = None,
     ) -> None:
-        if encoding not in (None, "utf-8", "base64"):
+        if encoding not in (None, "utf-8", BASE64):
             raise ValueError(f"invalid encoding: {encoding}")
         if encoding is not None:
             text = data.decode() if isinstance(data, bytes) else data

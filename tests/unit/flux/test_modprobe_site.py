@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MINE = """\
 [[modules]]
 name = "mine"
-module = "/site/mine.py"
+module = "mine-file"
 ranks = "0"
 provides = ["sched"]
 args = ["a=1"]
@@ -86,16 +86,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory for files, which is the whole search path."""
     for name in ("modprobe.d", "rc1.d", "rc3.d"):
         (tmp_path / name).mkdir()
+    (tmp_path / "mine-file.py").write_text("")
     monkeypatch.setenv("FLUX_MODPROBE_PATH", str(tmp_path))
+    monkeypatch.setenv("FLUX_MODULE_PATH", str(tmp_path))
     return tmp_path
 
 
 def test_the_search_path() -> None:
     path = modprobe_site.search_path
-    assert path({}) == ["/etc/flux/modprobe"]
+    assert path({}) == ["/etc/fluxctl/modprobe"]
     assert path({"FLUX_MODPROBE_PATH": "/a:/b"}) == ["/a", "/b"]
     more = {"FLUX_MODPROBE_PATH_PREPEND": "/c:", "FLUX_MODPROBE_PATH_APPEND": "/d:/c"}
-    assert path(more) == ["/c", "/etc/flux/modprobe", "/d"]
+    assert path(more) == ["/c", "/etc/fluxctl/modprobe", "/d"]
 
 
 def test_files_are_read_in_their_order(folder: Path) -> None:
@@ -117,7 +119,7 @@ def test_brokers_run_a_command_where_there_are_files(
     (folder / "rc3.d/x.py").write_text("")
     assert command_of("rc3") == "exec flux modprobe rc3"
     monkeypatch.delenv("FLUX_MODPROBE_PATH")
-    monkeypatch.setattr("broker.site_rc.CONFIGURATION", str(folder / "nowhere"))
+    monkeypatch.setattr("broker.site_rc.MODPROBE", str(folder / "nowhere"))
     assert command_of("rc1") is None
 
 
@@ -128,7 +130,7 @@ def test_files_describe_modules(folder: Path) -> None:
     assert isinstance(mine, Module)
     assert mine.to_dict() == {
         "name": "mine",
-        "module": "/site/mine.py",
+        "module": "mine-file",
         "args": ["a=1"],
         "ranks": "0",
         "provides": ["sched"],
@@ -145,6 +147,15 @@ def test_files_describe_modules(folder: Path) -> None:
     wanted = ModuleProbe(connect=Broker().connect).at_start()
     assert "mine" in wanted
     assert not {"cron", "sched-simple"} & set(wanted)
+    (folder / "mine-file.py").unlink()
+    wanted = ModuleProbe(connect=Broker().connect).at_start()
+    assert "sched-simple" in wanted, "a module that is not here does not stand for another"
+    assert "mine" not in wanted
+    probe = ModuleProbe(connect=Broker().connect)
+    probe.add_task(CodeTask("code", lambda _: None, provides=["sched"], priority=300))
+    assert "sched-simple" in probe.at_start()
+    with pytest.raises(ValueError, match="sched is not a module"):
+        probe.missing(["sched"])
 
 
 def test_the_configuration_describes_modules_too(folder: Path) -> None:
@@ -173,8 +184,9 @@ def test_tasks_of_the_start(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert probe.run(probe.missing(probe.at_start())) == 0
     assert capsys.readouterr().out == "greet 0\n"
     loaded = {payload["path"]: payload for payload in broker.seen}
-    assert loaded["/site/mine.py"] == {
-        "path": "/site/mine.py",
+    mine = str(folder / "mine-file.py")
+    assert loaded[mine] == {
+        "path": mine,
         "args": ["a=1"],
         "exec": False,
         "name": "mine",

@@ -354,8 +354,8 @@ async def test_journal_catches_up_and_follows(held: Cluster) -> None:
     end(held, over)
     await held.until_event(over, "clean")
     id = await running(held)
-    live = held.manager.stream("job-manager.events-journal", {"full": False})
-    full = held.manager.stream("job-manager.events-journal", {"full": True})
+    live = held.manager.stream("job-manager.events-journal", {"full": False, "together": True})
+    full = held.manager.stream("job-manager.events-journal", {"full": True, "together": True})
     denied = held.manager.stream(
         "job-manager.events-journal",
         {"deny": {"submit": 1, "depend": 1, "priority": 1}, "full": False},
@@ -551,3 +551,29 @@ async def test_a_note_that_would_bloat_the_eventlog(held: Cluster) -> None:
     ):
         payload = {"type": "x", "severity": 5, "note": "n" * 16385, **more}
         assert (await refused(held, topic, payload))[0] == errno.E2BIG
+
+
+NOTHING = {"id": -1, "events": [], "active": True, "replayed": True}
+
+
+async def test_clients_of_today_are_told_of_one_job_at_a_time(held: Cluster) -> None:
+    over = await running(held)
+    end(held, over)
+    await held.until_event(over, "clean")
+    id = await running(held)
+    replies = held.manager.stream("job-manager.events-journal", {"full": True})
+    await held.manager.until(lambda: bool(replies) and replies[-1].json() == NOTHING)
+    past = [msg.json() for msg in replies]
+    assert [answer["id"] for answer in past] == [id, over, -1]
+    assert [entry["name"] for entry in past[1]["events"]][-1] == "clean"
+    assert [past[0]["events"][0]["name"], past[0]["jobspec"]["version"]] == ["submit", 1]
+    assert past[1]["R"]["version"] == 1
+    end(held, id)
+    await held.until_event(id, "clean")
+    await held.manager.until(lambda: replies[-1].json()["events"][-1:] != [])
+    new = [msg.json() for msg in replies[3:]]
+    assert {answer["id"] for answer in new} == {id}
+    names = [entry["name"] for answer in new for entry in answer["events"]]
+    assert names == ["finish", "release", "free", "clean"]
+    (first,) = held.manager.stream("job-manager.events-journal", {"full": False})
+    assert first.json() == NOTHING
