@@ -178,7 +178,7 @@ def test_a_priority_moves_a_request() -> None:
 
 @pytest.mark.parametrize(
     ("constraint", "problem"),
-    [([], "a constraint must be an object"), ({"x": []}, "unknown constraint operator: x")],
+    [([], "a constraint must be an object"), ({"x": []}, "unknown constraint operator 'x'")],
 )
 def test_a_constraint_that_is_none(constraint: object, problem: str) -> None:
     slot = {"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "t"}
