@@ -42,11 +42,6 @@ def test_connect_commands(programs: Programs) -> None:
     programs.case("connect_cases", "jobs_by_commands")
 
 
-def test_connect_cancel(programs: Programs) -> None:
-    """Backend ``flux``: cancel."""
-    programs.case("connect_cases", "cancel")
-
-
 def test_connect_launcher(programs: Programs) -> None:
     """The launcher of backend ``flux``."""
     programs.case("connect_cases", "launcher")

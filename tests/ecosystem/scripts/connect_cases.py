@@ -1,6 +1,5 @@
 """Jobs by hpc-connect: its backends ``flux``, in Python, and ``flux.sh``, by commands."""
 
-import concurrent.futures
 import pathlib
 import sys
 import threading
@@ -46,18 +45,6 @@ def jobs_by_commands():
     jobs("flux.sh")
 
 
-def cancel():
-    future = submitted(hpc_connect.get_backend("flux"), "sleep 600")
-    running = threading.Event()
-    future.add_jobstart_callback(lambda _: running.set())
-    assert running.wait(60)
-    assert future.cancel()
-    try:
-        assert future.result(timeout=60) != 0
-    except concurrent.futures.CancelledError:
-        print("canceled")
-
-
 def launcher():
     launch = hpc_connect.get_backend("flux").launcher()
     out = pathlib.Path("ranks").absolute()
@@ -68,4 +55,4 @@ def launcher():
 
 
 if __name__ == "__main__":
-    cases.run(topology, jobs_in_python, jobs_by_commands, cancel, launcher)
+    cases.run(topology, jobs_in_python, jobs_by_commands, launcher)
