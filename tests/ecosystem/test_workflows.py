@@ -76,7 +76,7 @@ def test_maestro_study(programs: Programs, tmp_path: pathlib.Path) -> None:
 def _study(programs: Programs, folder: pathlib.Path, name: str, *options: str) -> str:
     """Run a study of `scripts` to its end; returns the table of its steps."""
     shutil.copy(SCRIPTS / name, folder / name)
-    words = ("maestro", "run", "-fg", "-y", "-s", "1", *options, "-o", folder / "study")
+    words = ("maestro", "run", "-fg", "-y", "-s", "1", *options, "-o", str(folder / "study"))
     programs.run(*words, folder / name, cwd=folder, deadline=240)
     return programs.ok("maestro", "status", "--layout", "flat", "--disable-pager", folder / "study")
 
