@@ -41,7 +41,7 @@ VALID_ATTRS = [*ALL_ATTRS, *LATER_ATTRIBUTES]
 _KNOWN: Final[WeakKeyDictionary[Requester, frozenset[str]]] = WeakKeyDictionary()
 
 
-class ListedJob(JobInfo):
+class TodaysJobInfo(JobInfo):
     """A job as the functions of this module return it to programs: its ``status`` is what today's
     flux-core calls so, such as ``SCHED``, ``RUN``, ``COMPLETED``, and `JobInfo` calls ``phase``.
     """
@@ -70,7 +70,7 @@ class JobListRPC(RPC):
     def get_jobinfos(self) -> Iterable[JobInfo]:
         """Wait for the answer and yield the jobs; raises OSError."""
         for job in self.get_jobs():
-            yield ListedJob(job)
+            yield TodaysJobInfo(job)
 
 
 class JobListIdRPC(RPC):
@@ -98,7 +98,7 @@ class JobListIdRPC(RPC):
 
     def get_jobinfo(self) -> JobInfo:
         """Wait for the answer and return the job; raises OSError(ENOENT) for an unknown job."""
-        return ListedJob(self.get_job())
+        return TodaysJobInfo(self.get_job())
 
 
 class JobListIdsFuture(WaitAllFuture):
@@ -124,7 +124,7 @@ class JobListIdsFuture(WaitAllFuture):
 
     def get_jobinfos(self) -> list[JobInfo]:
         """Wait for all answers and return the jobs that were found."""
-        return [ListedJob(job) for job in self.get_jobs()]
+        return [TodaysJobInfo(job) for job in self.get_jobs()]
 
 
 def job_list(
@@ -389,7 +389,7 @@ class JobList:
 
         Raises OSError when the query fails.
         """
-        return self._answered(ListedJob)
+        return self._answered(TodaysJobInfo)
 
     def _answered(self, kind: type[JobInfo]) -> list[JobInfo]:
         query = self._query or self.fetch_jobs()

@@ -60,9 +60,54 @@ def test_executorlib_cluster(programs: Programs) -> None:
     programs.case("executorlib_cases", "cluster", deadline=60)
 
 
+def test_executorlib_mpi(programs: Programs) -> None:
+    """``FluxJobExecutor``: a function of two MPI ranks (mpi4py)."""
+    programs.case("executorlib_cases", "mpi")
+
+
+def test_executorlib_pmi2(programs: Programs) -> None:
+    """``FluxJobExecutor``: MPI with ``pmi_mode="pmi2"``."""
+    programs.case("executorlib_cases", "pmi2")
+
+
+def test_executorlib_mpi_block(programs: Programs) -> None:
+    """``FluxJobExecutor``: functions of two MPI ranks in one allocation."""
+    programs.case("executorlib_cases", "mpi_block")
+
+
+def test_executorlib_options(programs: Programs) -> None:
+    """``FluxJobExecutor``: nodes, exclusive, limit and priority of a function."""
+    programs.case("executorlib_cases", "options")
+
+
+def test_executorlib_cluster_mpi(programs: Programs) -> None:
+    """``FluxClusterExecutor``: a function of two MPI ranks."""
+    programs.case("executorlib_cases", "cluster_mpi")
+
+
 def test_pysqa_queue(programs: Programs) -> None:
     """``QueueAdapter``: submit, dependency, status, queue, delete."""
     programs.case("executorlib_cases", "pysqa")
+
+
+def test_pysqa_tables(programs: Programs) -> None:
+    """``QueueAdapter``: tables of the queue and of one's jobs, several states at once."""
+    programs.case("executorlib_cases", "pysqa_tables")
+
+
+def test_pysqa_limits(programs: Programs) -> None:
+    """``QueueAdapter``: cores and a limit of time."""
+    programs.case("executorlib_cases", "pysqa_limits")
+
+
+def test_pysqa_template(programs: Programs) -> None:
+    """``QueueAdapter``: a script template with ``# flux:`` lines."""
+    programs.case("executorlib_cases", "pysqa_template")
+
+
+def test_pysqa_configuration(programs: Programs) -> None:
+    """``QueueAdapter``: queues of a configuration."""
+    programs.case("executorlib_cases", "pysqa_configuration")
 
 
 def test_parsl_apps(programs: Programs) -> None:

@@ -73,6 +73,59 @@ def test_maestro_study(programs: Programs, tmp_path: pathlib.Path) -> None:
     assert ranks == {"task 0 of ann", "task 0 of bob"}
 
 
+def _study(programs: Programs, folder: pathlib.Path, name: str, *options: str) -> str:
+    """Run a study of `scripts` to its end; returns the table of its steps."""
+    shutil.copy(SCRIPTS / name, folder / name)
+    words = ("maestro", "run", "-fg", "-y", "-s", "1", *options, "-o", str(folder / "study"))
+    programs.run(*words, folder / name, cwd=folder, deadline=240)
+    return programs.ok("maestro", "status", "--layout", "flat", "--disable-pager", folder / "study")
+
+
+def test_maestro_waiting(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Steps that wait for one another's nodes."""
+    status = _study(programs, tmp_path, "pending.yaml")
+    assert len(re.findall("FINISHED", status)) == 2, status
+
+
+def test_maestro_options(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Nested steps, priority, exclusive, bank and options; a step that fails, one that restarts."""
+    status = _study(programs, tmp_path, "options.yaml", "-r", "2")
+    found = dict(re.findall(r"│ (nested|slow|wrong) .*?│ (FINISHED|FAILED|TIMEDOUT)", status))
+    assert (found["nested"], found["wrong"]) == ("FINISHED", "FAILED"), status
+    study = tmp_path / "study"
+    assert (study / "nested" / "size").read_text() == "2\n"
+    ranks = sorted((study / "nested" / "ranks").read_text().splitlines())
+    assert ranks == ["task 0 of 2", "task 1 of 2"]
+    assert (study / "slow" / "said").read_text() == "restarted\n"
+    listed = programs.ok("flux", "jobs", "-a", "-n", "-o", "{name} {urgency} {nnodes} {duration}")
+    assert "nested 24 2 300.0" in listed.splitlines(), listed
+
+
+def test_maestro_dry(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``--dry``: the scripts with their lines for Flux, and no job."""
+    before = programs.ok("flux", "jobs", "-a", "-n", "-o", "{id}")
+    _study(programs, tmp_path, "options.yaml", "--dry")
+    script = (tmp_path / "study" / "nested" / "nested.flux.sh").read_text()
+    for line in ("#flux: -N 2", "#flux: --bank=physics", "#flux: --exclusive"):
+        assert line in script.splitlines(), script
+    assert programs.ok("flux", "jobs", "-a", "-n", "-o", "{id}") == before
+
+
+def test_maestro_cancel(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``maestro cancel``: a study that runs."""
+    text = (SCRIPTS / "pending.yaml").read_text().replace("sleep 1", "sleep 600")
+    (tmp_path / "long.yaml").write_text(text)
+    study = tmp_path / "study"
+    words = ("maestro", "run", "-fg", "-y", "-s", "1", "-o", study, tmp_path / "long.yaml")
+    with programs.started(*words, cwd=tmp_path) as process:
+        until(lambda: "RUN" in programs.ok("flux", "jobs", "-n", "-o", "{state}"))
+        programs.ok("maestro", "cancel", "-y", study)
+        process.communicate(timeout=60)
+    status = programs.ok("maestro", "status", "--layout", "flat", "--disable-pager", study)
+    assert len(re.findall("CANCELLED", status)) == 2, status
+    assert programs.ok("flux", "jobs", "-n", "-o", "{id}") == ""
+
+
 def test_merlin_version(programs: Programs) -> None:
     """The version of Flux."""
     programs.case("merlin_cases", "version")
@@ -193,3 +246,49 @@ def test_launcher_background(programs: Programs, tmp_path: pathlib.Path) -> None
     assert listed, done.stdout + done.stderr
     programs.ok("hpc-launcher-cancel", "--scheduler", "flux", listed[0])
     until(lambda: listed[0] not in programs.ok("flux", "jobs", "-n", "-o", "{id.f58}"))
+
+
+def _launched(programs: Programs, folder: pathlib.Path, *words: str) -> str:
+    start = ("launch", "--scheduler", "flux", "-l", folder / "work")
+    done = programs.run(*start, *words, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_launcher_options(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``launch``: a name, and options of Flux that it does not know."""
+    words = ("-N", "1", "-n", "2", "-J", "named", "-x--urgency=20", "-x--env=WORD=more", "--")
+    said = _launched(programs, tmp_path, *words, "sh", "-c", "echo said $WORD $FLUX_TASK_RANK")
+    assert {"said more 0", "said more 1"} <= set(said.splitlines()), said
+    listed = programs.ok("flux", "jobs", "-a", "-n", "-o", "{name} {urgency}")
+    assert "named 20" in listed.splitlines()
+
+
+def test_launcher_files(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``launch --exclusive --save-hostlist``: output in files, the list of nodes."""
+    words = ("-N", "2", "-n", "1", "--exclusive", "--save-hostlist", "--out", "o", "--err", "e")
+    _launched(programs, tmp_path, *words, "sh", "-c", "echo out; echo err >&2")
+    assert (tmp_path / "work" / "o").read_text() == "out\nout\n"
+    assert (tmp_path / "work" / "e").read_text() == "err\nerr\n"
+    assert (tmp_path / "work" / "hpc_launcher_hostlist.txt").read_text().count(",") == 1
+
+
+def test_launcher_dependency(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``launch --dependency``: after another job."""
+    first = programs.ok("flux", "submit", "sleep", "1").strip()
+    words = ("-N", "1", "-n", "1", "--dependency", f"afterok:{first}", "echo", "after")
+    assert "after" in _launched(programs, tmp_path, *words).splitlines()
+
+
+def test_launcher_setup(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``launch --setup-only``: a script that runs by the command that it names."""
+    _launched(programs, tmp_path, "-N", "1", "-n", "1", "--setup-only", "-o", "job.sh", "hostname")
+    script = (tmp_path / "work" / "job.sh").read_text()
+    (command,) = re.findall("^# Launch command: (.*)$", script, re.M)
+    assert programs.ok(*command.split(), cwd=tmp_path).strip()
+
+
+def test_launcher_failing(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``launch``: the exit code of a program that fails."""
+    start = ("launch", "--scheduler", "flux", "-N", "1", "-n", "1", "-l", tmp_path / "work", "--")
+    assert programs.run(*start, "sh", "-c", "exit 3", cwd=tmp_path).returncode == 3

@@ -1,11 +1,13 @@
 """Functions as jobs, by executorlib."""
 
+import getpass
 import os
 import pathlib
 import time
 
 import cases
 from executorlib import FluxClusterExecutor, FluxJobExecutor
+from pysqa import QueueAdapter
 
 from flux.job import FluxExecutor
 
@@ -92,6 +94,49 @@ def cores():
         assert future.result() == 2
 
 
+def rank(value):
+    from mpi4py import MPI
+
+    return value, MPI.COMM_WORLD.Get_size(), MPI.COMM_WORLD.Get_rank()
+
+
+def mpi():
+    with FluxJobExecutor(max_cores=2, resource_dict={"cores": 2}) as executor:
+        assert executor.submit(rank, 5).result() == [(5, 2, 0), (5, 2, 1)]
+
+
+def pmi2():
+    with FluxJobExecutor(max_cores=2, resource_dict={"cores": 2}, pmi_mode="pmi2") as executor:
+        assert executor.submit(rank, 6).result() == [(6, 2, 0), (6, 2, 1)]
+
+
+def mpi_block():
+    settings = {"max_workers": 1, "block_allocation": True, "resource_dict": {"cores": 2}}
+    with FluxJobExecutor(**settings, init_function=None) as executor:
+        found = [executor.submit(rank, number) for number in range(2)]
+        assert [one.result() for one in found] == [[(n, 2, 0), (n, 2, 1)] for n in range(2)]
+
+
+def wanted():
+    import flux
+    import flux.job
+
+    about = flux.job.get_job(flux.Flux(), flux.job.JobID(os.environ["FLUX_JOB_ID"]))
+    return about["nnodes"], about["duration"], about["urgency"]
+
+
+def options():
+    settings = {"cores": 2, "num_nodes": 2, "exclusive": True, "run_time_max": 90, "priority": 20}
+    with FluxJobExecutor(max_cores=4, resource_dict=settings) as executor:
+        print(executor.submit(wanted).result())
+
+
+def cluster_mpi():
+    settings = {"cores": 2, "cwd": str(pathlib.Path("cluster-mpi").absolute())}
+    with FluxClusterExecutor(cache_directory="cache-mpi", resource_dict=settings) as executor:
+        assert executor.submit(rank, 7).result() == [(7, 2, 0), (7, 2, 1)]
+
+
 def cluster():
     settings = {"cores": 1, "cwd": str(pathlib.Path("cluster").absolute())}
     with FluxClusterExecutor(cache_directory="cache", resource_dict=settings) as executor:
@@ -102,8 +147,6 @@ def cluster():
 
 
 def pysqa():
-    from pysqa import QueueAdapter
-
     adapter = QueueAdapter(queue_type="flux")
     folder = pathlib.Path("queue").absolute()
     folder.mkdir()
@@ -118,6 +161,68 @@ def pysqa():
     assert adapter.get_status_of_job(process_id=number) in (None, "error", "finished")
 
 
+TEMPLATE = """#!/bin/bash
+# flux: --job-name={{job_name}}
+# flux: --nslots={{cores}}
+# flux: --env=WORD=more
+# flux: --output={{working_directory}}/out
+# flux: --time-limit={{run_time_max // 60}}m
+{{command}}
+"""
+
+
+def submitted(adapter, command, **more):
+    folder = pathlib.Path("queue").absolute()
+    folder.mkdir(exist_ok=True)
+    settings = {"job_name": "pi", "working_directory": str(folder), "cores": 1}
+    return adapter.submit_job(command=command, **(settings | more)), folder
+
+
+def pysqa_tables():
+    adapter = QueueAdapter(queue_type="flux")
+    running, _ = submitted(adapter, "sleep 600")
+    assert wait_for(adapter, running, "running") == "running"
+    for table in (
+        adapter.get_queue_status(user=getpass.getuser()),
+        adapter.get_status_of_my_jobs(),
+    ):
+        (row,) = table[table.jobid == running].to_dict("records")
+        assert row["jobname"] == "pi", row
+        assert row["status"] == "running", row
+    assert adapter.get_status_of_jobs(process_id_lst=[running]) == ["running"]
+    adapter.delete_job(process_id=running)
+
+
+def pysqa_limits():
+    adapter = QueueAdapter(queue_type="flux")
+    asked = "flux --parent jobs -no '{ncores} {duration}' $(flux getattr jobid) >said"
+    number, folder = submitted(adapter, asked, cores=2, run_time_max=120)
+    assert wait_for(adapter, number, "finished") == "finished"
+    assert (folder / "said").read_text().split() == ["2", "120.0"], (folder / "said").read_text()
+
+
+def pysqa_template():
+    adapter = QueueAdapter(queue_type="flux")
+    more = {"submission_template": TEMPLATE, "run_time_max": 300}
+    number, folder = submitted(adapter, "echo $WORD", **more)
+    assert wait_for(adapter, number, "finished") == "finished"
+    assert (folder / "out").read_text() == "more\n"
+
+
+def pysqa_configuration():
+    folder = pathlib.Path("configuration")
+    folder.mkdir()
+    (folder / "main.sh").write_text(TEMPLATE)
+    queue = "{cores_max: 2, cores_min: 1, run_time_max: 600, script: main.sh}"
+    text = f"queue_type: FLUX\nqueue_primary: main\nqueues:\n  main: {queue}\n"
+    (folder / "queue.yaml").write_text(text)
+    adapter = QueueAdapter(directory=str(folder))
+    assert adapter.check_queue_parameters(queue="main", cores=5)[0] == 2
+    number, folder = submitted(adapter, "echo $WORD", queue="main", run_time_max=120)
+    assert wait_for(adapter, number, "finished") == "finished"
+    assert (folder / "out").read_text() == "more\n"
+
+
 def wait_for(adapter, number, status):
     deadline = time.monotonic() + 60
     while (found := adapter.get_status_of_job(process_id=number)) != status:
@@ -128,4 +233,5 @@ def wait_for(adapter, number, status):
 
 if __name__ == "__main__":
     functions = (plain, an_error, block, files, given, dependency, workers, nesting, cores)
-    cases.run(*functions, cluster, pysqa)
+    functions += (mpi, pmi2, mpi_block, options, cluster, cluster_mpi)
+    cases.run(*functions, pysqa, pysqa_tables, pysqa_limits, pysqa_template, pysqa_configuration)
