@@ -255,7 +255,8 @@ def test_many_jobs_are_followed_by_one_stream(handle: FakeHandle, early: bool) -
     assert run.run() == 3
     assert (run.tally.failed, run.tally.running) == (500, 0)
     asked = [payload for topic, payload in handle.sent if topic == JOURNAL]
-    assert asked == [{"full": False, "allow": {"finish": 1, "exception": 1, "clean": 1}}]
+    allowed = {"finish": 1, "exception": 1, "clean": 1}
+    assert asked == [{"full": False, "allow": allowed, "together": True}]
     assert watches(handle) == following.FEW
 
 
