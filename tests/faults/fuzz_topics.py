@@ -17,6 +17,7 @@ CONNECTION_TOPICS = ("local.sub", "local.unsub", "event.subscribe", "event.unsub
 
 ENDING = {
     "state-machine.shutdown": "ends the instance",
+    "shutdown.start": "ends the instance",
     "state-machine.lost": "takes ranks out of service",
     "overlay.disconnect-subtree": "ends brokers",
     "broker.setenv": "changes what programs find in their environment",
@@ -58,6 +59,7 @@ WAITING = {
     "kvs-watch.lookup": "streams, or waits for the key",
     "kvs.fence": "waits for the others",
     "kvs.sync": "waits for a root",
+    "kvs.wait-version": "waits for a root",
     "log.append": "has no answer",
     "log.dmesg": "streams",
     "resource.acquire": "streams",
