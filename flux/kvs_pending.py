@@ -31,11 +31,14 @@ class Changes(Protocol):
         """The changes so far."""
 
 
-def changes_of(changes: object) -> Txn:
-    """Return the transaction of what programs pass on as one; raises TypeError if it is none."""
+def changes_of(changes: object, argument: str = "_kvstxn") -> Txn:
+    """Return the transaction of what programs pass on as one, as ``argument``; raises TypeError if
+    it is none.
+    """
     found = changes if isinstance(changes, Txn) else getattr(changes, "txn", None)
     if not isinstance(found, Txn):
-        raise TypeError(f"a transaction must be a KVSTxn, not {type(changes).__name__}")
+        kind = type(changes).__name__
+        raise TypeError(f"{argument} must be a transaction, a KVSTxn or Txn, not {kind}")
     return found
 
 
@@ -45,7 +48,7 @@ def _txn(flux_handle: Flux, namespace: Text | Changes | None, changes: object = 
     """
     if namespace is not None and not isinstance(namespace, str | bytes):
         # Where flux-core's functions have the transaction, for they have no namespace.
-        changes, namespace = namespace, None
+        return changes_of(namespace, "namespace, which is no text,")
     if changes is not None:
         return changes_of(changes)
     spaces = _pending.setdefault(flux_handle, {})
@@ -167,7 +170,12 @@ def commit_async(
     Flags as for `commit`.
     """
     as_integer(flags, "flags")
-    changes = txn if isinstance(txn, Txn) else _changes(flux_handle, namespace, txn or _kvstxn)
+    if isinstance(txn, Txn):
+        changes = txn
+    elif txn is not None:
+        changes = changes_of(txn, "txn").taken()
+    else:
+        changes = _changes(flux_handle, namespace, _kvstxn)
     return send_txn(flux_handle, changes, flags, namespace_of(namespace))
 
 

@@ -228,16 +228,16 @@ def job_list_inactive(
     those called ``name``, of a ``queue`` or several, and that meet a ``constraint`` if given; see
     `job_list`.
     """
-    if queue is not None or constraint is not None or _is_of_today(flux_handle):
-        user, ended = FLUX_USERID_UNKNOWN, FLUX_JOB_STATE_INACTIVE
-        return job_list(
-            flux_handle, max_entries, attrs, user, ended, 0, since, name, queue, constraint
-        )
     payload: dict[str, object] = {
         "since": as_seconds(since, "since"),
         "max_entries": as_number(max_entries, "max_entries"),
     }
     text = as_optional_text(name, "name")
+    if queue is not None or constraint is not None or _is_of_today(flux_handle):
+        user, ended = FLUX_USERID_UNKNOWN, FLUX_JOB_STATE_INACTIVE
+        return job_list(
+            flux_handle, max_entries, attrs, user, ended, 0, since, name, queue, constraint
+        )
     if text:
         payload["name"] = text
     payload["attrs"] = _wanted(flux_handle, attrs)

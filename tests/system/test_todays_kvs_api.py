@@ -45,7 +45,7 @@ def test_a_transaction_may_be_passed_on(h: Flux) -> None:
     txn.commit()
     assert kvs.get(h, "passed.more") == 5
     nothing: Any = "x"
-    with pytest.raises(TypeError, match="a transaction must be a KVSTxn, not str"):
+    with pytest.raises(TypeError, match="must be a transaction, a KVSTxn or Txn, not str"):
         kvs.put(h, "a", 1, _kvstxn=nothing)
 
 
