@@ -160,24 +160,28 @@ class JobInfoService(Service):
         if log is not None:
             self._check_access(req, log)
         elif changes or not req.is_owner or "userid" in req.payload:
-            log = await self._known_log(req, id)
-        # Only today's clients set flags, and expect the id.
+            log = await self._known_log(req, id, flags)
+        # Only today's clients set flags, and expect the id, and what is missing in words.
         values: JsonObject = {"id": id} if flags else {}
         for key in keys:
             try:
                 values[key] = await self._lookup_one(id, log, key, flags)
             except FileNotFoundError:
-                await self._known_log(req, id)
+                if not flags:
+                    raise
+                await self._known_log(req, id, flags)
                 raise OSError(errno.ENOENT, f"{key}: key not found") from None
         return values
 
-    async def _known_log(self, req: Request, id: int) -> JobLog:
+    async def _known_log(self, req: Request, id: int, flags: int) -> JobLog:
         """Return a job's eventlog as `_log_of` does; of an unknown job it is told in words that
-        today's clients print.
+        today's clients print, if there are ``flags``.
         """
         try:
             return await self._log_of(req, id)
         except FileNotFoundError:
+            if not flags:
+                raise
             raise OSError(errno.ENOENT, "invalid job id") from None
 
     async def _lookup_one(self, id: int, log: JobLog | None, key: object, flags: int) -> object:
