@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from flux.conf_builtin import MODPROBE
+from flux.conf_builtin import MODPROBE, MODPROBE_PATH
 
-VARIABLES: Final = tuple(f"FLUX_MODPROBE_PATH{end}" for end in ("", "_PREPEND", "_APPEND"))
+VARIABLES: Final = tuple(f"{MODPROBE_PATH}{end}" for end in ("", "_PREPEND", "_APPEND"))
 BUILT_IN: Final = "built-in"
 """The value of ``broker.rc1_path`` and ``broker.rc3_path`` for what the broker does itself."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flux.logline import client_line
 from flux.wire import message as wire
+from flux.wire.errors import may_be_unknown
 from flux.wire.message import NODEID_ANY
 from flux.wire.text import Text, as_optional_text, as_text
 
@@ -89,10 +90,14 @@ class AsyncCalls:
         body = wire.publish_request(as_text(topic, "the topic"), payload, private)
         try:
             answer = await self.rpc("event.pub", body, nodeid=0)
-        except OSError as error:
-            if error.errno != errno.ENOSYS:
+        except OSError as refusal:
+            if not may_be_unknown(refusal.errno):
                 raise
-            answer = await self.rpc("event.publish", body, nodeid=0)  # a broker of today
+            today = wire.todays_publish_request(body)
+            try:
+                answer = await self.rpc("event.publish", today, nodeid=0)
+            except OSError as error:
+                raise (refusal if error.errno == errno.ENOSYS else error) from None
         return int(answer["seq"])
 
     async def service_register(self: AsyncCaller, name: Text) -> None:

@@ -16,6 +16,9 @@ MODPROBE: Final = "/etc/fluxctl/modprobe"
 its own, whose tasks ask for modules that are not here.
 """
 
+MODPROBE_PATH: Final = "FLUX_MODPROBE_PATH"
+"""The variable that names other directories; with ``_PREPEND`` and ``_APPEND`` further ones."""
+
 VALUES: Final = {
     "confdir": CONFIGURATION,
     "datadir": f"{install.ROOT}/fluxctl",

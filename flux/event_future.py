@@ -10,7 +10,8 @@ from flux.core.interface import Requester
 from flux.future import Future
 from flux.message import MessageSource, MessageWatcher
 from flux.rpc import RPC
-from flux.wire.message import publish_request
+from flux.wire.errors import may_be_unknown
+from flux.wire.message import publish_request, todays_publish_request
 from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
@@ -49,10 +50,14 @@ class PublishFuture(RPC):
         try:
             return int(self.member("seq"))
         except OSError as error:
-            if error.errno != errno.ENOSYS:
+            if not may_be_unknown(error.errno):
                 raise
-        # A broker of today knows it by another name.
-        return int(RPC(self._requester, "event.publish", self._body).member("seq"))
+            refusal = error
+        body = todays_publish_request(self._body)
+        try:
+            return int(RPC(self._requester, "event.publish", body).member("seq"))
+        except OSError as error:
+            raise (refusal if error.errno == errno.ENOSYS else error) from None
 
 
 class SyncFuture(Future):

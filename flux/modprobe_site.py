@@ -9,16 +9,14 @@ from __future__ import annotations
 import glob
 import os
 import tomllib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from flux.conf_builtin import MODPROBE
+from flux.conf_builtin import MODPROBE, MODPROBE_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flux.wire.json import JsonObject
-
-PATH: Final = "FLUX_MODPROBE_PATH"
 
 
 def search_path(environ: Mapping[str, str] | None = None) -> list[str]:
@@ -27,9 +25,9 @@ def search_path(environ: Mapping[str, str] | None = None) -> list[str]:
     """
     variables = os.environ if environ is None else environ
     found = [
-        *variables.get(f"{PATH}_PREPEND", "").split(":"),
-        *variables.get(PATH, MODPROBE).split(":"),
-        *variables.get(f"{PATH}_APPEND", "").split(":"),
+        *variables.get(f"{MODPROBE_PATH}_PREPEND", "").split(":"),
+        *variables.get(MODPROBE_PATH, MODPROBE).split(":"),
+        *variables.get(f"{MODPROBE_PATH}_APPEND", "").split(":"),
     ]
     return list(dict.fromkeys(filter(None, found)))
 

@@ -8,7 +8,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from flux.wire.errors import may_be_unknown
-from flux.wire.message import NODEID_ANY
+from flux.wire.message import NODEID_ANY, todays_publish_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def _scheduling(ask: Ask, payload: JsonObject) -> JsonObject:
 
 
 def _published(ask: Ask, payload: JsonObject) -> JsonObject:
-    return ask("event.publish", payload)
+    return ask("event.publish", todays_publish_request(payload))
 
 
 def _ended(ask: Ask, _: JsonObject) -> JsonObject:

@@ -22,18 +22,21 @@ if TYPE_CHECKING:
 
 MAX_NAME = 256
 MAX_VARIABLE = 128 * 1024 - 1
-"""What a variable may hold with which a program can still be started on Linux."""
+"""Bytes of a variable, ``NAME=VALUE``, with which Linux still starts a program."""
 MAX_SERVICES = 10_000
 MAX_GUEST_SERVICES = 100
 _NAME = re.compile(rf"[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{MAX_NAME}}}")
 
 
-def _fits(text: str) -> bool:
-    """Whether a text may be part of an environment."""
+def _variable(name: str, text: object) -> bytes | None:
+    """Return a variable as a program gets it, None if it cannot be one."""
+    if not isinstance(text, str) or not name or "=" in name:
+        return None
     try:
-        return b"\0" not in os.fsencode(text)
+        found = os.fsencode(f"{name}={text}")
     except UnicodeEncodeError:
-        return False
+        return None
+    return None if b"\0" in found else found
 
 
 class BrokerService(Service):
@@ -77,10 +80,10 @@ class BrokerService(Service):
         env = req.get("env", dict)
         for name, value in env.items():
             shown = terminal_line(name[:MAX_NAME])
-            text = "" if value is None else value
-            if not isinstance(text, str) or not name or "=" in name or not _fits(name + text):
+            variable = _variable(name, "" if value is None else value)
+            if variable is None:
                 raise OSError(errno.EINVAL, f"the variable {shown!r} cannot be set to that")
-            if len(name + text) > MAX_VARIABLE:
+            if len(variable) > MAX_VARIABLE:
                 raise OSError(errno.E2BIG, f"the value of the variable {shown!r} is too long")
         for name, value in env.items():
             if value is None:

@@ -1,4 +1,4 @@
-"""``event.pub``: publish an event through rank 0 and learn its sequence number."""
+"""``event.pub``, ``event.publish``: publish an event through rank 0, learn its sequence number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from broker.event_rights import MAX_TOPIC, is_topic, may_publish
 from broker.service import NO_REPLY, Reply, Request, Service, request
 from flux.b64 import b64decode
 from flux.wire.errors import os_error
-from flux.wire.message import USERID_UNKNOWN, Message, event
+from flux.wire.message import (
+    PRIVATE,
+    PUBLISH_PRIVATE,
+    PUBLISH_RAW,
+    USERID_UNKNOWN,
+    Message,
+    event,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,26 +42,37 @@ class EventService(Service):
         return (self._interest,)
 
     @request("pub", allow="guest")
-    @request("publish", allow="guest")
     def pub(self, req: Request) -> Reply:
         """Publish ``{topic, flags, payload?}``; flags 1 marks a base64 payload of raw bytes, 2 a
-        private event. ``event.publish`` is what today's flux-core calls it.
+        private event.
 
         Brokers pass requests on to rank 0 with the publisher's credentials in ``userid`` and
         ``rolemask``, which nobody else may name.
         """
         topic, flags = _checked_topic(req), req.get("flags", int, 0)
+        payload: object = req.payload.get("payload")
+        if flags & PUBLISH_RAW and isinstance(payload, str):
+            payload = _decoded(payload)
+        msg = event(topic, payload, private=bool(flags & PUBLISH_PRIVATE))
+        return self._publish(req, "event.pub", msg)
+
+    @request("publish", allow="guest")
+    def publish(self, req: Request) -> Reply:
+        """Publish as `pub` does, asked as today's flux-core does: ``payload`` is always base64 of
+        what travels, and the flag 0x20 marks a private event. EPROTO for other flags.
+        """
+        topic, flags = _checked_topic(req), req.get("flags", int, 0)
+        if flags & ~PRIVATE:
+            raise os_error(errno.EPROTO)
+        data = _decoded(req.get("payload", str)) if "payload" in req.payload else None
+        return self._publish(req, "event.publish", event(topic, data, private=bool(flags)))
+
+    def _publish(self, req: Request, asked: str, msg: Message) -> Reply:
+        """Publish an event, on rank 0; elsewhere have that done by what was ``asked``."""
         if self.ctx.rank > 0:
             body = {**req.payload, "userid": req.userid, "rolemask": req.rolemask}
-            self.ctx.handle.post("event.pub", body, lambda msg: _pass_on(req, msg), nodeid=0)
+            self.ctx.handle.post(asked, body, lambda msg: _pass_on(req, msg), nodeid=0)
             return NO_REPLY
-        payload: object = req.payload.get("payload")
-        if flags & 1 and isinstance(payload, str):
-            try:
-                payload = b64decode(payload)
-            except ValueError:
-                raise os_error(errno.EPROTO) from None
-        msg = event(topic, payload, private=bool(flags & 2))
         msg.userid, msg.rolemask = req.userid, req.rolemask
         if req.is_owner:
             msg.userid, msg.rolemask = (
@@ -70,6 +88,14 @@ class EventService(Service):
         service.
         """
         raise OSError(errno.ENOSYS, "subscribe on a connection to the broker")
+
+
+def _decoded(text: str) -> bytes:
+    """Return what base64 stands for; raises OSError(EPROTO)."""
+    try:
+        return b64decode(text)
+    except ValueError:
+        raise os_error(errno.EPROTO) from None
 
 
 def _checked_topic(req: Request) -> str:

@@ -15,7 +15,7 @@ from flux.b64 import b64encode
 from flux.wire import json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 NODEID_ANY: Final = 0xFFFFFFFF
 NODEID_UPSTREAM: Final = 0xFFFFFFFE
@@ -331,6 +331,19 @@ def publish_request(topic: str, payload: object, private: bool) -> dict[str, obj
         return {"topic": topic, "flags": flags | PUBLISH_RAW, "payload": b64encode(payload)}
     text = payload.decode("utf-8", "surrogateescape") if isinstance(payload, bytes) else payload
     return {"topic": topic, "flags": flags, "payload": text}
+
+
+def todays_publish_request(body: Mapping[str, object]) -> dict[str, object]:
+    """Return a request for ``event.pub`` as today's flux-core has it, for ``event.publish``: the
+    payload is base64 of what travels, and a private event is marked as messages are.
+    """
+    flags = body["flags"] if isinstance(body["flags"], int) else 0
+    asked = {"topic": body["topic"], "flags": PRIVATE if flags & PUBLISH_PRIVATE else 0}
+    payload = body.get("payload")
+    if flags & PUBLISH_RAW:
+        return {**asked, "payload": payload}
+    data = encode_payload(payload)
+    return asked if data is None else {**asked, "payload": b64encode(data)}
 
 
 def control(kind: int, status: int = 0) -> Message:

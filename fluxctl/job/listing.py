@@ -153,18 +153,17 @@ def list_inactive(
         except OSError as exc:
             if not may_be_unknown(exc.errno):
                 raise
-            _show_pages(_ended_of_today(payload))
+            _show_pages(_ended_of_today(count, since, name))
 
 
-def _ended_of_today(payload: dict[str, object]) -> dict[str, object]:
+def _ended_of_today(count: int, since: float, name: str | None) -> dict[str, object]:
     """Return a request for jobs that have ended as today's brokers know it."""
     from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
+    from flux.job.list_request import condition_of, list_request
 
-    ended = {"userid": FLUX_USERID_UNKNOWN, "states": FLUX_JOB_STATE_INACTIVE, "results": 0}
-    asked = {**payload, **ended}
-    if "name" in asked:
-        asked["constraint"] = {"name": [asked.pop("name")]}
-    return asked
+    ended, named = FLUX_JOB_STATE_INACTIVE, condition_of(name, None)
+    asked = list_request(count, FLUX_USERID_UNKNOWN, ended, 0, None, since, named)
+    return {**asked, "attrs": JOB_ATTRIBUTES}
 
 
 def _check_positive(function: str, *numbers: float) -> None:

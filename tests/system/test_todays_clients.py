@@ -14,6 +14,7 @@ import pytest
 import flux
 import flux.job
 from flux import Flux, content, treeobj
+from flux.b64 import b64encode
 from flux.constants import FLUX_KVS_SYNC, FLUX_KVS_TXN_COMPACT, FLUX_RPC_STREAMING
 from flux.hostlist import Hostlist
 from flux.testing.instance import Instance, running_instance
@@ -88,9 +89,7 @@ def test_messages_of_modules_and_neighbours_are_traced(h: Flux) -> None:
 
 
 def test_names_that_requests_have_today(h: Flux) -> None:
-    """What 0.88's ``flux event pub -s``, ``kvs wait`` and ``module stats`` send."""
-    first = ask(h, "event.publish", {"topic": "said", "flags": 0}, 1)["seq"]
-    assert ask(h, "event.pub", {"topic": "said", "flags": 0})["seq"] > first
+    """What 0.88's ``kvs wait`` and ``module stats`` send."""
     version = ask(h, "kvs.getroot", {"namespace": "primary"})["rootseq"]
     reached = ask(h, "kvs.wait-version", {"rootseq": version, "namespace": "primary"}, 1)
     assert reached["rootseq"] >= version
@@ -98,6 +97,24 @@ def test_names_that_requests_have_today(h: Flux) -> None:
     for who in ("self", "children", "thread"):
         assert ask(h, "kvs.rusage", {"who": who})["utime"] >= 0
     assert str(refusal(h, "kvs.rusage", {"who": "foo"})) == "[Errno 22] foo is unsupported"
+
+
+def test_events_are_published_as_today(h: Flux) -> None:
+    """What 0.88's ``flux event pub -s`` sends: base64 of what travels, and a message's flag."""
+    body = {"topic": "said.today", "flags": 32, "payload": b64encode(b'{"a":1}\0')}
+    h.event_subscribe("said.")
+    try:
+        first = ask(h, "event.publish", body, 1)["seq"]
+        seen = h.event_recv(timeout=60)
+        assert (seen.payload, seen.private) == ({"a": 1}, True)
+        del body["payload"]
+        assert ask(h, "event.publish", {**body, "flags": 0})["seq"] > first
+        assert h.event_recv(timeout=60).payload is None
+        for wrong in ({"flags": 2}, {"payload": "?"}, {"payload": {"a": 1}}, {"topic": 5}):
+            refused = refusal(h, "event.publish", {**body, **wrong})
+            assert refused.errno == errno.EPROTO, wrong
+    finally:
+        h.event_unsubscribe("said.")
 
 
 def test_what_is_refused_in_words_of_today(instance: Instance, h: Flux) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -94,6 +95,10 @@ def test_numbers_in_attributes_have_32_bits(value: str) -> None:
         attrs.set("log-ring-size", value)
 
 
+LONGEST = 128 * 1024 - 1
+"""Bytes of ``NAME=VALUE`` with which Linux starts a program."""
+
+
 class Variables(BrokerService):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx, cast("ModuleHost", None), router(), lambda: None)
@@ -111,7 +116,9 @@ class Variables(BrokerService):
         ({"A\0": "x"}, errno.EINVAL),
         ({"A": "\0"}, errno.EINVAL),
         ({"A": "\ud800"}, errno.EINVAL),
-        ({"A": "x" * (1 << 18)}, errno.E2BIG),
+        ({"MINE": "x" * (LONGEST - 5)}, 0),
+        ({"MINE": "x" * (LONGEST - 4)}, errno.E2BIG),
+        ({"MINE": "é" * (LONGEST // 2)}, errno.E2BIG),
     ],
 )
 async def test_variables_are_such_that_programs_start(
@@ -123,6 +130,7 @@ async def test_variables_are_such_that_programs_start(
     found = await harness.request("broker.getenv", {"names": ["MINE", "NOWHERE", 5]})
     value = "before" if expected else env["MINE"]
     assert found == {"env": {} if value is None else {"MINE": value}}
+    assert subprocess.run(["true"], check=True).returncode == 0
     refused = await errnum(harness, "broker.setenv", {"env": {}}, userid=GUEST)
     assert refused == errno.EPERM
 
