@@ -108,7 +108,8 @@ class Program:
         if self._process is None:
             return True
         try:
-            await asyncio.wait_for(self._process.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._process.wait()
         except TimeoutError:
             return False
         return True

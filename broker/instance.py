@@ -331,9 +331,8 @@ class Broker:
             # They know already if the whole instance ends, and not if only this broker does.
             self._handle.send("state-machine.shutdown", {}, nodeid=child)
         try:
-            await asyncio.wait_for(
-                self._children_done.wait(), end_timeout(self.attrs, SHUTDOWN_TIMEOUT)
-            )
+            async with asyncio.timeout(end_timeout(self.attrs, SHUTDOWN_TIMEOUT)):
+                await self._children_done.wait()
         except TimeoutError:
             self.log.err(
                 f"shutdown: ranks {IDset(sorted(self.router.children))} did not finish in time"

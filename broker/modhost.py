@@ -219,7 +219,8 @@ class ModuleHost:
             ):  # the others bring data to safety
                 limit = patience
             try:
-                await asyncio.wait_for(self._unload(entry), limit)
+                async with asyncio.timeout(limit):
+                    await self._unload(entry)
                 continue
             except TimeoutError:
                 self._log.err(f"{entry.name}: did not stop within {limit:g}s")

@@ -107,4 +107,5 @@ class OwnServices:
         for service, endpoint in reversed(self._services):
             limit = service.stop_timeout if patience is None else patience
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._host.unmount(service, endpoint), limit)
+                async with asyncio.timeout(limit):
+                    await self._host.unmount(service, endpoint)

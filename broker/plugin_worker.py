@@ -126,7 +126,8 @@ class PluginWorker:
         if child is not None:
             child.writer.close()
             try:
-                await asyncio.wait_for(child.process.wait(), END_WITHIN)
+                async with asyncio.timeout(END_WITHIN):
+                    await child.process.wait()
             except TimeoutError:
                 self._log(ERR, f"{self.name}: does not end, and is killed")
         async with self._turn:
@@ -281,7 +282,8 @@ async def _ended(child: _HostedProcess) -> str:
         await child.writer.wait_closed()
     with contextlib.suppress(TimeoutError):
         # Its end of the socket may be closed a moment before it has ended by itself.
-        await asyncio.wait_for(process.wait(), LAST_WORDS)
+        async with asyncio.timeout(LAST_WORDS):
+            await process.wait()
     if process.returncode is None:
         await asyncio.to_thread(kill_descendants, process.pid)
         signal_child(process, signal.SIGKILL)

@@ -135,7 +135,8 @@ class QuorumWait:
             elapsed = loop.time() - began
             self._check(missing, schedule, elapsed)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), schedule.rest(elapsed))
+                async with asyncio.timeout(schedule.rest(elapsed)):
+                    await self._news.wait()
         return False
 
     def _check(self, missing: set[int], schedule: Schedule, elapsed: float) -> None:

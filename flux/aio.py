@@ -182,7 +182,8 @@ class AsyncFlux(AsyncCalls):
 
         tag = self.post(topic, payload, done, nodeid=nodeid, upstream=upstream)
         try:
-            msg = await (future if timeout is None else asyncio.wait_for(future, timeout))
+            async with asyncio.timeout(timeout):
+                msg = await future
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, f"{topic}: no response within {timeout:g} s") from None
         finally:

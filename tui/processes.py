@@ -125,7 +125,8 @@ class LineCommand:
                 return
             self.interrupt(number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), PATIENCE)
+                async with asyncio.timeout(PATIENCE):
+                    await process.wait()
 
 
 async def _read(
@@ -181,7 +182,8 @@ async def in_the_terminal(words: Sequence[str], env: Mapping[str, str]) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGCONT)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(process.wait()), LOOK)
+                async with asyncio.timeout(LOOK):
+                    await asyncio.shield(process.wait())
     finally:
         if before:
             _give(terminal, before)

@@ -69,7 +69,8 @@ class ShutdownService(Service):
             self.streams.remove(req)
         if self._leaving:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._alone.wait(), FAREWELL)
+                async with asyncio.timeout(FAREWELL):
+                    await self._alone.wait()
 
     def on_disconnect(self, sender: str) -> None:
         """Note who has gone."""

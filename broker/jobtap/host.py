@@ -192,7 +192,8 @@ class JobtapHost:
                 continue
             plugin.on_end = None
             try:
-                await asyncio.wait_for(plugin.on_stop(), timeout)
+                async with asyncio.timeout(timeout):
+                    await plugin.on_stop()
             except (OSError, TimeoutError) as exc:
                 reason = getattr(exc, "strerror", None) or "no answer"
                 self.actions.log_error(f"jobtap: {plugin.file_name}: its end: {reason}")

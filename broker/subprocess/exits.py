@@ -27,7 +27,8 @@ async def has_exited(pid: int, seconds: float) -> bool:
     loop.add_reader(fd, readable)
     try:
         with suppress(TimeoutError):
-            await asyncio.wait_for(ended, seconds)
+            async with asyncio.timeout(seconds):
+                await ended
             return True
         return False
     finally:

@@ -125,7 +125,8 @@ class ServiceHarness(Generic[S]):
             self.handle.dispatch(response(msg, text_of(exc), errnum=errnum_of(exc)))
             return
         if inspect.isawaitable(result):
-            self.ctx.spawn(self._serve_later(msg, result), "scripted rpc")
+            # A task has begun it even when the service ends at once; else it would be a warning.
+            self.ctx.spawn(self._serve_later(msg, asyncio.ensure_future(result)), "scripted rpc")
         else:
             self._answer(msg, result)
 
@@ -202,9 +203,11 @@ class ServiceHarness(Generic[S]):
             while not condition():
                 self._changed.clear()
                 try:
-                    await asyncio.wait_for(self._changed.wait(), 0.01)
+                    async with asyncio.timeout(0.01):
+                        await self._changed.wait()
                 except TimeoutError:
                     continue
+                await asyncio.sleep(0)  # others that the change has woken have their turn
 
     async def request_message(
         self,

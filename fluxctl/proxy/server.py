@@ -232,7 +232,8 @@ class Proxy:
         pause = RETRY
         while True:
             try:
-                uplink = await asyncio.wait_for(Uplink.connect(self._uri), ANSWER)
+                async with asyncio.timeout(ANSWER):
+                    uplink = await Uplink.connect(self._uri)
             except OSError:  # a timeout is one, too
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_MAX)

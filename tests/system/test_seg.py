@@ -319,7 +319,8 @@ def test_the_journal_is_let_go_while_the_reader_is_slow(instance: Instance) -> N
                     changes.append(change)
             process.terminate()
             assert lines.read() == b"", "nothing comes twice"
-        assert process.wait(PATIENCE) == 0
+        assert process.stderr is not None
+        assert (process.wait(PATIENCE), process.stderr.read()) == (0, "")
     start = [(PENDING, 0), (ACTIVE, 0)]
     assert all(of(changes, job) == [*start, (DONE, 0)] for job in jobs)
     assert all(of(changes, job) == [*start, (FAILED, 1)] for job in more)

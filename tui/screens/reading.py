@@ -64,7 +64,8 @@ class ReadingScreen(LiveScreen):
             spent = time.monotonic() - begin
             pause = max(self.period, SHARE * spent) if self.known or self.trouble else 0.1
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._again.wait()
             self._again.clear()
 
     async def read_once(self) -> None:

@@ -103,7 +103,8 @@ class ServedTerminal:
         self._signal(signal.SIGTERM)
         self._signal(signal.SIGCONT)  # one that is stopped would not hear of its end
         try:
-            await asyncio.wait_for(self._process.wait(), GRACE)
+            async with asyncio.timeout(GRACE):
+                await self._process.wait()
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self._process.wait()

@@ -119,7 +119,8 @@ class JobArchiveService(Service):
         while True:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), self._period)
+                async with asyncio.timeout(self._period):
+                    await self._changed.wait()
             except TimeoutError:
                 await self._round()
 

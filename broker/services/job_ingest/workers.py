@@ -121,7 +121,8 @@ class ValidatorProcess:
             process.stdin.close()
         if reader is not None:
             try:
-                await asyncio.wait_for(asyncio.shield(reader), 2.0)
+                async with asyncio.timeout(2.0):
+                    await asyncio.shield(reader)
             except TimeoutError:
                 if process is not None:
                     signal_child(process, signal.SIGKILL)
@@ -173,7 +174,8 @@ class ValidatorPool:
             env={**os.environ, "FLUX_URI": self._uri},
         )
         try:
-            _, said = await asyncio.wait_for(process.communicate(), READY_WITHIN)
+            async with asyncio.timeout(READY_WITHIN):
+                _, said = await process.communicate()
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, "the validator plugins do not get ready") from None
         finally:

@@ -362,7 +362,8 @@ class Journal:
             self._try_again()
         self.flush(now=True)
         try:
-            await asyncio.wait_for(future, timeout)
+            async with asyncio.timeout(timeout):
+                await future
         except (OSError, TimeoutError) as exc:
             reason = (
                 exc.strerror

@@ -254,7 +254,8 @@ async def _ending_past(stream: Stream) -> AsyncIterator[JsonObject]:
     marked = False
     while not marked:
         try:
-            answer = await asyncio.wait_for(anext(stream), MARK_SECONDS)
+            async with asyncio.timeout(MARK_SECONDS):
+                answer = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError:

@@ -80,6 +80,9 @@ class Broker:
         journal = self._journals[0]
         if journal:
             what = journal.pop(0)
+            if isinstance(what, asyncio.Future):
+                self.over.set()
+                what = await what
             if not isinstance(what, OSError):
                 found: dict[str, Any] = what
                 return found
@@ -118,9 +121,13 @@ class Listening:
         await asyncio.wait_for((over or broker.over).wait(), 60)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        api.use(self._before)
+        self.close()
         changes = [parse_line(line) for line in self.lines]
         return [(one.timestamp, one.jobid, one.state) for one in changes if one is not None]
+
+    def close(self) -> None:
+        """Let another generator be the one that modules use."""
+        api.use(self._before)
 
 
 def named(*events: tuple[float, int, GramState]) -> list[tuple[int, str, GramState]]:
@@ -279,3 +286,20 @@ async def test_what_nobody_thought_of_ends_it(monkeypatch: pytest.MonkeyPatch) -
     journal = [answer(1, *life(1000), active=True), END]
     assert await listening.hear(Broker(monkeypatch, journal), failed) == []
     assert failures == ["RuntimeError: a mistake of ours"]
+
+
+async def test_it_ends_when_told_so_together_with_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    coming: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+    broker = Broker(monkeypatch, [answer(1, *life(1000)), coming])
+    listening = Listening(1000)
+    task = asyncio.create_task(module.FluxJobs({}).follow())
+    await broker.over.wait()
+    coming.set_result(END)
+    await asyncio.sleep(0)  # it has the answer, and has not been woken yet
+    task.cancel()
+    _, going = await asyncio.wait([task], timeout=5)
+    listening.close()
+    assert not going
+    assert task.cancelled()
