@@ -2,8 +2,9 @@
 there, what it takes while nothing happens, how soon an event is on the screen, and how it bears 500
 events a second.
 
-``python -m bench.console.terminal --soak MINUTES`` follows an instance whose jobs end a hundred
-times as fast as people submit them, and shows the memory of the dashboard each minute.
+``python -m bench.console.terminal --jobs N`` measures what so many jobs add to the first frame, and
+how soon all of them are counted. With ``--soak MINUTES`` it follows an instance whose jobs end a
+hundred times as fast as people submit them, and shows the memory of the dashboard each minute.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 SIZE: Final = (160, 50)
 JOBS: Final = 1000
 PATIENCE: Final = 120.0
+SUBMITTING: Final = 1800.0
 STARTS: Final = 7
 IDLE_SECONDS: Final = 20.0
 PROBES: Final = 30
@@ -134,14 +136,14 @@ def dashboard(instance: Instance, *arguments: str) -> Iterator[TopProcess]:
 
 
 @contextlib.contextmanager
-def instance_with_jobs() -> Iterator[Instance]:
-    """An instance with 1,000 jobs: 600 have ended, 400 are held."""
+def instance_with_jobs(jobs: int = JOBS) -> Iterator[Instance]:
+    """An instance with jobs, six of ten ended and the others held."""
     with running_instance(1) as instance:
-        lines = "".join(f"{number}\n" for number in range(JOBS * 6 // 10))
+        lines = "".join(f"{number}\n" for number in range(jobs * 6 // 10))
         words = ("mini", "bulksubmit", "--quiet", "--wait", SIMULATED, "true", "{}")
-        _checked(instance.run(*words, stdin=lines, timeout=300))
-        held = f"--cc=1-{JOBS * 4 // 10}"
-        _checked(instance.run("mini", "submit", "--quiet", "--urgency=hold", held, "sleep", "1"))
+        _checked(instance.run(*words, stdin=lines, timeout=SUBMITTING))
+        held = ("mini", "submit", "--quiet", "--urgency=hold", f"--cc=1-{jobs * 4 // 10}")
+        _checked(instance.run(*held, "sleep", "1", timeout=SUBMITTING))
         yield instance
 
 
@@ -153,6 +155,14 @@ def _checked(run: subprocess.CompletedProcess[str]) -> None:
 def _first_frame(instance: Instance) -> float:
     with dashboard(instance) as top:
         return top.until("×400".encode()) - top.started
+
+
+def _first_frame_and_all(instance: Instance, jobs: int) -> tuple[float, float]:
+    """Return the seconds to the first frame with jobs, and until all of them are counted."""
+    with dashboard(instance) as top:
+        first = top.until("×".encode()) - top.started
+        top.until(f"×{jobs * 4 // 10:,}".encode())
+        return first, top.until(f"×{jobs * 6 // 10:,}".encode()) - top.started
 
 
 def _idle(instance: Instance) -> tuple[float, float]:
@@ -270,6 +280,25 @@ def figures() -> list[Figure]:
     ]
 
 
+def figures_of_many(jobs: int) -> list[Figure]:
+    """Seconds to the first frame with a few and with many jobs, by turns, and what the many add."""
+    few, many, whole = [], [], []
+    with instance_with_jobs() as small, instance_with_jobs(jobs) as large:
+        for _ in range(STARTS):
+            few.append(_first_frame(small))
+            first, every = _first_frame_and_all(large, jobs)
+            many.append(first)
+            whole.append(every)
+    label = f"flux top, {jobs:,} jobs"
+    added = statistics.median(many) - statistics.median(few)
+    return [
+        _figure(f"flux top, {JOBS:,} jobs: first frame", "s", Target(), few),
+        _figure(f"{label}: first frame", "s", Target(), many),
+        _figure(f"{label}: added to the first frame", "s", Target(bound=0.25), [added]),
+        _figure(f"{label}: all counted", "s", Target(), whole),
+    ]
+
+
 def _figure(name: str, unit: str, target: Target, samples: list[float]) -> Figure:
     return Figure(name, unit, target, {"ours": Series(tuple(samples))})
 
@@ -294,8 +323,11 @@ def soak(minutes: float, say: Callable[[str], object] = print) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--soak", type=float, metavar="MINUTES")
+    parser.add_argument("--jobs", type=int, metavar="N")
     chosen = parser.parse_args()
     if chosen.soak:
         soak(chosen.soak)
+    elif chosen.jobs:
+        show(figures_of_many(chosen.jobs))
     else:
         show(figures())
