@@ -2,9 +2,9 @@
 100 rows, sorting, a key of a filter, the memory it takes.
 
 The job list is given as the decoded records of job-list, all at once (first paint, which no program
-does) or as an instance sends them, the newest first and then in pieces (first picture). What is timed is
-everything from there to the finished screen: the columnar model, its sets, its sort, the widgets,
-and the composition of every visible line into text with escape sequences.
+does) or as an instance sends them, the newest first and then in pieces (first picture). What is
+timed is everything from there to the finished screen: the columnar model, its sets, its sort, the
+widgets, and the composition of every visible line into text with escape sequences.
 """
 
 from __future__ import annotations
