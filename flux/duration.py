@@ -34,8 +34,8 @@ def parse_fsd(fsd_string: str) -> float:
     return seconds
 
 
-def fsd(secs: float) -> str:
-    """Return seconds as a Flux standard duration of about four digits, such as ``0.692s`` or
+def fsd(secs: float, digits: int = 4) -> str:
+    """Return seconds as a Flux standard duration of about so many digits, such as ``0.692s`` or
     ``2.5m``.
     """
     if secs < 1e-3:
@@ -43,11 +43,11 @@ def fsd(secs: float) -> str:
     if secs == math.inf:
         return "inf"
     if secs < 10:
-        return f"{secs:.3f}s"
+        return f"{secs:.{digits - 1}f}s"
     for limit, unit, divisor in ((60, "s", 1), (3600, "m", 60), (86400, "h", 3600)):
         if secs < limit:
-            return f"{secs / divisor:.4g}{unit}"
-    return f"{secs / 86400:.4g}d"
+            return f"{secs / divisor:.{digits}g}{unit}"
+    return f"{secs / 86400:.{digits}g}d"
 
 
 def parse_datetime(string: str, now: datetime | None = None) -> datetime:

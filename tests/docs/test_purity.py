@@ -85,6 +85,7 @@ ACTING = {
         "broker.services.job_exec.guest",
         "broker.services.job_exec.simulated",
         "broker.services.job_info.watch",
+        "broker.services.job_manager.lifetime",
         "broker.services.kvs.settle",
         "flux.aio_calls",
         "flux.content",

@@ -32,6 +32,7 @@ from broker.services.job_manager.execution import Execution
 from broker.services.job_manager.housekeeping import Housekeeping
 from broker.services.job_manager.inactive import InactiveJobs
 from broker.services.job_manager.journal import Journal
+from broker.services.job_manager.lifetime import Lifetime
 from broker.services.job_manager.machine import Machine
 from broker.services.job_manager.modify import Modifications
 from broker.services.job_manager.plugin_actions import PluginActions
@@ -77,6 +78,7 @@ class ManagerCore:
         )
         self.execution = Execution(ctx, self.machine, self.journal, self.turn_soon)
         self.inactive = InactiveJobs()
+        self.lifetime = Lifetime(ctx, self.machine, self.turn_soon)
         self.modifications = Modifications()
         self.waits: WaitTable[Request] = WaitTable()
         self.quiet = QuietWaiters(self.machine, self.journal)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 from heapq import nsmallest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from broker.service import request
 from flux.job.lifecycle import CLEANUP, RUN
+from flux.resource.combined import combined
 
 if TYPE_CHECKING:
     from broker.service import Request
     from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.states import Job
+    from flux.job.types import ResourceObject
     from flux.wire.json import JsonObject
 
 
@@ -33,6 +35,13 @@ class ActiveList:
         jobs = self._core.machine.jobs
         chosen = nsmallest(limit or len(jobs), jobs.values(), key=_place)
         return {"jobs": [_entry(job) for job in chosen]}
+
+    @request("resource-status")
+    def resource_status(self, req: Request) -> JsonObject:
+        """Return the resources that jobs have, as an R object {allocated}."""
+        jobs = self._core.machine.jobs.values()
+        held = [job.resources for job in jobs if job.has_resources and job.resources]
+        return {"allocated": combined(cast("list[ResourceObject]", held))}
 
 
 def _place(job: Job) -> tuple[bool, int, int]:

@@ -26,6 +26,7 @@ from flux.job.updates import (
     RESOURCE_UPDATE,
     SET_FLAGS,
     expiration_after,
+    expiration_of,
 )
 
 if TYPE_CHECKING:
@@ -281,6 +282,12 @@ class Machine(JobStepper):
             self.post(job, RESOURCE_UPDATE, {EXPIRATION: end})
             self.decisions.append(TellExpiration(job))
         self.advance(job)
+
+    def expire(self, job: Job, end: float) -> None:
+        """Have the resources of a job expire at another time, 0 for never."""
+        if job.resources is not None and expiration_of(job.resources) != end:
+            self.post(job, RESOURCE_UPDATE, {EXPIRATION: end})
+            self.decisions.append(TellExpiration(job))
 
     def _move(self, job: Job, name: str) -> None:
         """Have a job wait in another queue, its request to the scheduler with it."""

@@ -126,6 +126,7 @@ class JobManagerService(Service):
         self.job_submit.configure(self.ctx.config)
         await Resumption(core, self._environments).restart()
         self._greet()
+        core.lifetime.begin()
         self.ctx.spawn(core.journal.state_events.follow_interest(), "job-manager:job-state")
         core.turn_soon()
 

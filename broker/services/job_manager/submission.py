@@ -209,6 +209,7 @@ class Submissions:
     def _admit(self, job: Job) -> None:
         """Take in one job; raises Rejected, or OSError when nothing can be stored."""
         changed = self._assign_queue(job)
+        self._core.lifetime.check(job.jobspec or {})
         trouble = self._core.journal.trouble
         if trouble is not None:
             raise OSError(trouble.errno, f"the job cannot be stored: {trouble.strerror}")

@@ -121,6 +121,8 @@ class JobUpdates:
                 if ruling.limits:
                     queue = changed.get("attributes", {}).get("system", {}).get("queue")
                     policy.check_limits(queue or job.queue, changed)
+                if DURATION in ruling.updates:
+                    core.lifetime.check(changed)
                 core.plugins.validate(job, changed)
         except (Rejected, ValueError) as exc:
             raise OSError(errno.EINVAL, str(exc)) from None

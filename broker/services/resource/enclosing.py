@@ -1,4 +1,6 @@
-"""Resources of an instance that runs as a job of another: the job's R, renumbered."""
+"""Resources of an instance that runs as a job of another: the job's R, renumbered, and when they
+expire.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,12 @@ from typing import TYPE_CHECKING
 from broker.services.resource.state import ranks_of, renumber
 from flux.aio import AsyncFlux
 from flux.job.JobID import JobID
+from flux.job.updates import expiration_of
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from broker.context import Context
     from flux.job.types import ResourceObject
 
@@ -34,3 +39,21 @@ async def enclosing_resources(ctx: Context) -> ResourceObject | None:
         return None
     resources: ResourceObject = json.loads(answer["R"])
     return renumber(resources) if len(ranks_of(resources)) == ctx.size else None
+
+
+async def expirations(ctx: Context) -> AsyncIterator[float]:
+    """Yield when the job that is this instance expires (seconds since the epoch, 0 for never): now,
+    and whenever that has changed, until the enclosing instance does not tell any more.
+    """
+    uri, jobid = ctx.attrs.get("parent-uri"), ctx.attrs.get("jobid")
+    if not uri or not jobid:
+        return
+    try:
+        async with await AsyncFlux.connect(uri) as parent:
+            request = {"id": int(JobID(jobid)), "key": "R", "flags": 0}
+            cancel = "job-info.update-watch-cancel"
+            async with parent.stream("job-info.update-watch", request, cancel=cancel) as answers:
+                async for answer in answers:
+                    yield expiration_of(answer.get("R"))
+    except (OSError, ValueError) as exc:  # one of 0.29 has no updates
+        ctx.log.debug(f"the enclosing instance does not tell when this one expires: {exc}")

@@ -19,11 +19,12 @@ from broker.service import NO_REPLY, NoReply, Request, Service, event, request
 from broker.services.resource.discovery import Discovery
 from broker.services.resource.documents import Documents, described_resources, documents_in
 from broker.services.resource.draining import Draining, require_leader
-from broker.services.resource.enclosing import enclosing_resources
+from broker.services.resource.enclosing import enclosing_resources, expirations
 from broker.services.resource.journal import ResourceJournal
 from broker.services.resource.options import ModuleOptions, parse_options
 from broker.services.resource.reports import Reports
 from broker.services.resource.reslog import ResourceLog
+from broker.services.resource.sched_status import SchedStatus
 from broker.services.resource.state import (
     Inventory,
     Resources,
@@ -56,7 +57,7 @@ class ResourceService(Service):
     """
 
     name = "resource"
-    part_types = (Documents, Reports, Draining, WaitUp, ResourceJournal)
+    part_types = (Documents, Reports, Draining, WaitUp, ResourceJournal, SchedStatus)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -73,14 +74,22 @@ class ResourceService(Service):
         self._draining = Draining(ctx, self.state, self._log, self._tell_scheduler)
         self._wait_up = WaitUp(ctx, self.state)
         self._journal = ResourceJournal(ctx, lambda: self.state.resources)
+        self._sched_status = SchedStatus(ctx, self.state)
         self._log.on_posted = self._journal.posted
         self._muted = False
 
     def parts(self) -> Sequence[object]:
         """Return the parts: hwloc XML, the reports of ranks, draining, waiting for ranks, the
-        journal.
+        journal, what a scheduler has of it.
         """
-        return (self._documents, self._reports, self._draining, self._wait_up, self._journal)
+        return (
+            self._documents,
+            self._reports,
+            self._draining,
+            self._wait_up,
+            self._journal,
+            self._sched_status,
+        )
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
@@ -118,6 +127,8 @@ class ResourceService(Service):
         self._log.post("resource-init", {"restart": bool(entries), **context}, self.ctx.now())
         if found is not None:
             self._define(found, method, text)
+            if method == "enclosing-instance":
+                self.ctx.spawn(self._follow_expiration(), "resource:expiration")
         else:
             self._discovery.begin(IDset(answer.get("lost", "")))
         if len(IDset(answer["idset"]).difference(IDset(0))):
@@ -292,6 +303,15 @@ class ResourceService(Service):
         self._exclude_late()
         if self._acquired is not None:
             self._acquired.respond(self.state.acquire())
+
+    async def _follow_expiration(self) -> None:
+        """Have the resources expire when the job that is this instance does."""
+        async for when in expirations(self.ctx):
+            if self.state.expire(when):
+                self._log.post("resource-update", {"expiration": when}, self.ctx.now())
+                await self._log.put("resource.R", json.dumps(self.state.resources))
+                if self._acquired is not None and not self._muted:
+                    self._acquired.respond({"expiration": when})
 
     # Membership
 

@@ -16,12 +16,13 @@ from msgspec import Struct
 
 from flux.hostlist import Hostlist
 from flux.idset import IDset
+from flux.job.updates import expiration_of
 from flux.resource.configured import make_r
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flux.job.types import RankResources, ResourceObject
+    from flux.job.types import RankResources, ResourceExecution, ResourceObject
     from flux.wire.json import JsonMapping
 
 MAX_SHOWN = 200
@@ -217,6 +218,17 @@ class Resources:
         """Set the instance's R."""
         self.resources = resources
         self._ranks = ranks_of(resources)
+
+    def expire(self, when: float) -> bool:
+        """Have the instance's R expire at another time, seconds since the epoch; returns whether it
+        is another.
+        """
+        resources = self.resources
+        if resources is None or expiration_of(resources) == when:
+            return False
+        execution: ResourceExecution = {**resources["execution"], "expiration": when}
+        self.resources = {**resources, "execution": execution}
+        return True
 
     def offline(self) -> IDset:
         """Return the ranks that are not online."""

@@ -38,10 +38,13 @@ FIRST_FIT: Final = "first-fit"
 
 
 class ResourcePool:
-    """All resources of the instance; ``mode`` says which ranks are taken first."""
+    """All resources of the instance, from ``starttime`` to ``expiration`` (seconds since the epoch,
+    0 for no end); ``mode`` says which ranks are taken first.
+    """
 
     def __init__(self, mode: str = WORST_FIT) -> None:
         self.mode = mode
+        self.starttime = self.expiration = 0.0
         self.nodes: dict[int, PoolNode] = {}
         self._by_room: dict[int, list[int]] = {}  # free cores -> sorted ranks that are up
         self._free_cores = 0
@@ -52,6 +55,9 @@ class ResourcePool:
         KeyError for a malformed one.
         """
         pool = cls()
+        execution = resources["execution"]
+        pool.starttime = float(execution.get("starttime") or 0.0)
+        pool.expiration = float(execution.get("expiration") or 0.0)
         parts: dict[int, tuple[list[int], list[int]]] = {}
         for entry in resources["execution"]["R_lite"]:
             children = entry["children"]
@@ -308,7 +314,11 @@ class ResourcePool:
 
     def all_resources(self) -> ResourceObject:
         """Return everything as an R object."""
-        return self._resources({node.rank: (node.cores, node.gpus) for node in self.nodes.values()})
+        return self._resources(
+            {node.rank: (node.cores, node.gpus) for node in self.nodes.values()},
+            self.starttime,
+            self.expiration,
+        )
 
     def down_resources(self) -> ResourceObject:
         """Return the ranks that are not usable as an R object."""

@@ -120,6 +120,8 @@ class SchedSimpleService(Service):
         if resources is not None:
             for jobid in self._sched.replace_pool(ResourcePool.from_resources(resources)):
                 self._deny(jobid, UNSATISFIABLE)
+        if "expiration" in update:
+            self._sched.pool.expiration = float(update["expiration"])
         for key, up in (("up", True), ("down", False)):
             ids = update.get(key)
             if ids == "all":
@@ -341,7 +343,8 @@ class SchedSimpleService(Service):
         self._notes = notes
 
     def _grant(self, pending: Pending, allocation: Allocation, now: float) -> None:
-        end = allocation.expiration
+        # A job without a time limit ends with the instance; when, is no plan for its resources.
+        end = allocation.expiration or self._sched.pool.expiration
         start = now if end else 0.0
         note = dict.fromkeys(self._notes.pop(pending.jobid, {}))
         summary = allocation.summary()

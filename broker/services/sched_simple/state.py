@@ -282,6 +282,8 @@ class Scheduler:
         cannot be.
         """
         allocation = allocation_of(resources)
+        if allocation.expiration == self.pool.expiration:
+            allocation.expiration = 0.0  # it has no time limit of its own
         self.pool.claim(allocation)
         self.held[jobid] = allocation
 

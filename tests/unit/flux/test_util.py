@@ -15,6 +15,7 @@ from flux.util import (
     check_future_error,
     encode_payload,
     encode_topic,
+    fsd,
     parse_datetime,
     parse_fsd,
     set_treedict,
@@ -49,6 +50,14 @@ def test_a_date_is_formatted_as_outputs_are(monkeypatch: pytest.MonkeyPatch) -> 
     assert f"{UtilDatetime(1970, 1, 1):%Y}" == "1970"
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (1, "1.0s"), (12.34, "12s"), (70, "1.2m"), (299.9, "5m"), (123456, "1.4d")],
+)
+def test_a_duration_of_two_digits(seconds: float, text: str) -> None:
+    assert fsd(seconds, 2) == text
 
 
 def test_what_is_no_duration() -> None:

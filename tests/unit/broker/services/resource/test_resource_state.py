@@ -188,3 +188,15 @@ def test_changes_add_up_to_the_ranks_that_are_up(operations: list[tuple[str, set
         changes = state.take_changes()
         told = told.difference(changes.get("down", "")).union(changes.get("up", ""))
         assert told == state.up()
+
+
+def test_when_it_expires_is_changed_in_a_copy() -> None:
+    state = Resources(1)
+    assert not state.expire(5.0), "nothing is known yet"
+    before = make_r([{"rank": "0", "children": {"core": "0"}}], ["a"], 1.0, 2.0)
+    state.define(before)
+    assert not state.expire(2.0)
+    assert state.expire(5.0)
+    assert state.resources is not None
+    assert state.resources["execution"]["expiration"] == 5.0
+    assert before["execution"]["expiration"] == 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,6 +99,27 @@ async def test_free_without_a_look_at_r() -> None:
 async def test_expiration_of_a_limited_job(sched: ServiceHarness[SchedSimpleService]) -> None:
     execution = (await sched.request("sched.alloc", alloc(1, duration=60.0)))["R"]["execution"]
     assert execution["expiration"] - execution["starttime"] == 60.0
+
+
+def _logged(h: ServiceHarness[SchedSimpleService], text: str) -> bool:
+    return any(text in entry.text for entry in h.logs)
+
+
+async def test_resources_that_expire() -> None:
+    """Jobs without a time limit end with them, but nothing is planned on that."""
+    h = await started()
+    for expiration in (5000.0, 7000.0):
+        update(h, {"expiration": expiration})
+        told = f'"expiration":{expiration}'
+        await h.until(partial(_logged, h, told))
+        status = await h.request("sched.resource-status")
+        assert status["all"]["execution"]["expiration"] == expiration
+        execution = (await h.request("sched.alloc", alloc(int(expiration))))["R"]["execution"]
+        assert execution["expiration"] == expiration
+        assert execution["starttime"] > 0
+    limited = (await h.request("sched.alloc", alloc(3, duration=60.0)))["R"]["execution"]
+    assert limited["expiration"] - limited["starttime"] == 60.0
+    await h.stop()
 
 
 async def test_denial(sched: ServiceHarness[SchedSimpleService]) -> None:
