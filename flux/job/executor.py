@@ -17,7 +17,6 @@ from flux.job.event import JobEventWatchFuture, JobException, event_watch_async
 from flux.job.executor_future import EVENTS, FluxExecutorFuture
 from flux.job.JobID import JobID
 from flux.job.submit import SubmitFuture, submit_async
-from flux.waitstatus import SIGNALED, return_code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
 
 
 def _exit_status(waitstatus: int) -> int:
-    """Return an exit status, or minus a signal number, for the status of a finish event."""
-    code = return_code_of(waitstatus)
-    return SIGNALED - code if code > SIGNALED else code
+    """Return an exit status, or minus a signal number, for the status of a finish event. What a
+    shell adds to the number of a signal that ended its program (137) stays an exit status.
+    """
+    return os.waitstatus_to_exitcode(waitstatus)
 
 
 class _Task:

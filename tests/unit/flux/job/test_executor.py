@@ -29,6 +29,7 @@ LOGS: dict[int | tuple[int, str], list[Any]] = {
     4: FAILED,
     5: life()[:2],
     6: life(9),
+    7: life(200 << 8),
 }
 
 
@@ -50,7 +51,7 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[FluxExecutor]:
     ]
 
 
-@pytest.mark.parametrize(("jobid", "status"), [(1, 0), (2, 1), (3, -9), (6, -9)])
+@pytest.mark.parametrize(("jobid", "status"), [(1, 0), (2, 1), (3, 137), (6, -9), (7, 200)])
 def test_results(executor: FluxExecutor, jobid: int, status: int) -> None:
     future = executor.submit("{}", urgency=jobid)
     assert future.jobid(TIMEOUT) == jobid
