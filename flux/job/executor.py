@@ -28,7 +28,9 @@ def _exit_status(waitstatus: int) -> int:
     """Return an exit status, or minus a signal number, for the status of a finish event. What a
     shell adds to the number of a signal that ended its program (137) stays an exit status.
     """
-    return os.waitstatus_to_exitcode(waitstatus)
+    if os.WIFSIGNALED(waitstatus):
+        return -os.WTERMSIG(waitstatus)
+    return os.WEXITSTATUS(waitstatus)
 
 
 class _Task:

@@ -40,8 +40,9 @@ FutureCallback = Callable[["FluxExecutorFuture"], object]
 class FluxExecutorFuture(concurrent.futures.Future[int]):
     """A future that stands for one job.
 
-    The result is the largest exit status of the job's tasks, or minus the number of the signal that
-    ended it; a fatal exception of the job is raised as `flux.job.JobException`.
+    The result is the largest exit status of the job's tasks, 128 and the number of a signal for a
+    task that one ended, or minus the number of a signal that ended the job's shell; a fatal
+    exception of the job is raised as `flux.job.JobException`.
     ``owning_thread_id`` is the executor's thread that completes the future: to wait for it in there
     would never end, and is refused.
     """

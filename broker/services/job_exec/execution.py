@@ -78,6 +78,7 @@ class RunningJob:
         self.limit: TimerHandle | None = None
         self._request = req
         self._begun_at: float | None = None
+        self._next: list[Callable[[], None]] = []
         self.has_started = False
         self._is_visible = False
         self._is_finished = False
@@ -89,8 +90,18 @@ class RunningJob:
         self._announce()
 
     def failed(self, kind: str, note: str) -> None:
-        """Tell the job manager of a fatal exception."""
-        self._respond("exception", {"type": kind, "severity": 0, "note": note})
+        """Tell the job manager of a fatal exception, after the start that there was."""
+        exception: ExceptionData = {"type": kind, "severity": 0, "note": note}
+        self.after_start(lambda: self._respond("exception", exception))
+
+    def after_start(self, tell: Callable[[], None]) -> None:
+        """Have something told once the job manager has been told of a start that there was: what
+        ends a job comes after its beginning.
+        """
+        if self._begun_at is None:
+            tell()
+        else:
+            self._next.append(tell)
 
     def finished(
         self, sent: Callable[[], None], done: Callable[[], None], *, lazy: bool = False
@@ -139,6 +150,9 @@ class RunningJob:
         if self._begun_at is not None:
             self._respond("start", {"timestamp": self._begun_at})
             self._begun_at = None
+            waiting, self._next = self._next, []
+            for tell in waiting:
+                tell()
         if self.shells.finished and not self._is_finished:
             self._is_finished = True
             self._respond("finish", {"status": self.shells.status})

@@ -259,7 +259,8 @@ class JobExecService(Service):
             if msg.errnum:
                 self.ctx.log.err(f"job {job.id}: raise: {msg.text() or os.strerror(msg.errnum)}")
 
-        self.ctx.handle.post("job-manager.raise", payload, done)
+        # A program that cannot be started may say so before anybody has heard of the start.
+        job.after_start(partial(self.ctx.handle.post, "job-manager.raise", payload, done))
 
     def _shell_lost(
         self, job: RunningJob, rank: int, text: str, status: int, *, killed: bool = False
