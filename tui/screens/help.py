@@ -130,16 +130,20 @@ class HelpScreen(Sparing, ModalScreen[None]):
 
     def _listed(self) -> list[tuple[str, str, str, str]]:
         """Return for each action whose it is (``screen`` or ``app``), the action, its keys, its
-        meaning.
+        meaning. A key that means something on the screen means nothing else there.
         """
         keys: dict[tuple[str, str, str], list[str]] = {}
+        taken: set[str] = set()
         map_of = self.app._keymap  # noqa: SLF001 - Textual does not tell what it was given
         for name, owner in (("screen", self._about), ("app", self.app)):
             bindings = owner._bindings.copy()  # noqa: SLF001 - Textual lists active ones only
             bindings.apply_keymap(map_of)
-            for _, binding in bindings:
+            for key, binding in bindings:
                 meaning = binding.tooltip or binding.description
-                if binding.id and meaning and self._has(owner, binding):
+                if (owner is self.app and key in taken) or not self._has(owner, binding):
+                    continue
+                taken.add(key)
+                if binding.id and meaning:
                     shown = self.app.get_key_display(binding)
                     keys.setdefault((name, binding.action, meaning), []).append(shown)
         return [
