@@ -67,7 +67,10 @@ async def test_a_read_only_dashboard_lists_no_keys_that_it_lacks(make_app: MakeA
     ("view", "meanings"),
     [
         ("f4", {"q": "Back"}),
-        ("f9", {"q": "Back", "R": "Show only entries of some ranks", "v": "Show this pane in $PAGER"}),
+        (
+            "f9",
+            {"q": "Back", "R": "Show only entries of some ranks", "v": "Show this pane in $PAGER"},
+        ),
     ],
 )
 async def test_a_key_has_the_meaning_that_it_has_on_this_screen(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rich.color import Color
-from textual.widgets import Button, Input
+from textual.widgets import Button, Input, Label
 
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
@@ -296,6 +296,40 @@ async def test_a_terminal_too_small_to_ask_is_told(make_app: MakeApp, feed: Synt
         assert isinstance(app.screen, JobsScreen)
         assert "flux top" in text_of(pilot)
     assert feed.actions == []
+
+
+@pytest.mark.parametrize("size", [(34, 10), (40, 10), (80, 12)])
+@pytest.mark.parametrize(
+    "keys", [("2", "c"), ("a", "c"), ("f3", "a", "d")], ids=lambda keys: keys[-2]
+)
+async def test_the_answers_to_a_question_are_seen_on_the_smallest_terminal(
+    make_app: MakeApp, size: tuple[int, int], keys: tuple[str, ...]
+) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await loaded(pilot)
+        await pilot.press(*keys)
+        await until(pilot, lambda: bool(app.screen.query("#accept")))
+        answers = [app.screen.query_one(name, Button) for name in ("#refuse", "#accept")]
+        if app.screen.query("#accept:disabled"):
+            assert isinstance(app.focused, Input)  # the number or reason is typed first
+            words = [str(app.screen.query_one("#question", Label).content)]
+        else:
+            words = [str(answer.label) for answer in answers]
+        await until(pilot, lambda: all(word.split("\n")[0] in text_of(pilot) for word in words))
+        assert app.focused is not None
+        box = app.screen.query_one(".dialog").content_region
+        assert box.contains_region(app.focused.region)
+
+
+async def test_what_is_typed_is_seen_on_the_smallest_terminal(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(34, 10)) as pilot:
+        await loaded(pilot)
+        await pilot.press("3", "T")
+        await until(pilot, lambda: isinstance(app.focused, Input))
+        await pilot.press(*"90m")
+        await until(pilot, lambda: " 90m " in text_of(pilot).replace("\u2502", " "))
 
 
 async def test_an_instance_that_does_not_answer_is_noticed(make_app: MakeApp) -> None:

@@ -203,11 +203,11 @@ async def test_an_address_that_is_cut_says_so(make_app: MakeApp) -> None:
     uri = "local:///tmp/flux-svwpvtmo/local-0"
     async with app.run_test(size=(120, 30)) as pilot:
         await loaded(pilot)
-        title = app.screen.query_one(TitleBar)
+        address = app.screen.query_one(TitleBar)._address  # noqa: SLF001 - of any width
         app.dashboard.instance = replace(app.dashboard.instance, uri=uri)
-        assert title._address(len(uri)) == uri
-        assert title._address(len(uri) - 1) == "/tmp/flux-svwpvtmo/local-0"
-        assert title._address(15) == "…wpvtmo/local-0"
+        assert address(len(uri)) == uri
+        assert address(len(uri) - 1) == "/tmp/flux-svwpvtmo/local-0"
+        assert address(15) == "…wpvtmo/local-0"
 
 
 async def test_an_error_that_is_longer_than_its_room_is_cut_with_a_sign(make_app: MakeApp) -> None:
