@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rich.color import Color
-from textual.widgets import Button, Input, Label
+from textual.widgets import Button, Input
 
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
@@ -299,9 +299,7 @@ async def test_a_terminal_too_small_to_ask_is_told(make_app: MakeApp, feed: Synt
 
 
 @pytest.mark.parametrize("size", [(34, 10), (40, 10), (80, 12)])
-@pytest.mark.parametrize(
-    "keys", [("2", "c"), ("a", "c"), ("f3", "a", "d")], ids=lambda keys: keys[-2]
-)
+@pytest.mark.parametrize("keys", [("2", "c"), ("a", "c")], ids=lambda keys: keys[-2])
 async def test_the_answers_to_a_question_are_seen_on_the_smallest_terminal(
     make_app: MakeApp, size: tuple[int, int], keys: tuple[str, ...]
 ) -> None:
@@ -310,16 +308,12 @@ async def test_the_answers_to_a_question_are_seen_on_the_smallest_terminal(
         await loaded(pilot)
         await pilot.press(*keys)
         await until(pilot, lambda: bool(app.screen.query("#accept")))
-        answers = [app.screen.query_one(name, Button) for name in ("#refuse", "#accept")]
-        if app.screen.query("#accept:disabled"):
-            assert isinstance(app.focused, Input)  # the number or reason is typed first
-            words = [str(app.screen.query_one("#question", Label).content)]
-        else:
-            words = [str(answer.label) for answer in answers]
-        await until(pilot, lambda: all(word.split("\n")[0] in text_of(pilot) for word in words))
-        assert app.focused is not None
-        box = app.screen.query_one(".dialog").content_region
-        assert box.contains_region(app.focused.region)
+        box = app.screen.query_one(".dialog")
+        seen = app.screen.query("#number" if app.screen.query("#number") else "Button")
+        await until(
+            pilot,
+            lambda: all(box.content_region.contains_region(each.region) for each in seen),
+        )
 
 
 async def test_what_is_typed_is_seen_on_the_smallest_terminal(make_app: MakeApp) -> None:
