@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
 from tui.model.settings import read_settings
@@ -59,3 +61,27 @@ async def test_a_read_only_dashboard_lists_no_keys_that_it_lacks(make_app: MakeA
         meanings = {meaning for _, meaning in app.screen.rows()}
         assert "Cancel the marked jobs or this one" not in meanings
         assert "Open the job under the cursor" in meanings
+
+
+@pytest.mark.parametrize(
+    ("view", "meanings"),
+    [
+        ("f4", {"q": "Back"}),
+        (
+            "f9",
+            {"q": "Back", "R": "Show only entries of some ranks", "v": "Show this pane in $PAGER"},
+        ),
+    ],
+)
+async def test_a_key_has_the_meaning_that_it_has_on_this_screen(
+    make_app: MakeApp, view: str, meanings: dict[str, str]
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await loaded(pilot)
+        await pilot.press(view, "question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert isinstance(app.screen, HelpScreen)
+        listed = [(key, meaning) for keys, meaning in app.screen.rows() for key in keys.split()]
+        for key, meaning in meanings.items():
+            assert [what for name, what in listed if name == key] == [meaning]

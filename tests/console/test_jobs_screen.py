@@ -298,6 +298,34 @@ async def test_a_terminal_too_small_to_ask_is_told(make_app: MakeApp, feed: Synt
     assert feed.actions == []
 
 
+@pytest.mark.parametrize("size", [(34, 10), (40, 10), (80, 12)])
+@pytest.mark.parametrize("keys", [("2", "c"), ("a", "c")], ids=lambda keys: keys[-2])
+async def test_the_answers_to_a_question_are_seen_on_the_smallest_terminal(
+    make_app: MakeApp, size: tuple[int, int], keys: tuple[str, ...]
+) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await loaded(pilot)
+        await pilot.press(*keys)
+        await until(pilot, lambda: bool(app.screen.query("#accept")))
+        box = app.screen.query_one(".dialog")
+        seen = app.screen.query("#number" if app.screen.query("#number") else "Button")
+        await until(
+            pilot,
+            lambda: all(box.content_region.contains_region(each.region) for each in seen),
+        )
+
+
+async def test_what_is_typed_is_seen_on_the_smallest_terminal(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(34, 10)) as pilot:
+        await loaded(pilot)
+        await pilot.press("3", "T")
+        await until(pilot, lambda: isinstance(app.focused, Input))
+        await pilot.press(*"90m")
+        await until(pilot, lambda: " 90m " in text_of(pilot).replace("\u2502", " "))
+
+
 async def test_an_instance_that_does_not_answer_is_noticed(make_app: MakeApp) -> None:
     now = [1_795_220_449.0]
     app = make_app(clock=lambda: now[0])

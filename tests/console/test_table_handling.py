@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from tui.model.columns import columns_from_format
 from tui.screens.columns import ColumnsScreen
 from tui.screens.jobs import JobsScreen
 from tui.widgets import palette
+from tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -194,3 +196,25 @@ def test_choosing_and_searching_look_right(
         await pilot.press(*keys)
 
     assert snap_compare(make_app(), terminal_size=size, run_before=run)
+
+
+async def test_an_address_that_is_cut_says_so(make_app: MakeApp) -> None:
+    app = make_app()
+    uri = "local:///tmp/flux-svwpvtmo/local-0"
+    async with app.run_test(size=(120, 30)) as pilot:
+        await loaded(pilot)
+        address = app.screen.query_one(TitleBar)._address  # noqa: SLF001 - of any width
+        app.dashboard.instance = replace(app.dashboard.instance, uri=uri)
+        assert address(len(uri)) == uri
+        assert address(len(uri) - 1) == "/tmp/flux-svwpvtmo/local-0"
+        assert address(15) == "…wpvtmo/local-0"
+
+
+async def test_an_error_that_is_longer_than_its_room_is_cut_with_a_sign(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await loaded(pilot)
+        await pilot.press("slash", *"status:XX")
+        await until(pilot, lambda: "no state XX" in text_of(pilot))
+        line = next(line for line in text_of(pilot).splitlines() if "no state XX" in line)
+        assert line.rstrip().endswith("…")

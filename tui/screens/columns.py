@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 
 from tui.model import format as fmt
 from tui.model.columns import COLUMNS
+from tui.screens.dialog import Dialog
 from tui.screens.live import LiveScreen
-from tui.screens.sparing import Sparing
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class ChoosingScreen(LiveScreen):
         self.app.push_screen(ColumnsScreen(self.dashboard.columns, self.glyphs), answered)
 
 
-class ColumnsScreen(Sparing, ModalScreen[tuple[Choice] | None]):
+class ColumnsScreen(Dialog[tuple[Choice] | None]):
     """Lists all columns, those that are shown first and in their order; gives None if it is taken
     back.
     """

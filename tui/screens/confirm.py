@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
 from tui.model.intent import TYPE_ABOVE
-from tui.screens.sparing import Sparing
+from tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 REFRESH_SECONDS: Final = 0.5
 
 
-class ConfirmScreen(Sparing, ModalScreen[bool]):
+class ConfirmScreen(Dialog[bool]):
     """Says what will happen to how many jobs, and stays true while they go on; gives True only if
     that is meant: by the second button, or by the number typed and Enter.
     """
@@ -81,6 +80,7 @@ class ConfirmScreen(Sparing, ModalScreen[bool]):
         label.display = bool(text)
         if label.content != text:
             label.update(text)
+            self.call_after_refresh(self.show_focus)
 
     def on_input_changed(self) -> None:
         """Allow the action once the number is right."""

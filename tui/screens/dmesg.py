@@ -34,7 +34,7 @@ class DmesgScreen(SearchingScreen, LiveScreen):
     """Log records as they arrive; ``+`` and ``-`` move the severity."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "Back", tooltip="Back to the jobs", id="dmesg.back"),
+        Binding("escape,q", "back", "Back", tooltip="Back", id="dmesg.back"),
         Binding(
             "plus,equals_sign",
             "severity(1)",

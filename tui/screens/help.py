@@ -10,10 +10,9 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
-from tui.screens.sparing import Sparing
+from tui.screens.dialog import Dialog
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.dom import DOMNode
+    from textual.screen import Screen
 
     from tui.widgets.palette import Glyphs
 
@@ -47,7 +47,7 @@ _ON_JOBS: Final = frozenset(
 )
 
 
-class HelpScreen(Sparing, ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Lists the bindings of ``about``, and the filter language where it applies; ``changing`` are
     actions that change something.
     """
@@ -78,6 +78,7 @@ class HelpScreen(Sparing, ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Use the room there is: two columns, or one."""
+        super().on_resize()
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:
@@ -87,7 +88,7 @@ class HelpScreen(Sparing, ModalScreen[None]):
     def _text(self, width: int) -> Text:
         """Return all groups in as many columns as have room."""
         columns = 2 if width >= 2 * COLUMN + GAP else 1
-        room = (width - GAP) // 2 if columns == 2 else max(COLUMN, width)
+        room = (width - GAP) // 2 if columns == 2 else width
         blocks = [_block(title, rows, room) for title, rows in self.groups()]
         if self._filters:
             blocks.append(_block("Signs", signs(self._glyphs), room))
@@ -130,16 +131,20 @@ class HelpScreen(Sparing, ModalScreen[None]):
 
     def _listed(self) -> list[tuple[str, str, str, str]]:
         """Return for each action whose it is (``screen`` or ``app``), the action, its keys, its
-        meaning.
+        meaning. A key that means something on the screen means nothing else there.
         """
         keys: dict[tuple[str, str, str], list[str]] = {}
+        taken: set[str] = set()
         map_of = self.app._keymap  # noqa: SLF001 - Textual does not tell what it was given
         for name, owner in (("screen", self._about), ("app", self.app)):
             bindings = owner._bindings.copy()  # noqa: SLF001 - Textual lists active ones only
             bindings.apply_keymap(map_of)
-            for _, binding in bindings:
+            for key, binding in bindings:
                 meaning = binding.tooltip or binding.description
-                if binding.id and meaning and self._has(owner, binding):
+                if (owner is self.app and key in taken) or not self._has(owner, binding):
+                    continue
+                taken.add(key)
+                if binding.id and meaning:
                     shown = self.app.get_key_display(binding)
                     keys.setdefault((name, binding.action, meaning), []).append(shown)
         return [

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
-from tui.screens.sparing import Sparing
+from tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from tui.model.intent import Intent
 
 
-class IntentScreen(Sparing, ModalScreen[str | None]):
+class IntentScreen(Dialog[str | None]):
     """Says what will be done to what; gives the text that was typed, empty if none was asked for,
     and None if it is not to be done.
     """

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from tui.model import format as fmt
-from tui.screens.sparing import Sparing
+from tui.screens.dialog import Dialog
 from tui.widgets import palette
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class PromptScreen(Sparing, ModalScreen[str | None]):
+class PromptScreen(Dialog[str | None]):
     """Asks for a line; gives None if it is taken back.
 
     ``check`` returns what is wrong with a text, an empty string if nothing is: Enter is taken only
@@ -84,7 +83,7 @@ class PromptScreen(Sparing, ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class MenuScreen(Sparing, ModalScreen[str | None]):
+class MenuScreen(Dialog[str | None]):
     """Asks for one of ``choices``, each a value, what it is called and what there is to say of it,
     beginning at ``current``; gives the value, or None if none is chosen.
     """

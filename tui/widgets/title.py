@@ -132,11 +132,11 @@ class TitleBar(Painted):
         return facts
 
     def _address(self, room: int) -> str:
-        """Return the instance's address, its end if there is little room, nothing if that would say
-        nothing.
+        """Return the instance's address; the path alone of a local one if there is little room, the
+        end of it if there is less, nothing if that would say nothing.
         """
         uri = self.dashboard.instance.uri
-        uri = uri if len(uri) <= room else uri.rpartition("//")[2]
+        uri = uri if len(uri) <= room else uri.removeprefix("local://")
         if len(uri) > room:
             uri = self.glyphs.more + uri[-(room - 1) :] if room > LEAST_ADDRESS else ""
         return uri
