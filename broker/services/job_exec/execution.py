@@ -78,7 +78,7 @@ class RunningJob:
         self.limit: TimerHandle | None = None
         self._request = req
         self._begun_at: float | None = None
-        self._next: list[Callable[[], None]] = []
+        self._next: list[Callable[[], object]] = []
         self.has_started = False
         self._is_visible = False
         self._is_finished = False
@@ -94,7 +94,7 @@ class RunningJob:
         exception: ExceptionData = {"type": kind, "severity": 0, "note": note}
         self.after_start(lambda: self._respond("exception", exception))
 
-    def after_start(self, tell: Callable[[], None]) -> None:
+    def after_start(self, tell: Callable[[], object]) -> None:
         """Have something told once the job manager has been told of a start that there was: what
         ends a job comes after its beginning.
         """
