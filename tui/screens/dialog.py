@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from textual.screen import ModalScreen, ScreenResultType
 
@@ -19,12 +19,12 @@ class Dialog(Sparing, ModalScreen[ScreenResultType]):
     are empty (``-short`` and ``-narrow`` in the style sheet); what has the focus is scrolled to.
     """
 
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual declares it
         (0, "-short"),
         (ROOMY, "-roomy"),
     ]
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual declares it
         (0, "-narrow"),
         (WIDE, "-wide"),
     ]
