@@ -19,12 +19,13 @@ class Dialog(Sparing, ModalScreen[ScreenResultType]):
     are empty (``-short`` and ``-narrow`` in the style sheet); what has the focus is scrolled to.
     """
 
-    VERTICAL_BREAKPOINTS = [
+    # Not ClassVar: they override what Textual declares as variables of instances.
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-short"),
         (ROOMY, "-roomy"),
     ]
 
-    HORIZONTAL_BREAKPOINTS = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-narrow"),
         (WIDE, "-wide"),
     ]

@@ -141,7 +141,8 @@ class HelpScreen(Dialog[None]):
             bindings.apply_keymap(map_of)
             for key, binding in bindings:
                 meaning = binding.tooltip or binding.description
-                if (owner is self.app and key in taken) or not self._has(owner, binding):
+                shadowed = owner is self.app and key in taken and not binding.priority
+                if shadowed or not self._has(owner, binding):
                     continue
                 taken.add(key)
                 if binding.id and meaning:
