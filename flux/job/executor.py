@@ -17,20 +17,12 @@ from flux.job.event import JobEventWatchFuture, JobException, event_watch_async
 from flux.job.executor_future import EVENTS, FluxExecutorFuture
 from flux.job.JobID import JobID
 from flux.job.submit import SubmitFuture, submit_async
+from flux.waitstatus import return_code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flux.core.handle import Flux
-
-
-def _exit_status(waitstatus: int) -> int:
-    """Return an exit status, or minus a signal number, for the status of a finish event. What a
-    shell adds to the number of a signal that ended its program (137) stays an exit status.
-    """
-    if os.WIFSIGNALED(waitstatus):
-        return -os.WTERMSIG(waitstatus)
-    return os.WEXITSTATUS(waitstatus)
 
 
 class _Task:
@@ -180,7 +172,8 @@ class _Worker(threading.Thread):
             return
         if not future.done():
             if event.name == "finish":
-                future.set_result(_exit_status(event.context["status"]))
+                # What a shell adds to the number of a signal (137) stays an exit status.
+                future.set_result(return_code_of(event.context["status"]))
             elif event.name == "exception" and event.context["severity"] == 0:
                 future.set_exception(JobException(event))
         future._set_event(event)
