@@ -21,7 +21,7 @@ from flux.job.query.fields import (
     Statuses,
     nearest,
 )
-from flux.job.query.sets import in_set
+from flux.job.query.sets import check_set, hosts_of, in_set
 from flux.job.query.syntax import Either, Every, Negation, QueryError, Term, Word, terms
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
 Test: TypeAlias = "Callable[[R], bool]"
 _PREFIXES: Final = ("ƒ", "f")
+_F58: Final = re.compile(r"[ƒf][1-9A-HJ-NP-Za-km-z]*").fullmatch
+"""A job id in F58, or its beginning."""
 
 
 class JobReader(Protocol[R_contra]):
@@ -141,7 +143,14 @@ def _wrong_value(term: Term, reason: str, replacement: str | None = None) -> Que
 
 
 def _text(name: str, term: Term, reader: JobReader[R]) -> Test[R]:
-    read, found = reader.text(name), _pattern(term)
+    read = reader.text(name)
+    literal = term.quoted or term.op == "~"
+    if not literal:
+        try:
+            check_set(name, term.value)
+        except ValueError as exc:
+            raise _wrong_value(term, str(exc)) from None
+    found = _host(term.value) if name == "node" and not literal else _pattern(term)
     among = in_set(name, term.value, found) if term.op != "~" and not term.quoted else None
     known: dict[str, bool] = {}
 
@@ -166,8 +175,20 @@ def _pattern(term: Term) -> Callable[[str], object]:
         except re.error as exc:
             start = term.value_start + int(term.quoted) + (exc.pos or 0)
             raise QueryError(f"no regular expression: {exc.msg}", start, start + 1) from None
-    parts = [term.value] if term.quoted else term.value.split(",")
+    return _wild([term.value] if term.quoted else term.value.split(","))
+
+
+def _wild(parts: list[str]) -> Callable[[str], object]:
     return re.compile("|".join(translate(part) for part in parts), re.IGNORECASE).match
+
+
+def _host(value: str) -> Callable[[str], object]:
+    """Return a search for the hosts of a list: words with wildcards, and ranges in brackets."""
+    words, hosts = hosts_of(value)
+    if not hosts:
+        return _wild(words)
+    named = _wild(words) if words else None
+    return lambda text: True if text in hosts else named and named(text)
 
 
 def _state(_: str, term: Term, reader: JobReader[R]) -> Test[R]:
@@ -194,9 +215,19 @@ def _state_word(word: str, place: int) -> str:
 
 def _jobid(_: str, term: Term, reader: JobReader[R]) -> Test[R]:
     read = reader.jobid()
-    words = [word for word in term.value.split(",") if word]
-    wanted = {jobid for word in words if (jobid := parsed_id(word)) is not None}
-    prefixes = tuple(word[1:] for word in words if word[:1] in _PREFIXES)
+    wanted: set[int] = set()
+    prefixes: tuple[str, ...] = ()
+    place = term.value_start
+    for word in term.value.split(","):
+        if _F58(word):
+            prefixes += (word[1:],)
+        try:
+            if word:
+                wanted.add(id_parse(word))
+        except ValueError:
+            if not _F58(word):
+                raise QueryError(f"{word} is no job id", place, place + len(word)) from None
+        place += len(word) + 1
     return lambda job: (
         read(job) in wanted or (bool(prefixes) and f58_digits(read(job)).startswith(prefixes))
     )
