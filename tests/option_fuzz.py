@@ -294,16 +294,22 @@ class _Patience:
             wait = 0.01 if _deferred.wait(0.05) else _AGAIN
 
 
+_OF_WEAK_REFERENCES: Final = ("_remove", "remove", "cb", "__call__")
+_WITH_THEM: Final = ("weakref.py", "_weakrefset.py", "importlib._bootstrap>")
 _waiting: set[_Patience] = set()
 _deferred = threading.Event()
 
 
 def _enough(_signum: int, frame: FrameType | None) -> None:
     """Interrupt the command; later if it is just searching for garbage, where hypothesis is called,
-    or taking down an object: an exception would be told of there and lost.
+    or taking down an object, itself or with a weak reference to it: an exception would be told of
+    there and lost.
     """
     while frame is not None:
-        if frame.f_code.co_name in ("gc_callback", "__del__"):
+        code = frame.f_code
+        if code.co_name in ("gc_callback", "__del__") or (
+            code.co_name in _OF_WEAK_REFERENCES and code.co_filename.endswith(_WITH_THEM)
+        ):
             _deferred.set()
             return
         frame = frame.f_back

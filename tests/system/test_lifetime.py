@@ -64,7 +64,7 @@ def test_it_keeps_to_the_limit_and_follows_it(outer: Instance, inner: Inner) -> 
     for words in (("submit", "-t1h"), ("mini", "submit", "-t5m")):
         refused = inner.run(*words, "true")
         assert refused.returncode == 1
-        assert "exceeds remaining instance lifetime (5m)" in refused.stderr
+        assert "exceeds remaining instance lifetime (" in refused.stderr
     assert inner.run("submit", "-t4m", "true").returncode == 0
     without = inner.said("submit", "sleep", "inf")
     inner.said("job", "wait-event", without, "start")
