@@ -310,10 +310,13 @@ async def test_the_answers_to_a_question_are_seen_on_the_smallest_terminal(
         await until(pilot, lambda: bool(app.screen.query("#accept")))
         box = app.screen.query_one(".dialog")
         seen = app.screen.query("#number" if app.screen.query("#number") else "Button")
-        await until(
-            pilot,
-            lambda: all(box.content_region.contains_region(each.region) for each in seen),
-        )
+
+        def in_sight() -> bool:
+            return all(box.content_region.contains_region(each.region) for each in seen)
+
+        await until(pilot, in_sight)
+        assert seen
+        assert in_sight()
 
 
 async def test_what_is_typed_is_seen_on_the_smallest_terminal(make_app: MakeApp) -> None:
@@ -324,6 +327,8 @@ async def test_what_is_typed_is_seen_on_the_smallest_terminal(make_app: MakeApp)
         await until(pilot, lambda: isinstance(app.focused, Input))
         await pilot.press(*"90m")
         await until(pilot, lambda: " 90m " in text_of(pilot).replace("\u2502", " "))
+        assert isinstance(app.focused, Input)
+        assert app.focused.value == "90m"
 
 
 async def test_an_instance_that_does_not_answer_is_noticed(make_app: MakeApp) -> None:

@@ -195,4 +195,5 @@ def test_states_of_jobs_are_published_for_who_subscribes_on_any_rank() -> None:
                     message = handle.event_recv("job-state")
                     changes = message.payload["transitions"]
                     seen += [name for jobid, name, _ in changes if jobid == job]
+                assert seen == names
                 handle.event_unsubscribe("job-state")

@@ -54,7 +54,9 @@ async def test_a_job_longer_than_the_instance_is_refused(
 @pytest.mark.parametrize(("duration", "left"), [(290, 300), (0, 300), (1e9, 0)])
 async def test_others_are_taken(cluster: Cluster, duration: float, left: float) -> None:
     lifetime(cluster, left)
-    await cluster.until_event(await cluster.submit(jobspec(duration=duration)), "alloc")
+    id = await cluster.submit(jobspec(duration=duration))
+    await cluster.until_event(id, "alloc")
+    assert "exception" not in cluster.names(id)
 
 
 async def test_jobs_without_a_time_limit_end_with_the_instance(cluster: Cluster) -> None:
