@@ -137,7 +137,7 @@ def machine(among: list[Program]) -> list[str]:
 
 
 def page(figures: list[Figure], among: list[Program], facts: list[str], seconds: float) -> str:
-    """The text of docs/performance.md."""
+    """The text of docs/performance.md, up to the notes."""
     with_peer = len(among) > 1
     head = ["figure", "unit", "median", "min to max", "n"]
     head += ["flux-core median", "ratio"] if with_peer else []
@@ -162,8 +162,7 @@ def page(figures: list[Figure], among: list[Program], facts: list[str], seconds:
         "| " + " | ".join("---" for _ in head) + " |",
         *(row(figure, with_peer) for figure in figures),
     ]
-    text = "\n".join(lines) + "\n"
-    return text + ("\n" + NOTES.read_text() if NOTES.exists() else "")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -176,7 +175,8 @@ def main() -> None:
         for figure in part.figures():
             figures.append(figure)
             print(row(figure, len(among) > 1), file=sys.stderr, flush=True)
-    PAGE.write_text(page(figures, among, facts, time.monotonic() - started))
+    measured = page(figures, among, facts, time.monotonic() - started)
+    PAGE.write_text(f"{measured}\n{NOTES.read_text()}")
     print(f"written: {PAGE}")
 
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from textual._context import active_app
+from textual.css.query import NoMatches
 
 from tui.app import TopApp
 from tui.screens.jobs import JobsScreen
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Let the application run until ``condition`` holds; fails after ``seconds``."""
+    """Let the application run until ``condition`` holds; fails after ``seconds``.
+
+    It does not hold on a screen that has not got the widgets yet that it looks for.
+    """
+
+    def holds() -> bool:
+        try:
+            return condition()
+        except NoMatches:
+            return False
+
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not holds():
         assert time.monotonic() < deadline, "the application never got there"
         await pilot.pause(0.02)
     await pilot.pause()
