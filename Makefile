@@ -36,9 +36,10 @@ demo: install
 	$(BIN)/python examples/demo.py
 
 # Parallel first, then what must have the machine to itself: live instances compared with recordings, figures.
+# The few that fail among the others are run once more, alone, and are named then (docs/decisions/alone.md).
 test: dev
-	$(BIN)/python -m pytest -q -n $(WORKERS) $(BALANCED) tests --ignore=tests/contract --ignore=tests/docs
-	$(BIN)/python -m pytest -q tests/contract
+	$(BIN)/python -m tests.alone -n $(WORKERS) $(BALANCED) -- tests --ignore=tests/contract --ignore=tests/docs
+	$(BIN)/python -m tests.alone -- tests/contract
 
 unit: dev
 	$(BIN)/python -m pytest -q tests/unit
