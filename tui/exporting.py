@@ -190,8 +190,10 @@ class ExportingApp(OwnCommandsApp):
 
     def _pieces(self, format_: str) -> Iterable[str]:
         if format_ == "svg":
+            from tui.pictures.gaps import without_gaps
+
             # Made when it is written: what was asked has left the screen by then.
-            return (self.export_screenshot(title="flux top") for _ in range(1))
+            return (without_gaps(self.export_screenshot(title="flux top")) for _ in range(1))
         make = as_csv if format_ == "csv" else as_json_lines
         return make(self.dashboard.table, self._rows(), self.dashboard.moment)
 

@@ -24,6 +24,7 @@ from flux.job import JobspecV1, cancel, submit
 from tui.app import TopApp
 from tui.feed.live import LiveFeed
 from tui.model.states import DONE
+from tui.pictures.gaps import without_gaps
 from tui.screens.job import JobScreen
 from tui.views import JOBS, VIEWS
 from tui.widgets import palette
@@ -144,17 +145,11 @@ async def picture(pilot: Pilot[None], keys: tuple[str, ...], path: Path) -> None
         await until(pilot, lambda: bool(app.screen.query("#output")), 5)
         await pilot.pause(1.5)
     await pilot.pause(0.5)
-    path.write_text(app.export_screenshot(title="flux top"), encoding="utf-8")
+    path.write_text(without_gaps(app.export_screenshot(title="flux top")), encoding="utf-8")
     print(path.name)
     converter = shutil.which("rsvg-convert")
     if converter:
-        spaced = (
-            path.read_text(encoding="utf-8")
-            .replace("<text ", '<text xml:space="preserve" ')
-            .replace("&#160;", " ")
-        )
-        command = [converter, "-o", str(path.with_suffix(".png"))]
-        subprocess.run(command, input=spaced.encode(), check=False)
+        subprocess.run([converter, "-o", path.with_suffix(".png"), path], check=False)
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape, quoteattr
 
+from rich.cells import cell_len
+
+from tui.pictures.gaps import stretches
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -189,15 +193,11 @@ class _Film:
         return f'<text y="{_shown(CELL[1] - 4)}">{parts}</text>' if parts else ""
 
     def _stretch(self, part: Stretch) -> str:
-        bare = part.text.rstrip(" ") if not part.look.underline else part.text
-        left = len(bare) - len(bare.lstrip(" ")) if not part.look.underline else 0
-        bare = bare[left:]
-        if not bare:
-            return ""
-        cells = part.cells - left - (len(part.text) - left - len(bare))
-        return (
-            f'<tspan class="{self._class(part.look)}" x="{_shown((part.column + left) * CELL[0])}" '
-            f'textLength="{_shown(cells * CELL[0])}">{escape(bare)}</tspan>'
+        return "".join(
+            f'<tspan class="{self._class(part.look)}" '
+            f'x="{_shown((part.column + column) * CELL[0])}" '
+            f'textLength="{_shown(cell_len(words) * CELL[0])}">{escape(words)}</tspan>'
+            for column, words in stretches(part.text, part.look.underline)
         )
 
     def styles(self) -> str:

@@ -60,7 +60,8 @@ class TabLine(Painted):
         note = self.notes.get(tab.name, "")
         return Text.assemble(
             (f" {number}", f"bold {ACCENT}"),
-            (f" {tab.title}", f"bold underline {BRIGHT}" if chosen else SOFT),
+            " ",
+            (tab.title, f"bold underline {BRIGHT}" if chosen else SOFT),
             (f" {note}" if note else "", DIM),
             " ",
         )
