@@ -66,7 +66,7 @@ peer: dev
 faults: dev
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(FAULTS)
 
-# Each of these takes one core: two at once.
+# Most of these take one core: two at once.
 check: dev
 	$(MAKE) --no-print-directory -j2 -Otarget pages style types contracts
 
@@ -81,7 +81,7 @@ contracts: dev
 	$(BIN)/lint-imports --no-cache
 
 pages: dev
-	$(BIN)/python -m pytest -q tests/docs
+	$(BIN)/python -m tests.alone -n 2 $(BALANCED) -- tests/docs
 
 bench: dev
 	$(BIN)/python -m bench.run_all
