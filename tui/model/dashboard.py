@@ -379,6 +379,13 @@ class Dashboard(Liveness):
             len(self.table),
         )
 
+    @property
+    def lists_all(self) -> bool:
+        """Whether a job that the table does not have is none of the instance's: not before all of
+        the list has been read, nor while there is no connection.
+        """
+        return self.told and self.link.up and self.loading is None
+
     def hidden_marks(self) -> int:
         """Return how many marked jobs the filter hides, or are not known."""
         if not self.view.query.text:
