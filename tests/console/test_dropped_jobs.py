@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.console.driving import loaded, shows, until
+from tui.model.jobid import f58
 from tui.model.lines import SetLine
 from tui.model.states import INACTIVE, RUN, Status
 from tui.screens.confirm import ConfirmScreen
@@ -167,8 +168,8 @@ async def test_what_was_read_of_a_job_stays_when_it_is_dropped(make_app: MakeApp
         await until(pilot, lambda: shows(pilot, "Asked for"))
         app.dashboard.forget({jobid})
         app.repaint()
-        await until(pilot, lambda: shows(pilot, "  purged "))
+        await until(pilot, lambda: shows(pilot, "gone from the list"))
         for words in ("FAILED", "why it failed", "Asked for", "urgency"):
             assert shows(pilot, words)
         await pilot.press("c")
-        await until(pilot, lambda: shows(pilot, "purged, no longer in the list"))
+        await until(pilot, lambda: shows(pilot, f"{f58(jobid)}: gone from the list"))

@@ -202,6 +202,8 @@ class Dashboard(Liveness):
         """Record that the connection came up or went down."""
         self.told = self.told or up
         self.connect(Connection(up, text, retry_at, attempts))
+        if self.lists_all:  # what answers may be another instance than before, without these jobs
+            self.marks &= self.table.row_of.keys()
         self._tell(NoteKind.LINK, {**asdict(self.link), "heard": self.heard})
         self.revision += 1
 

@@ -40,7 +40,7 @@ class Question(NamedTuple):
             return f"{self.verb} {jobs(number)}?"
         known = len(self.selection.known())
         if not known:
-            why = "purged" if self.asked == 1 else "all are purged"
+            why = "it is gone from the list" if self.asked == 1 else "all are gone from the list"
         elif self.statuses == PENDING:
             why = "it waits no more" if self.asked == 1 else "none waits any more"
         elif self.statuses == RUNNING:

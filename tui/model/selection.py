@@ -29,7 +29,7 @@ class Targets(NamedTuple):
     at_cursor: int | None = None
 
     def known(self) -> list[int]:
-        """Return those that the instance still has: the others were purged."""
+        """Return those that the instance still has: others may have been purged."""
         return [jobid for jobid in self.jobids if jobid in self.dashboard.table.row_of]
 
     def able(self, statuses: frozenset[Status]) -> list[int]:
@@ -61,7 +61,7 @@ class Targets(NamedTuple):
         over, gone = self.over(), len(self.jobids) - len(self.known())
         parts = [f"{fmt.count(over)} over already"] if over else []
         if gone:
-            parts.append(f"{fmt.count(gone)} purged")
+            parts.append(f"{fmt.count(gone)} gone from the list")
         if left > over:
             parts.append(f"{fmt.count(left - over)} not running")
         return ", ".join(parts)

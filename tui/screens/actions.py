@@ -48,7 +48,7 @@ class ActingScreen(LiveScreen):
         if not selection.jobids:
             self._warn("no job is chosen")
         elif not selection.known():
-            self._warn(f"{selection.name_of(selection.jobids)}: purged, no longer in the list")
+            self._warn(f"{selection.name_of(selection.jobids)}: gone from the list")
         elif not selection.able(statuses):
             many = f" ({jobs(len(selection.jobids))} marked)" if selection.marked else ""
             self._warn(otherwise + many)

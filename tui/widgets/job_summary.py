@@ -71,7 +71,7 @@ class JobSummary(Painted):
         if not seen:
             text = f" job {f58(jobid)} is not in the list of this instance"
             return [Text(text, palette.RED)]
-        heading = seen[0].copy().append("  purged", palette.AMBER)
+        heading = seen[0].copy().append("  gone from the list", palette.AMBER)
         return [heading, *seen[1:]]
 
     def _heading(self, row: int) -> Text:

@@ -86,6 +86,19 @@ def test_marks_that_the_filter_hides(dashboard: Dashboard) -> None:
     assert dashboard.hidden_marks() == 1
 
 
+def test_marks_of_jobs_that_another_instance_does_not_have_go(dashboard: Dashboard) -> None:
+    dashboard.marks = {1, 2}
+    dashboard.set_link(False, "lost")
+    dashboard.replace([{"id": 2, "state": 16, "name": "again"}])
+    assert dashboard.marks == {1, 2}
+    dashboard.set_loading(dashboard.counts)
+    dashboard.set_link(True)
+    assert dashboard.marks == {1, 2}  # there is more to come
+    dashboard.set_loading(None)
+    dashboard.set_link(True)
+    assert dashboard.marks == {2}
+
+
 def test_a_question_says_what_it_is_about(dashboard: Dashboard) -> None:
     dashboard.marks = {1, 2, 3, 4, 5}
     dashboard.set_query("state:inactive")
@@ -114,9 +127,9 @@ def test_a_question_stays_true_while_jobs_end(dashboard: Dashboard) -> None:
     dashboard.load([{"id": 2, "state": 64, "result": 1}])
     assert (question.title(), question.jobids()) == ("Nothing is left to do: all are over", [])
     dashboard.forget({1})
-    assert question.notes() == ["of 2 marked, 1 over already, 1 purged"]
+    assert question.notes() == ["of 2 marked, 1 over already, 1 gone from the list"]
     dashboard.forget({2})
-    assert question.title() == "Nothing is left to do: all are purged"
+    assert question.title() == "Nothing is left to do: all are gone from the list"
 
 
 def test_the_job_under_the_cursor_if_none_is_marked(dashboard: Dashboard) -> None:
