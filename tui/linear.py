@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tui.model.dashboard import Dashboard
 
 PERIOD: Final = 0.2
+SPARE: Final = 1000
+"""Jobs that are remembered beside twice those of the list, before the purged are forgotten."""
 
 
 class LinePrinter:
@@ -68,6 +70,9 @@ class LinePrinter:
             if self._told.get(jobid) != status:
                 self._told[jobid] = status
                 moved.append(row)
+        if len(self._told) > SPARE + 2 * len(table):  # the others were purged
+            known = table.row_of
+            self._told = {jobid: told for jobid, told in self._told.items() if jobid in known}
         return moved
 
     def _link_lines(self) -> list[str]:

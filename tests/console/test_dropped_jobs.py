@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.console.driving import loaded
+from tests.console.driving import loaded, shows, until
+from tui.model.jobid import f58
 from tui.model.lines import SetLine
-from tui.model.states import INACTIVE, RUN
+from tui.model.states import INACTIVE, RUN, Status
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 
 if TYPE_CHECKING:
@@ -59,6 +62,12 @@ def drop(app: TopApp, but: int = 0) -> set[int]:
     assert gone
     app.dashboard.forget(gone)
     return gone
+
+
+def an_id_of(app: TopApp, state: int) -> int:
+    """Return a job in a state."""
+    table = app.dashboard.table
+    return next(table.ids[row] for row in range(len(table)) if table.state[row] == state)
 
 
 async def goes_on(pilot: Pilot[Any], app: TopApp) -> bool:
@@ -125,3 +134,42 @@ async def test_whatever_is_on_the_screen_stays_when_jobs_are_dropped(
             await pilot.pause()
         await pilot.press("enter", "escape", "escape", "escape")
         assert await goes_on(pilot, app)
+
+
+async def test_a_question_whose_jobs_have_ended_offers_nothing_but_the_way_back(
+    make_app: MakeApp,
+) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        jobid = an_id_of(app, RUN)
+        app.push_screen(JobScreen(jobid).bind(app.session))
+        await until(pilot, lambda: isinstance(app.screen, JobScreen))
+        await pilot.press("c")
+        question = app.screen
+        assert isinstance(question, ConfirmScreen)
+        await pilot.press("tab")
+        app.dashboard.load([{"id": jobid, "state": INACTIVE, "result": 1}])
+        await until(pilot, lambda: shows(pilot, "Nothing is left to do: it is over"))
+        assert question.focused is question.query_one("#refuse")
+        assert not question.query_one("#accept").display
+
+
+async def test_what_was_read_of_a_job_stays_when_it_is_dropped(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        table = app.dashboard.table
+        row = next(row for row in range(len(table)) if table.status[row] == Status.FAILED)
+        jobid = table.ids[row]
+        app.push_screen(JobScreen(jobid).bind(app.session))
+        await until(pilot, lambda: shows(pilot, "why it failed"))
+        await pilot.press("7")
+        await until(pilot, lambda: shows(pilot, "Asked for"))
+        app.dashboard.forget({jobid})
+        app.repaint()
+        await until(pilot, lambda: shows(pilot, "gone from the list"))
+        for words in ("FAILED", "why it failed", "Asked for", "urgency"):
+            assert shows(pilot, words)
+        await pilot.press("c")
+        await until(pilot, lambda: shows(pilot, f"{f58(jobid)}: gone from the list"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from base64 import b64encode
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
 from tests.console.viewing import SIZE, after, make, opened, requests
 from tests.console.views_data import Store, views_feed
+from tui.model.kvs_value import value_lines
 from tui.screens.intent import IntentScreen
 from tui.screens.kvs import KvsScreen
 from tui.screens.prompt import MenuScreen
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from flux.wire.json import JsonMapping, JsonObject
+    from tui.model.logs import Line
 
 
 def stored() -> tuple[Store, Any]:
@@ -85,6 +88,33 @@ async def test_values_are_shown_as_what_they_are() -> None:
         await until(pilot, lambda: "an empty value" in text_of(pilot))
 
 
+async def test_large_values_are_laid_out_beside_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, feed = stored()
+    store.values["primary"]["admin.large"] = b"a line\n" * 20_000
+    began, go_on = threading.Event(), threading.Event()
+
+    def slowly(data: bytes) -> tuple[str, list[Line]]:
+        began.set()
+        if threading.current_thread() is not threading.main_thread():
+            go_on.wait(60)
+        return value_lines(data)
+
+    async with make(feed).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot, "f7", KvsScreen)
+        await at(pilot, screen, "admin.note")
+        await until(pilot, lambda: shown(screen) == ["first line", "second line"])
+        with monkeypatch.context() as patched:
+            patched.setattr("tui.screens.kvs.value_lines", slowly)
+            await at(pilot, screen, "admin.large")
+            await until(pilot, began.is_set)
+            await at(pilot, screen, "admin.nothing")  # keys are obeyed, and it is not shown later
+            await until(pilot, lambda: "an empty value" in text_of(pilot))
+            go_on.set()
+        await at(pilot, screen, "admin.large")
+        await until(pilot, partial(remarks, screen, "text, 140,000 bytes"))
+        assert len(screen.pane.content) == 20_000
+
+
 async def test_the_pane_names_each_key_as_it_is_written() -> None:
     store, feed = stored()
     store.values["primary"].update({"z.[red]x": b"1", "z.y[/]": b"1", "other.key": b"2"})
@@ -137,9 +167,10 @@ async def test_a_value_can_be_watched() -> None:
 
 
 async def test_a_watch_that_ends_is_told() -> None:
-    _, feed = stored()
+    store, feed = stored()
 
     async def gone(*_: Any, **__: Any) -> Any:
+        del store.values["primary"]["count"]
         raise OSError(errno.ENOENT, "No such file or directory")
         yield {}
 
@@ -148,7 +179,8 @@ async def test_a_watch_that_ends_is_told() -> None:
         screen = await opened(pilot, "f7", KvsScreen)
         await at(pilot, screen, "count")
         await pilot.press("w")
-        await until(pilot, lambda: "is not watched any more" in text_of(pilot))
+        await until(pilot, lambda: "is not watched any more: it was removed" in text_of(pilot))
+        assert screen.pane.content == []
         assert not screen.watching
 
 

@@ -262,9 +262,11 @@ async def test_a_refusal_is_told_and_the_screen_lives_on() -> None:
         await until(pilot, lambda: "requires owner" in text_of(pilot))
         await until(pilot, lambda: bool(screen.trouble))
         assert len(screen.listing) == 48
+        await until(pilot, lambda: "as it was at " in text_of(pilot))
+        assert screen.view.old
         feed.refuse = ""
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: not screen.trouble)
+        await until(pilot, lambda: not screen.trouble and not screen.view.old)
 
 
 async def test_nonsense_from_the_broker_is_told() -> None:

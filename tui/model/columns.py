@@ -61,7 +61,9 @@ def _expires(table: JobTable, row: int, now: float) -> str:
     limit = table.expiration[row]
     if not limit or table.status[row] in DONE or not table.t_run[row]:
         return "-"
-    return fmt.age(max(0.0, limit - now))
+    left = max(0.0, limit - now)
+    # Its last minute counts; its other cells tick by the second, too.
+    return f"{int(left)}s" if left < 60 else fmt.age(left)
 
 
 def share_left(table: JobTable, row: int, now: float) -> float | None:

@@ -201,13 +201,14 @@ def _line(record: LogRecord) -> Line:
 
 def about(entry: CronRow, now: float) -> list[Line]:
     """Return what there is to know of an entry, a line each."""
+    runs = f"{entry.counted} {'run' if entry.counted == '1' else 'runs'}"
     lines = [
         Line("fact", "command", entry.command),
         Line("fact", "runs", f"{entry.spec}, on rank {entry.rank}"),
         Line(
             "fact",
             "so far",
-            f"{entry.counted} runs, {fmt.count(entry.success)} successful, "
+            f"{runs}, {fmt.count(entry.success)} successful, "
             f"{fmt.count(entry.failures)} failed, {fmt.count(entry.deferred)} put off",
         ),
     ]

@@ -202,6 +202,8 @@ class Dashboard(Liveness):
         """Record that the connection came up or went down."""
         self.told = self.told or up
         self.connect(Connection(up, text, retry_at, attempts))
+        if self.lists_all:  # what answers may be another instance than before, without these jobs
+            self.marks &= self.table.row_of.keys()
         self._tell(NoteKind.LINK, {**asdict(self.link), "heard": self.heard})
         self.revision += 1
 
@@ -378,6 +380,13 @@ class Dashboard(Liveness):
             counts[Status.TIMEOUT],
             len(self.table),
         )
+
+    @property
+    def lists_all(self) -> bool:
+        """Whether a job that the table does not have is none of the instance's: not before all of
+        the list has been read, nor while there is no connection.
+        """
+        return self.told and self.link.up and self.loading is None
 
     def hidden_marks(self) -> int:
         """Return how many marked jobs the filter hides, or are not known."""

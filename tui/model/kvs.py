@@ -107,6 +107,14 @@ class KvsTree:
         entry = self._read.get(parent(key), {}).get(key.rpartition(".")[2])
         return entry.ref if entry is not None else None
 
+    def version_of(self, row: KvsRow, root_ref: object) -> object:
+        """Return what differs once the value of a key does: what its directory names, or, where
+        that is not read again by itself and for links, which lead elsewhere, the whole namespace.
+        """
+        if row.kind != VALUE or self.entries(parent(row.key)) > MOST:
+            return root_ref
+        return self.ref_of(row.key, root_ref)
+
     def rows(self) -> list[KvsRow]:
         """Return all keys that are to be seen, each directory before what is in it."""
         with collector_off():
@@ -159,7 +167,7 @@ def _entry(obj: JsonMapping) -> _KeyEntry:
     size, target = -1, ""
     if kind == "val" and isinstance(data, str):
         size = len(data) * 3 // 4 - data[-2:].count("=")
-        return _KeyEntry(VALUE, size, "", None)
+        return _KeyEntry(VALUE, size, "", data)
     if kind == "dir" and isinstance(data, dict):
         size = len(data)
     if kind == "symlink" and isinstance(data, dict):

@@ -22,22 +22,39 @@ WIDE: Final = 16
 """Bytes in a line of hexadecimal."""
 LONGEST: Final = 4096
 """Characters of a line of text that are shown."""
+MOST_LINES: Final = 50_000
+"""Lines that are shown."""
 
 JSON: Final = "JSON"
 EVENTLOG: Final = "eventlog"
 TEXT: Final = "text"
 BINARY: Final = "binary"
 EMPTY: Final = "empty"
+_NOTHING: Final = Line("stdout", "", "")
 
 
 def value_lines(data: bytes) -> tuple[str, list[Line]]:
     """Return what a value is, and its lines."""
     shown = data[:LARGEST]
     kind, lines = _lines(shown)
+    if kind == BINARY:
+        shown = data[: len(lines) * WIDE]
+    elif len(lines) > MOST_LINES:
+        more = fmt.count(len(lines) - MOST_LINES)
+        del lines[MOST_LINES:]
+        lines.append(Line("notice", "", f"... {more} more lines are not shown"))
     if len(data) > len(shown):
         rest = fmt.count(len(data) - len(shown))
         lines.append(Line("notice", "", f"... {rest} more bytes are not shown"))
     return kind, lines
+
+
+def _cut(line: str) -> str:
+    """Return a line as it is shown: of a very long one the beginning, and how much more it has."""
+    if len(line) <= LONGEST:
+        return fmt.printable(line)
+    more = fmt.count(len(line) - LONGEST)
+    return f"{fmt.printable(line[:LONGEST])} ... {more} more characters are not shown"
 
 
 def _lines(data: bytes) -> tuple[str, list[Line]]:
@@ -55,18 +72,21 @@ def _lines(data: bytes) -> tuple[str, list[Line]]:
     events = _events(text)
     if events:
         start = float(events[0]["timestamp"])
-        return EVENTLOG, [_event(entry, start) for entry in events]
+        lines = [_event(entry, start) for entry in events[:MOST_LINES]]
+        return EVENTLOG, lines + [_NOTHING] * (len(events) - len(lines))
     pretty = _pretty(text)
     kind = TEXT if pretty is None else JSON
     found = (text.rstrip("\n") if pretty is None else pretty).split("\n")
-    return kind, [Line("stdout", "", fmt.printable(line[:LONGEST])) for line in found]
+    lines = [Line("stdout", "", _cut(line)) for line in found[:MOST_LINES]]
+    # What is not shown is only counted.
+    return kind, lines + [_NOTHING] * (len(found) - len(lines))
 
 
 def _event(entry: JsonMapping, start: float) -> Line:
     """Return an event as a line, with the seconds since the first one."""
     line = event_line(entry)
     label = f"{float(entry['timestamp']) - start:9.3f}s"
-    return line._replace(label=label, text=line.text[:LONGEST])
+    return line._replace(label=label, text=_cut(line.text))
 
 
 def _events(text: str) -> list[JsonMapping]:
@@ -88,7 +108,7 @@ def _pretty(text: str) -> str | None:
 
 
 def _hexadecimal(data: bytes) -> Iterator[Line]:
-    for start in range(0, len(data), WIDE):
+    for start in range(0, min(len(data), MOST_LINES * WIDE), WIDE):
         part = data[start : start + WIDE]
         left, right = part[: WIDE // 2].hex(" "), part[WIDE // 2 :].hex(" ")
         plain = "".join(

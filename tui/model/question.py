@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tui.model import format as fmt
 from tui.model.intent import SHOWN, many
 from tui.model.jobid import f58
-from tui.model.states import STATUS
+from tui.model.states import PENDING, RUNNING, STATUS
 from tui.model.users import user_name
 
 if TYPE_CHECKING:
@@ -36,7 +36,18 @@ class Question(NamedTuple):
     def title(self) -> str:
         """Return the question."""
         number = len(self.jobids())
-        return f"{self.verb} {jobs(number)}?" if number else "Nothing is left to do"
+        if number:
+            return f"{self.verb} {jobs(number)}?"
+        known = len(self.selection.known())
+        if not known:
+            why = "it is gone from the list" if self.asked == 1 else "all are gone from the list"
+        elif self.statuses == PENDING:
+            why = "it waits no more" if self.asked == 1 else "none waits any more"
+        elif self.statuses == RUNNING:
+            why = "it runs no more" if self.asked == 1 else "none runs any more"
+        else:
+            why = "it is over" if self.asked == 1 else "all are over"
+        return f"Nothing is left to do: {why}"
 
     def notes(self) -> list[str]:
         """Return what to know before answering, a line each."""

@@ -28,6 +28,10 @@ class Targets(NamedTuple):
     marked: bool
     at_cursor: int | None = None
 
+    def known(self) -> list[int]:
+        """Return those that the instance still has: others may have been purged."""
+        return [jobid for jobid in self.jobids if jobid in self.dashboard.table.row_of]
+
     def able(self, statuses: frozenset[Status]) -> list[int]:
         """Return those in one of ``statuses``."""
         table = self.dashboard.table
@@ -53,9 +57,11 @@ class Targets(NamedTuple):
 
     def unable(self, statuses: frozenset[Status]) -> str:
         """Return how many nothing will be done to, and why; empty if there are none."""
-        left = len(self.jobids) - len(self.able(statuses))
-        over = self.over()
+        left = len(self.known()) - len(self.able(statuses))
+        over, gone = self.over(), len(self.jobids) - len(self.known())
         parts = [f"{fmt.count(over)} over already"] if over else []
+        if gone:
+            parts.append(f"{fmt.count(gone)} gone from the list")
         if left > over:
             parts.append(f"{fmt.count(left - over)} not running")
         return ", ".join(parts)
@@ -80,8 +86,3 @@ def targets(dashboard: Dashboard, cursor_rows: Sequence[int]) -> Targets:
         other = next(iter(at_cursor - dashboard.marks), None)
         return Targets(dashboard, tuple(known), True, other)
     return Targets(dashboard, tuple(ids[row] for row in cursor_rows), False)
-
-
-def one(dashboard: Dashboard, row: int | None) -> Targets:
-    """Return one job to act on, whatever is marked; none for None."""
-    return Targets(dashboard, () if row is None else (dashboard.table.ids[row],), False)

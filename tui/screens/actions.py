@@ -47,6 +47,8 @@ class ActingScreen(LiveScreen):
         size = self.app.size
         if not selection.jobids:
             self._warn("no job is chosen")
+        elif not selection.known():
+            self._warn(f"{selection.name_of(selection.jobids)}: gone from the list")
         elif not selection.able(statuses):
             many = f" ({jobs(len(selection.jobids))} marked)" if selection.marked else ""
             self._warn(otherwise + many)
@@ -103,7 +105,9 @@ class ActingScreen(LiveScreen):
 
         def answered(yes: bool | None) -> None:
             jobids = question.jobids()
-            if yes and jobids:
+            if yes and not jobids:
+                self._warn(question.title())
+            elif yes:
                 work = self._act(done, selection, jobids, act)
                 self.app.run_worker(work, exit_on_error=False, group="actions")
 

@@ -68,10 +68,16 @@ class ConfirmScreen(Dialog[bool]):
         self._tell("#listing", listing)
         self._tell("#notes", "\n".join(question.notes()))
         accept = self.query_one("#accept", Button)
+        left = question.jobids()
         title = question.title().rstrip("?")
-        if str(accept.label) != title:
+        if left and str(accept.label) != title:
             accept.label = title
-        accept.disabled = not question.jobids() or (
+            accept.refresh(layout=True)  # its width is that of its words
+        if not left and accept.display:
+            self.query_one("#refuse").focus()
+            for name in ("#accept", "#number", "#prompt"):
+                self.query(name).set(display=False)
+        accept.disabled = not left or (
             self._typing and not question.typed_right(self.query_one("#number", Input).value)
         )
 

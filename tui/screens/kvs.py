@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 
     from tui.model.listing import Listing
     from tui.model.logs import Line
+
+QUICK: Final = 1 << 16
+"""Bytes of a value that are laid out at once; more of them in a thread."""
+_GONE: Final = {
+    errno.ENOENT: "it was removed",
+    errno.EISDIR: "it is a directory now",
+    errno.ENOTDIR: "what was a directory is a value now",
+    errno.ENOTSUP: "the namespace was removed",
+}
+"""What a watch ends with when there is no value any more."""
 
 
 class KvsScreen(ListingScreen[KvsRow]):
@@ -83,7 +93,8 @@ class KvsScreen(ListingScreen[KvsRow]):
         self.value = b""
         self._root = ""
         self._all = False
-        self._shown: tuple[str, str, str] = ("", "", "")
+        self._kind = ""
+        self._shown: tuple[str, str, object] = ("", "", None)
         """Namespace, key and version of the value in the pane."""
         self._lines: list[Line] = []
         self._wanted = ""
@@ -119,7 +130,12 @@ class KvsScreen(ListingScreen[KvsRow]):
     async def read(self) -> None:
         """Read the directories that are open and not as they are known, then the value."""
         namespace, tree = self.namespace, self.keys
-        self._root = await requests.root(self.feed, namespace)
+        try:
+            self._root = await requests.root(self.feed, namespace)
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
+            raise OSError(error.errno, f"there is no namespace {namespace}") from error
         everything, self._all = self._all, False
         changed = not self.known
         while True:
@@ -143,7 +159,8 @@ class KvsScreen(ListingScreen[KvsRow]):
                 raise
             tree.opened.discard(key)
             tree.fail(key, str(error.strerror or error))
-            self.warn(f"{key}: {error.strerror or error}")
+            if self._wanted or error.errno != errno.ENOENT:  # else it is gone from the list, too
+                self.warn(f"{fmt.printable(key)}: {error.strerror or error}")
 
     def _rearrange(self) -> None:
         self.listing.replace(self.keys.rows())
@@ -158,33 +175,53 @@ class KvsScreen(ListingScreen[KvsRow]):
         if row.kind == DIRECTORY:
             number = self.keys.entries(row.key)
             text = many(number, "key") if number >= 0 else "a directory: Enter opens it"
-            self._show(row.key, b"", remark="directory", empty=text)
+            self._tell(row.key, "directory", text)
             return
-        shown = (self.namespace, row.key, self._root)
-        if shown == self._shown:
+        version = self.keys.version_of(row, self._root)
+        if (self.namespace, row.key, version) == self._shown:
             return
         try:
             data = await requests.read_value(self.feed, self.namespace, row.key)
         except OSError as error:
             reason = str(error.strerror or error)
             text = f"a link to {row.target}: {reason}" if row.kind == LINK else reason
-            self._show(row.key, b"", remark="", empty=text)
+            self._tell(row.key, "", text)
             return
-        if self.view.row is not None and self.view.row.key == row.key:
-            self._show(row.key, data)
-            self._shown = shown
+        if await self._show(row.key, data):
+            self._shown = (self.namespace, row.key, version)
 
-    def _show(
-        self, key: str, data: bytes, remark: str | None = None, empty: str = "an empty value"
+    def _tell(self, key: str, remark: str, text: str) -> None:
+        """Say why there is no value in the pane."""
+        self._put(key, b"", "", [], remark, text)
+
+    async def _show(self, key: str, data: bytes, remark: str | None = None) -> bool:
+        """Put a value into the pane; tells whether the cursor is still there after it was laid out,
+        which keys do not wait for if it is large.
+        """
+        namespace = self.namespace
+        if self._shown[:2] == (namespace, key) and data == self.value and self._lines:
+            kind, lines = self._kind, self._lines
+        elif len(data) > QUICK:
+            kind, lines = await asyncio.to_thread(value_lines, data)
+        else:
+            kind, lines = value_lines(data)
+        row = self.view.row
+        if row is None or (self.namespace, row.key) != (namespace, key):
+            return False
+        self._put(key, data, kind, lines, remark, "an empty value")
+        return True
+
+    def _put(
+        self, key: str, data: bytes, kind: str, lines: list[Line], remark: str | None, empty: str
     ) -> None:
-        """Put a value into the pane, with what has changed since it was there before."""
-        kind, lines = value_lines(data)
+        """Put lines into the pane, with what has changed since the key was there before."""
+        self._kind = kind
         same = self._shown[:2] == (self.namespace, key)
         before, self._lines = (self._lines if same else []), lines
         if same and before and data != self.value:
             lines = compared(lines, before)
         self.value = data
-        self._shown = (self.namespace, key, "")
+        self._shown = (self.namespace, key, None)
         pane = self.pane
         pane.title = fmt.printable(key)
         size = f"{kind}, {many(len(data), 'byte')}"
@@ -210,7 +247,7 @@ class KvsScreen(ListingScreen[KvsRow]):
     def action_again(self) -> None:
         """Read all that is open again, large directories too."""
         self._all = True
-        self._shown = (*self._shown[:2], "")
+        self._shown = (*self._shown[:2], None)
         super().action_again()
 
     def action_scroll(self, lines: int) -> None:
@@ -304,7 +341,7 @@ class KvsScreen(ListingScreen[KvsRow]):
         self._stop_watching()
         self.namespace, self.keys, self.known = name, KvsTree(), False
         self.listing.replace([])
-        self._show("", b"", remark="", empty="")
+        self._tell("", "", "")
         self.live_update()
         self._again.set()
 
@@ -334,10 +371,14 @@ class KvsScreen(ListingScreen[KvsRow]):
                 changes += 1
                 when = fmt.clock(self.dashboard.clock(), self.dashboard.clock())
                 told = f"{many(changes, 'change')}, the last at {when}" if changes else "watching"
-                self._show(key, data, remark=f"{told}, {many(len(data), 'byte')}")
+                await self._show(key, data, remark=f"{told}, {many(len(data), 'byte')}")
                 self.dashboard.revision += 1
         except OSError as error:
-            self.warn(f"{key} is not watched any more: {error.strerror or error}")
+            why = _GONE.get(error.errno or 0) or str(error.strerror or error)
+            self.warn(f"{fmt.printable(key)} is not watched any more: {why}")
+            if error.errno in _GONE and self._shown[:2] == (namespace, key):
+                self._tell(key, "", why)  # what it was is not what it is
+            self._again.set()
         except asyncio.CancelledError:
             raise
         except UNEXPECTED as error:

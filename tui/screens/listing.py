@@ -56,8 +56,12 @@ class Overview(Painted):
 
     def lines(self, width: int) -> list[Text]:
         """Return the line."""
-        left, right = self._figures()
-        return [spread(Text.assemble(" ", *left), Text.assemble(*right, " "), width)]
+        told = self._figures()
+        left, right = Text.assemble(" ", *told[0]), Text.assemble(*told[1], " ")
+        if any(look == palette.RED for _, look in told[1]):  # matters more than figures of before
+            room = max(width - right.cell_len - 1, min(left.cell_len, width // 3))
+            left.truncate(room, overflow="ellipsis")
+        return [spread(left, right, width)]
 
 
 class ListingScreen(AskingScreen, Generic[Row]):
@@ -193,6 +197,7 @@ class ListingScreen(AskingScreen, Generic[Row]):
         self.query_one(TitleBar).update()
         self.query_one(Banner).update()
         self.view.empty = self._nothing()
+        self.view.old = self.known and bool(self.trouble)
         self.view.update()
         self.query_one(Overview).update()
         self.query_one(MessageLine).update()
@@ -221,7 +226,9 @@ class ListingScreen(AskingScreen, Generic[Row]):
             marks = f"{self.glyphs.mark} {fmt.count(len(self.listing.marks))} marked{more}  "
             right.append((marks, f"bold {palette.AMBER}"))
         if self.trouble:
-            right.append((self.trouble, palette.RED))
+            since = self.dashboard.clock()
+            then = f"as it was at {fmt.clock(self.read_at, since)}: " if self.known else ""
+            right.append((f"{then}{self.trouble}", palette.RED))
         elif self.dashboard.stale and self.known:
             right.append(("not connected, as it was", palette.AMBER))
         elif self.listing.text:

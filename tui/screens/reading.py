@@ -37,6 +37,8 @@ class ReadingScreen(LiveScreen):
         """Whether it has been read."""
         self.trouble = ""
         """Why it could not be read the last time."""
+        self.read_at = 0.0
+        """When it was read, in seconds since the epoch."""
         self._again = asyncio.Event()
 
     async def read(self) -> None:
@@ -72,7 +74,7 @@ class ReadingScreen(LiveScreen):
         """Read; what goes wrong is told above the list, which stays as it is."""
         try:
             await self.read()
-            self.known, self.trouble = True, ""
+            self.known, self.trouble, self.read_at = True, "", self.dashboard.clock()
         except OSError as error:
             self.trouble = refusal(error, self.dashboard.guest)
         except UNEXPECTED as error:

@@ -44,6 +44,9 @@ class JobSummary(Painted):
         self.with_command = True
         self.note = ""
         """What is told before all else."""
+        self._seen: list[Text] = []
+        """The lines of the job when the list last had it."""
+        self._seen_of: int | None = None
 
     def lines(self, width: int) -> list[Text]:
         """Return the lines."""
@@ -51,12 +54,25 @@ class JobSummary(Painted):
             return [Text(" no job", DIM)]
         row = self.dashboard.table.row_of.get(self.jobid)
         if row is None:
-            text = f" job {f58(self.jobid)} is not in the list of this instance"
-            return [Text(text, palette.RED)]
+            return self._gone(self.jobid)
         lines = [self._heading(row), *self._facts(row, width)]
         if self.note:
             lines.insert(0, Text(self.note, palette.SOFT))
-        return [*lines, self._command()] if self.with_command else lines
+        if self.with_command:
+            lines.append(self._command())
+        self._seen, self._seen_of = lines, self.jobid
+        return lines
+
+    def _gone(self, jobid: int) -> list[Text]:
+        """Return what was last seen of a job that the list has no more, or not yet again."""
+        seen = self._seen if self._seen_of == jobid else []
+        if not self.dashboard.lists_all:
+            return seen or [Text(f" reading{self.glyphs.more}", DIM)]
+        if not seen:
+            text = f" job {f58(jobid)} is not in the list of this instance"
+            return [Text(text, palette.RED)]
+        heading = seen[0].copy().append("  gone from the list", palette.AMBER)
+        return [heading, *seen[1:]]
 
     def _heading(self, row: int) -> Text:
         table = self.dashboard.table

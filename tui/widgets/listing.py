@@ -115,6 +115,8 @@ class ListingView(ScrollView, Generic[Row], can_focus=True, inherit_bindings=Fal
         self.glyphs = glyphs
         self.following = follows
         self.empty = ""
+        self.old = False
+        """Whether the rows are dim, because they could not be read again."""
         self.cursor = 0
         self._key: Key | None = None
         self._revision = -1
@@ -245,7 +247,7 @@ class ListingView(ScrollView, Generic[Row], can_focus=True, inherit_bindings=Fal
             Segment(self.glyphs.cursor if at_cursor else " ", style(palette.ACCENT, ground)),
             Segment(self.glyphs.mark if marked else " ", style(palette.AMBER, ground, bold=True)),
         ]
-        quiet = self.painter.quiet(row)
+        quiet = self.old or self.painter.quiet(row)
         for column, width in self._fitted:
             for text, colour in self._pieces(row, column, width):
                 colour = palette.DIM if quiet else colour

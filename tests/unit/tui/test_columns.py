@@ -86,6 +86,13 @@ def test_many_rows_at_once_are_judged_as_few_are() -> None:
     assert not names(variety) & {"priority", "limit"}
 
 
+@pytest.mark.parametrize(("after", "text"), [(0, "5m"), (240.5, "59s"), (299.2, "0s"), (400, "0s")])
+def test_the_last_minute_of_a_job_is_counted_in_seconds(after: float, text: str) -> None:
+    table = JobTable()
+    table.load([{"id": 1, "state": 16, "t_submit": NOW, "t_run": NOW, "expiration": NOW + 300}])
+    assert BY_NAME["left"].cell(table, 0, NOW + after) == text
+
+
 def test_the_left_column_has_room_only_if_a_job_has_a_limit() -> None:
     dashboard = Dashboard(lambda: NOW)
     dashboard.load(sample.jobs(50, NOW))

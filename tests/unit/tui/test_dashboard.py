@@ -10,7 +10,7 @@ from tui.model.format import age, percent
 from tui.model.liveness import SILENCE
 from tui.model.notices import queue_notices
 from tui.model.question import Question
-from tui.model.selection import one, targets
+from tui.model.selection import targets
 from tui.model.states import ACTIVE, RUNNING
 
 
@@ -86,6 +86,19 @@ def test_marks_that_the_filter_hides(dashboard: Dashboard) -> None:
     assert dashboard.hidden_marks() == 1
 
 
+def test_marks_of_jobs_that_another_instance_does_not_have_go(dashboard: Dashboard) -> None:
+    dashboard.marks = {1, 2}
+    dashboard.set_link(False, "lost")
+    dashboard.replace([{"id": 2, "state": 16, "name": "again"}])
+    assert dashboard.marks == {1, 2}
+    dashboard.set_loading(dashboard.counts)
+    dashboard.set_link(True)
+    assert dashboard.marks == {1, 2}  # there is more to come
+    dashboard.set_loading(None)
+    dashboard.set_link(True)
+    assert dashboard.marks == {2}
+
+
 def test_a_question_says_what_it_is_about(dashboard: Dashboard) -> None:
     dashboard.marks = {1, 2, 3, 4, 5}
     dashboard.set_query("state:inactive")
@@ -112,15 +125,17 @@ def test_a_question_stays_true_while_jobs_end(dashboard: Dashboard) -> None:
     assert not question.typed_right("")
     assert not question.typed_right("12")
     dashboard.load([{"id": 2, "state": 64, "result": 1}])
-    assert (question.title(), question.jobids()) == ("Nothing is left to do", [])
+    assert (question.title(), question.jobids()) == ("Nothing is left to do: all are over", [])
+    dashboard.forget({1})
+    assert question.notes() == ["of 2 marked, 1 over already, 1 gone from the list"]
+    dashboard.forget({2})
+    assert question.title() == "Nothing is left to do: all are gone from the list"
 
 
 def test_the_job_under_the_cursor_if_none_is_marked(dashboard: Dashboard) -> None:
     assert targets(dashboard, []).jobids == ()
     selection = targets(dashboard, [dashboard.table.row_of[3]])
     assert (selection.jobids, selection.out_of_sight()) == ((3,), "")
-    dashboard.marks = {1}
-    assert one(dashboard, dashboard.table.row_of[3]).jobids == (3,)
 
 
 def test_queues_that_are_closed_are_told() -> None:

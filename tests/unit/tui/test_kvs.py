@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tui.model.kvs import DIRECTORY, LINK, MOST, ROOT, VALUE, KvsTree, child, parent, size_text
-from tui.model.kvs_value import LARGEST, compared, value_lines
+from tui.model.kvs_value import LARGEST, MOST_LINES, compared, value_lines
 
 
 def val(data: str) -> dict[str, Any]:
@@ -142,7 +142,25 @@ def test_long_lines_are_cut() -> None:
     long = b"x" * 1_000_000
     event = b'{"timestamp": 1.0, "name": "a", "context": {"b": "' + long + b'"}}\n'
     for data in (long, b'["' + long + b'"]', event):
-        assert max(len(line.text) for line in value_lines(data)[1]) <= 4096
+        longest = max((line.text for line in value_lines(data)[1]), key=len)
+        assert len(longest) < 4096 + 60
+        assert longest.endswith(" more characters are not shown")
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "told"),
+    [
+        (b"a\n" * (MOST_LINES + 7), "text", "... 7 more lines are not shown"),
+        (b"[" + b"1," * MOST_LINES + b"1]", "JSON", "... 3 more lines are not shown"),
+        (b"\0" * (MOST_LINES * 16 + 9), "binary", "... 9 more bytes are not shown"),
+        (b'{"timestamp":1.0,"name":"a"}\n' * (MOST_LINES + 2), "eventlog", "... 2 more lines"),
+    ],
+    ids=["text", "JSON", "binary", "eventlog"],
+)
+def test_values_of_very_many_lines_say_how_many_more(data: bytes, kind: str, told: str) -> None:
+    found, lines = value_lines(data)
+    assert (found, len(lines)) == (kind, MOST_LINES + 1)
+    assert lines[-1].text.startswith(told)
 
 
 def test_values_of_others_are_fit_for_a_terminal() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tui.linear import LinePrinter, ObjectPrinter
+from tui.linear import SPARE, LinePrinter, ObjectPrinter
 from tui.model.dashboard import Dashboard
 from tui.model.facts import InstanceInfo
 
@@ -34,6 +34,22 @@ def test_one_line_for_each_change() -> None:
     )
     (line,) = printer.lines()
     assert line.split(" ", 1)[1] == "ƒ8TuPHh1 failed true 3.00s exit code 1"
+
+
+def test_purged_jobs_are_forgotten() -> None:
+    dashboard = Dashboard(lambda: 100.0)
+    printer = LinePrinter(dashboard)
+    dashboard.replace([])
+    dashboard.set_link(True)
+    printer.lines()
+    told = 0
+    for first in range(1, 10_000, 1000):
+        ids = range(first, first + 1000)
+        dashboard.load([{"id": number, "state": 64, "result": 1} for number in ids])
+        told += len(printer.lines())
+        dashboard.forget(set(ids))
+        assert len(printer._told) <= SPARE + 2000  # noqa: SLF001 - it is about what is kept
+    assert told == 10_000
 
 
 def test_the_filter_holds_for_lines_too() -> None:

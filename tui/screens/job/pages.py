@@ -166,6 +166,8 @@ class PagesScreen(SearchingScreen, ChangingScreen):
         if name == "keys":
             return self._keys_page()
         if name == "describe":
+            if self.jobid not in self.dashboard.table.row_of and self.pane.lines.every:
+                return list(self.pane.lines.every), ""  # as it was when the list had it
             facts = Stored(self._looked_up("jobspec"), self._looked_up("R"))
             return description(self.dashboard, self.jobid, facts, self.following.lines), ""
         if self.stored is None:

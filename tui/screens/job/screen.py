@@ -14,7 +14,7 @@ from tui.background import in_background
 from tui.feed.job import JobFollowing
 from tui.model.job_pages import Stored
 from tui.model.jobid import f58
-from tui.model.selection import one
+from tui.model.selection import Targets
 from tui.model.states import DONE
 from tui.model.why_card import why_card
 from tui.outside import AND_WAIT, run_outside
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from textual.geometry import Size
 
     from tui.model.job_logs import Fresh
-    from tui.model.selection import Targets
     from tui.widgets.log_view import LogView
 
 WIDE: Final = 120
@@ -159,9 +158,10 @@ class JobScreen(PagesScreen):
         for kind in (TitleBar, Banner, JobSummary):
             self.query_one(kind).update()
         self.query_one(LifeBar).show(self.jobid, logs.story)
-        self.query_one(WhyPanel).show(
-            why_card(self.dashboard, self.jobid, logs.story.raised, logs.last_errors)
-        )
+        if self.jobid in self.dashboard.table.row_of:  # else as it was: why is still to be read
+            self.query_one(WhyPanel).show(
+                why_card(self.dashboard, self.jobid, logs.story.raised, logs.last_errors)
+            )
         self.fill_page()
         self.grow_files()
         self.query_one(MessageLine).update()
@@ -228,8 +228,7 @@ class JobScreen(PagesScreen):
 
     def targets(self) -> Targets:
         """Return this job, whatever is marked."""
-        row = self.dashboard.table.row_of.get(self.jobid)
-        return one(self.dashboard, row)
+        return Targets(self.dashboard, (self.jobid,), False)
 
     def action_neighbour(self, step: int) -> None:
         """Show the next or previous job of the table instead, with the same pane."""
