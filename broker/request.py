@@ -175,6 +175,12 @@ class StreamSet:
         entry[0].end()
         return entry[1] if entry[1] is not None else entry[0]
 
+    def fail(self, errnum: int, text: str) -> None:
+        """End every stream with an error."""
+        streams, self._streams = self._streams, {}
+        for req, _ in streams.values():
+            req.error(errnum, text)
+
     def drop_sender(self, sender: str) -> list[tuple[Request, object]]:
         """Forget every stream of a client that went away; returns what was forgotten."""
         keys = [key for key in self._streams if key[0] == sender]

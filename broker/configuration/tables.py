@@ -257,13 +257,30 @@ class TbonConfig(Struct, frozen=True):
     zmqdebug: Annotated[int | None, integer(0, 1)] = None
 
 
+_NO_UNITS: Final = "jobs are not run as units of systemd"
+_SILENT: Final = "a silent neighbour is lost after the time in attribute overlay.timeout"
 REFUSALS: Final[Mapping[str, str]] = {
+    "exec.sdexec-constrain-resources": _NO_UNITS,
+    "exec.sdexec-properties": _NO_UNITS,
+    "exec.sdexec-stop-timer-sec": _NO_UNITS,
+    "exec.sdexec-stop-timer-signal": _NO_UNITS,
+    "exec.service-override": _NO_UNITS,
     "exec.service": "jobs are started by the shell hosts of the brokers",
     "ingest.frobnicator": "jobspecs are not changed on their way in: give defaults to flux mini",
+    "job-manager.epilog": (
+        "no command is a part of a job's end: [job-manager.housekeeping] runs one on its nodes"
+        " when it is over"
+    ),
+    "job-manager.perilog": "no command runs before a job starts, or as a part of its end",
+    "job-manager.prolog": "no command runs on the nodes of a job before it starts",
     "kvs.gc-threshold": "the store is collected while the instance runs: content.collect-growth",
     "policy.scheduler": "the scheduler's options are in [sched-simple]",
-    "tbon.torpid_max": "a silent neighbour is lost after the time in attribute overlay.timeout",
-    "tbon.torpid_min": "a silent neighbour is lost after the time in attribute overlay.timeout",
+    "tbon.child_rcvhwm": "what waits for a neighbour is bounded in bytes, not in messages",
+    "tbon.interface-hint": "[bootstrap] names the endpoint of each broker",
+    "tbon.topo": "the shape of the tree is in attribute tbon.topo",
+    "tbon.torpid_max": _SILENT,
+    "tbon.torpid_min": _SILENT,
+    "tbon.zmq_io_threads": "one thread does the input and output of the tree",
 }
 """What flux-core knows and nothing here acts on: the sentence that a file with it is told."""
 

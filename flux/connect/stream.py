@@ -6,7 +6,7 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Protocol, cast
 
-from flux.connect.credentials import from_environment
+from flux.connect import credentials, trace
 from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.errors import error_of, os_error
@@ -38,7 +38,8 @@ class SocketTransport(asyncio.Protocol):
     def __init__(self, handle: Receiver, process: subprocess.Popen[bytes] | None = None) -> None:
         self._handle = handle
         self._process = process
-        self._credentials = from_environment()
+        self._credentials = credentials.from_environment()
+        self._trace = trace.from_environment()
         self._unpacker = framing.Unpacker()
         self._out: list[bytes] = []
         self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -67,6 +68,8 @@ class SocketTransport(asyncio.Protocol):
                 self._transport.abort()
             return
         for msg in messages:
+            if self._trace is not None:
+                self._trace.show(msg)
             self._handle.dispatch(msg)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -77,6 +80,8 @@ class SocketTransport(asyncio.Protocol):
         self._handle.disconnected()
 
     def send(self, msg: Message) -> None:
+        if self._trace is not None:
+            self._trace.show(msg)
         if self._credentials is not None:
             self._credentials.stamp(msg)
         if not self._out:

@@ -12,8 +12,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final, overload
 
-from flux.connect import default_uri, open_socket
-from flux.connect.credentials import from_environment
+from flux.connect import credentials, default_uri, open_socket, trace
 from flux.constants import (
     FLUX_MATCHTAG_NONE,
     FLUX_MSGTYPE_ANY,
@@ -57,7 +56,10 @@ class MessageHandle(ReactorHandle):
             raise OSError(errno.EINVAL, f"unknown flags {flags & ~OPEN_FLAGS:#x} of a handle")
         self.url = os.fsdecode(url) if url else default_uri()
         self.flags = flags
-        self._credentials = from_environment()
+        self._credentials = credentials.from_environment()
+        self._trace = trace.from_environment()
+        if self._trace is not None:
+            self.flags |= FLUX_O_TRACE
         self._sock = open_socket(self.url)
         self._unpacker = framing.Unpacker()
         self._outgoing = Outgoing(self._sock, self._read_aside)
@@ -115,13 +117,13 @@ class MessageHandle(ReactorHandle):
         if self._lost:
             raise os_error(errno.ECONNRESET)
         flags |= self.flags
+        if flags & FLUX_O_TRACE:
+            self._show(msg)
         if self._credentials is not None:
             self._credentials.stamp(msg)
         data = framing.pack(msg)
         if self._basics is not None:
             self._basics.counters.tx[msg.type] += 1
-        if flags & FLUX_O_TRACE:
-            print(f"> {msg!r}", file=sys.stderr)
         try:
             if not self._outgoing.send(data, nonblock=bool(flags & FLUX_O_NONBLOCK)):
                 self._watch_socket(self.reactor)  # which sends the rest
@@ -130,6 +132,11 @@ class MessageHandle(ReactorHandle):
             raise os_error(errno.ECONNRESET) from None
         if self._aside and not self._taking:
             self._take_all()
+
+    def _show(self, msg: Message) -> None:
+        if self._trace is None:
+            self._trace = trace.Trace()
+        self._trace.show(msg)
 
     def send(self, message: MessageView, flags: int = 0) -> None:
         """Send a message made before; raises OSError as `send_wire` does.
@@ -214,7 +221,7 @@ class MessageHandle(ReactorHandle):
 
     def _take(self, msg: Message) -> None:
         if self.flags & FLUX_O_TRACE:
-            print(f"< {msg!r}", file=sys.stderr)
+            self._show(msg)
         if msg.type == RESPONSE:
             rpc = self._pending.get(msg.aux2)
             if rpc is not None:

@@ -108,11 +108,11 @@ class JobKVSLookupFuture(WaitAllFuture):
         """Wait and return the values of the jobs that could be looked up, in the order in which
         they were pushed, as texts. Raises OSError, but not for unknown jobs and keys.
         """
-        return self._values(JobInfoLookupRPC.get)
+        return self._values(lambda lookup: lookup.get())
 
     def get_decode(self) -> list[JsonObject]:
         """Return what `get` does with jobspec and R as objects."""
-        return self._values(JobInfoLookupRPC.get_decode)
+        return self._values(lambda lookup: lookup.get_decode())
 
     def _values(self, read: Callable[[JobInfoLookupRPC], JsonObject]) -> list[JsonObject]:
         found, self.errors = [], []

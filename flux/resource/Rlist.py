@@ -295,25 +295,32 @@ class Rlist(ResourceSetImplementation):
 
     def append(self, other: Rlist) -> Rlist:
         """Add a set that shares no resource with this one; ValueError if it does."""
-        shared = self.intersect(other)
+        shared = other.intersect(self)
         if shared.nnodes():
             raise ValueError(f"append: {shared.dumps()} exists already")
-        self._nodes = self.union(other)._nodes
+        return self._merge(other)
+
+    def add(self, other: Rlist) -> Rlist:
+        """Add those resources of another set that are not in this one."""
+        return self._merge(other)
+
+    def _merge(self, other: Rlist) -> Rlist:
+        # What there is already is not looked at: many small sets are added to a large one.
+        for rank, node in other._nodes.items():
+            mine = self._nodes.get(rank)
+            if mine is None:
+                self._nodes[rank] = _Node(node.host, node.children, node.properties)
+                continue
+            mine.properties |= node.properties
+            for name, ids in node.children.items():
+                mine.children.setdefault(name, IDset()).add(ids)
         return self
 
     def union(self, other: Rlist) -> Rlist:
         """Return the resources of either set."""
         made = self.copy()
         made._extra = {}
-        for rank, node in other._nodes.items():
-            mine = made._nodes.get(rank)
-            if mine is None:
-                made._nodes[rank] = _Node(node.host, node.children, node.properties)
-                continue
-            mine.properties |= node.properties
-            for name, ids in node.children.items():
-                mine.children.setdefault(name, IDset()).add(ids)
-        return made
+        return made._merge(other)
 
     def diff(self, other: Rlist) -> Rlist:
         """Return the resources of this set that are not in `other`."""

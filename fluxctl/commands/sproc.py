@@ -52,7 +52,7 @@ def _ask(service: str, topic: str, payload: dict[str, object], rank: int | None)
             found: JsonObject = h.rpc(f"{service}.{topic}", payload, nodeid=nodeid).get()
         except OSError as exc:
             verb = "ps" if topic == "list" else topic
-            raise CommandError(f"{verb}: {exc.strerror or exc}", 1) from None
+            raise CommandError(f"ERROR: {verb}: {exc}", 1) from None
     return found
 
 

@@ -72,9 +72,9 @@ def test_background_processes_are_killed_and_followed(pair: Instance, tmp_path: 
         (["exec", "--attach", "1", "2"], "--attach takes a single pid or label argument"),
         (["exec", "--attach", "1"], "--attach by pid requires a single target rank (use --rank)"),
         (["exec", "-r0", "--attach", "x"], "rank 0: label x: label x does not belong to any"),
-        (["sproc", "wait", "1"], "wait: pid 1 does not belong to any subprocess"),
-        (["sproc", "kill", "9", "x"], "kill: label x does not belong to any subprocess"),
-        (["sproc", "ps", "-s", "nosuch"], "ps: No service matching nosuch.list"),
+        (["sproc", "wait", "1"], "ERROR: wait: [Errno 3] pid 1 does not belong to any subprocess"),
+        (["sproc", "kill", "9", "x"], "ERROR: kill: [Errno 3] label x does not belong to any"),
+        (["sproc", "ps", "-s", "nosuch"], "ERROR: ps: [Errno 38] No service matching nosuch.list"),
     ],
 )
 def test_what_is_refused_of_the_background(pair: Instance, words: list[str], said: str) -> None:

@@ -88,7 +88,8 @@ def test_processes_end_with_the_job(pair: Instance, tmp_path: Path) -> None:
         assert pair.run("job", "status", jobid).returncode == 0
         assert follower.wait(PATIENCE) == 143
     gone = pair.run("sproc", "ps", "-r", rank, "-s", service)
-    assert gone.stderr == f"flux-sproc: ps: No service matching {service}.list is registered\n"
+    problem = f"[Errno 38] No service matching {service}.list is registered"
+    assert gone.stderr == f"flux-sproc: ERROR: ps: {problem}\n"
 
 
 def test_a_job_that_is_killed_takes_stubborn_processes_with_it(

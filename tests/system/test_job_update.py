@@ -285,7 +285,7 @@ def test_a_guest_may_not_change_the_jobs_of_others(instance: Instance, held: Job
     done = guest.run("update", held.f58, "name=x")
     assert (done.returncode, done.stderr) == (
         1,
-        "flux-update: ERROR: guests can only update their own jobs\n",
+        "flux-update: ERROR: guests may only update their own jobs\n",
     )
 
 

@@ -86,6 +86,27 @@ def test_it_keeps_to_the_limit_and_follows_it(outer: Instance, inner: Inner) -> 
     until(lambda: inner.run("submit", "-t1h", "true").returncode == 1)
 
 
+def test_it_follows_again_when_a_module_is_back(outer: Instance, inner: Inner) -> None:
+    without = inner.said("submit", "sleep", "inf")
+    inner.said("job", "wait-event", without, "start")
+    end, told = inner.of_job(without), "is followed again once"
+    assert told not in inner.said("dmesg")
+
+    inner.said("module", "remove", "kvs-watch")
+    until(lambda: f"{told} kvs-watch is loaded" in inner.said("dmesg"))
+    inner.done(outer.run("update", inner.jobid, "duration=+10m"))
+    inner.said("module", "load", "kvs-watch")
+    until(lambda: inner.of_job(without) == pytest.approx(end + 600, abs=0.1))
+
+    inner.done(outer.run("module", "remove", "job-info"))
+    until(lambda: f"{told} it is back" in inner.said("dmesg"))
+    inner.done(outer.run("module", "load", "job-info"))
+    inner.done(outer.run("update", inner.jobid, "duration=+10m"))
+    until(lambda: inner.of_job(without) == pytest.approx(end + 1200, abs=0.1))
+    assert inner.said("dmesg").count(told) == 2
+    inner.said("cancel", without)
+
+
 def test_an_instance_that_is_no_job_has_no_end(outer: Instance) -> None:
     assert outer.run("submit", "-t365d", "true").returncode == 0
     resources = json.loads(outer.run("resource", "R").stdout)

@@ -9,6 +9,7 @@ import errno
 import os
 import select
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -138,12 +139,35 @@ def test_flags_show_messages_and_what_was_never_got(
         h.rpc("kvs.ping", {"n": 1}).get()
         h.rpc("barrier.enter", {"name": "q", "count": 1, "nprocs": 9, "internal": False})
     shown = capsys.readouterr().err
-    assert "> <request kvs.ping" in shown
-    assert "< <response kvs.ping" in shown
+    assert "> kvs.ping\n> flags=topic,payload,route " in shown
+    assert "< kvs.ping\n< flags=topic,payload,route " in shown
     assert "MATCHDEBUG: leaked matchtag=2 <RPC barrier.enter: waiting>" in shown
     with pytest.raises(OSError, match="unknown flags 0x2") as caught:
         flux.Flux(instance.uri, FLUX_O_CLONE)
     assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("handle", ["flux.Flux()", "asyncio.run(main())"])
+def test_the_environment_asks_for_a_trace(instance: Instance, handle: str) -> None:
+    program = f"""
+import asyncio, flux
+from flux.aio import AsyncFlux
+async def main():
+    handle = await AsyncFlux.connect()
+    await handle.rpc("kvs.ping", {{}})
+    await handle.close()
+h = {handle}
+if h: h.rpc("kvs.ping", {{}}).get()
+"""
+    wanted = ("FLUX_HANDLE_TRACE=1", "FLUX_HANDLE_USERID=9999", "FLUX_HANDLE_ROLEMASK=0x2")
+    traced = instance.run("env", "env", *wanted, sys.executable, "-c", program)
+    assert traced.returncode == 0, traced.stderr
+    shown = traced.stderr.partition("> kvs.ping\n")[2].splitlines()
+    sent = "> flags=topic,payload,route userid=unknown rolemask=none nodeid=any matchtag="
+    assert shown[0].startswith(sent)
+    assert shown[1] == "> {}"
+    assert shown[4] == "< kvs.ping"
+    assert shown[5].startswith("< flags=topic,payload,route userid=")
 
 
 def test_messages_tell_who_sent_them(instance: Instance, h: flux.Flux) -> None:

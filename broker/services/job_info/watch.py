@@ -151,6 +151,10 @@ def current(key: str, value: JsonObject, entries: Iterable[JsonMapping]) -> Json
     )
 
 
+_ASK_THE_COPY: Final = (errno.ENOTSUP, errno.ENOENT, errno.ENOSYS)
+"""What it means that the namespace is gone, or kvs-watch: the copy will have it all."""
+
+
 class GuestWatch(LogWatch):
     """A watch of an eventlog below ``guest.``; ``path`` as the client names it."""
 
@@ -214,7 +218,7 @@ class GuestWatch(LogWatch):
             return
         if msg.errnum:
             self._stream = None
-            if self._log.ended or msg.errnum in (errno.ENOTSUP, errno.ENOENT):
+            if self._log.ended or msg.errnum in _ASK_THE_COPY:
                 self._read_moved()
             else:
                 self.finish(msg.errnum, msg.text() or None)

@@ -154,7 +154,7 @@ class JobControl:
         if len(req.raw or b"") > MAX_ANNOTATIONS:
             raise OSError(errno.EINVAL, f"a memo takes at most {MAX_ANNOTATIONS} bytes")
         job = self._core.unended_job(req.get("id", int))
-        check_owner(req, job, "annotate")
+        check_owner(req, job, "add a memo to")
         self._core.journal.check_room()
         if req.get("volatile", bool, False):
             self._core.machine.annotate(job, {"user": memo})

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from broker.services.job_manager.events import Done, Failed
     from broker.services.job_manager.readers import Reader
     from broker.services.job_manager.states import Job
+    from flux.wire.json import JsonObject
 
 
 LIVELY: Final = 0.1
@@ -72,7 +73,7 @@ class ManagerCore:
         self.plugins = JobtapHost(PluginActions(self), folders, ctx.owner)
         self.machine = Machine(self.plugins, ctx.now)
         self.journal = Journal(ctx, self._journal_readers, self)
-        self.housekeeping = Housekeeping(ctx, self._freed)
+        self.housekeeping = Housekeeping(ctx, self._freed, self._give_back)
         self.scheduling = Scheduling(
             ctx, self.machine, self.journal, self.turn_soon, self.housekeeping.holders
         )
@@ -96,6 +97,9 @@ class ManagerCore:
         """A job is over, though its nodes are held for what tidies up."""
         self.machine.freed(id)
         self.turn_soon()
+
+    def _give_back(self, payload: JsonObject) -> None:
+        self.scheduling.free_part(payload)
 
     def pack_later(self, job: Job) -> None:
         """Make a new job small at the end of the turn if it has to wait."""

@@ -65,12 +65,19 @@ class Tidied:
 
 class Housekeeping:
     """The part of the job manager that tidies up after jobs; ``freed`` is called with the id of a
-    job that is over as far as it is concerned.
+    job that is over as far as it is concerned, ``give_back`` with resources {id, R, final?} for the
+    scheduler.
     """
 
-    def __init__(self, ctx: Context, freed: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        freed: Callable[[int], None],
+        give_back: Callable[[JsonObject], None],
+    ) -> None:
         self._ctx = ctx
         self._freed = freed
+        self._give_back = give_back
         self._running: dict[int, Tidied] = {}
 
     def takes(self, job: Job) -> bool:
@@ -160,7 +167,7 @@ class Housekeeping:
         else:
             self._running.pop(tidied.job.id, None)
             self._ctx.log.debug(f"housekeeping: {id_encode(tidied.job.id, 'f58')} complete")
-        self._ctx.handle.post("sched.free", payload, lambda _: None)
+        self._give_back(payload)
 
     def holders(self) -> list[JsonObject]:
         """Return what is held, as a scheduler that starts is told."""

@@ -4,6 +4,8 @@ asks for nothing ends with it.
 
 from __future__ import annotations
 
+import asyncio
+import errno
 from typing import TYPE_CHECKING, Final
 
 from broker.jobtap.arguments import Rejected
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
 
 RESOURCES: Final = "resource.R"
+RETRY_SECONDS: Final = 0.5
 
 
 class Lifetime:
@@ -41,14 +44,34 @@ class Lifetime:
             self._ctx.spawn(self._follow(), "job-manager:lifetime")
 
     async def _follow(self) -> None:
+        """Learn what R says, until the instance ends; without kvs-watch once it is loaded again."""
         topic, payload = lookup_request(RESOURCES, WATCH | WAITCREATE, PRIMARY)
+        waiting = False
+        while True:
+            try:
+                async with self._ctx.handle.stream(
+                    topic, payload, cancel="kvs-watch.cancel"
+                ) as answers:
+                    async for answer in answers:
+                        waiting = False
+                        self._read(answer)
+                return
+            except OSError as exc:
+                if exc.errno != errno.ENOSYS:
+                    self._ctx.log.err(f"{RESOURCES}: {exc.strerror}")
+                    return
+                if not waiting:
+                    self._ctx.log.warning(
+                        f"{RESOURCES}: {exc.strerror}: when this instance expires is followed"
+                        " again once kvs-watch is loaded"
+                    )
+                waiting = True
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _read(self, answer: JsonMapping) -> None:
         try:
-            async with self._ctx.handle.stream(
-                topic, payload, cancel="kvs-watch.cancel"
-            ) as answers:
-                async for answer in answers:
-                    self.learn(expiration_of(json.loads(decode_val(answer["val"]))))
-        except (OSError, KeyError, ValueError) as exc:
+            self.learn(expiration_of(json.loads(decode_val(answer["val"]))))
+        except (KeyError, ValueError) as exc:
             self._ctx.log.err(f"{RESOURCES}: {exc}")
 
     def learn(self, expiration: float) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import errno
 from heapq import nsmallest
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from broker.service import request
 from flux.job.lifecycle import CLEANUP, RUN
-from flux.resource.combined import combined
+from flux.resource.ResourceSet import ResourceSet
 
 if TYPE_CHECKING:
     from broker.service import Request
     from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.states import Job
-    from flux.job.types import ResourceObject
     from flux.wire.json import JsonObject
 
 
@@ -41,7 +40,7 @@ class ActiveList:
         """Return the resources that jobs have, as an R object {allocated}."""
         jobs = self._core.machine.jobs.values()
         held = [job.resources for job in jobs if job.has_resources and job.resources]
-        return {"allocated": combined(cast("list[ResourceObject]", held))}
+        return {"allocated": ResourceSet().add(*held).to_dict()}
 
 
 def _place(job: Job) -> tuple[bool, int, int]:

@@ -159,26 +159,43 @@ class Machine(JobStepper):
         self.free_pending -= 1
         self.event(job, "free")
 
+    def free_later(self, id: int) -> None:
+        """The resources of a job can be given back once the scheduler that arrives is ready."""
+        job = self.jobs.get(id)
+        if job is not None and job.free_pending:
+            job.free_pending = False
+            self.free_pending -= 1
+
+    def sched_arrives(self) -> None:
+        """A scheduler was told who holds resources, and is not ready yet: none are freed, for it
+        may not know yet that they are held.
+        """
+        self.sched_arriving = True
+
     def sched_ready(self, limit: int | None) -> int:
         """A scheduler is ready for requests; returns how many jobs wait for it."""
         self.sched_online = True
+        self.sched_arriving = False
         self.limit = limit
+        self._clean_up()
+        return self.queues.waiting
+
+    def _clean_up(self) -> None:
         for job in list(self.jobs.values()):
             if job.state == CLEANUP:
                 self.advance(job)
-        return self.queues.waiting
 
     def sched_lost(self) -> None:
-        """The scheduler is gone: its requests go back to the queue and resources wait for the next
-        one.
+        """The scheduler is gone: its requests go back to the queue. Whoever was to tell it of free
+        resources calls `freed`: the next one is told of those only that are held.
         """
         self.sched_online = False
+        was_arriving, self.sched_arriving = self.sched_arriving, False
         for queue in self.queues:
             for id in list(queue.pending):
                 self.alloc_canceled(id)
-        for job in self.jobs.values():
-            job.free_pending = False
-        self.free_pending = 0
+        if was_arriving:
+            self._clean_up()
 
     def start_queue(self, queue: QueueState, switch: QueueSwitch, *, save: bool = True) -> None:
         """Start or stop the scheduling of a queue (flux-queue(1)); stopping takes its requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.service import request
@@ -46,6 +47,9 @@ class Scheduling:
         self._tags: dict[int, int] = {}
         self._priorities: dict[int, int] = {}
         self._scheduler: str | None = None
+        self._freeing: set[int] = set()
+        self._parts: list[JsonObject] = []
+        self._generation = 0  # answers of a scheduler that is gone say nothing about the next one
 
     @request("sched-hello")
     def sched_hello(self, req: Request) -> JsonObject:
@@ -53,6 +57,7 @@ class Scheduling:
         self._ctx.log.debug("scheduler: hello")
         self._lose_scheduler()
         self._scheduler = req.sender
+        self._machine.sched_arrives()
         holders = [job for job in self._machine.jobs.values() if job.has_resources]
         return {
             "alloc": [
@@ -75,6 +80,9 @@ class Scheduling:
         limit = _limit(req, mode)
         self._ctx.log.debug(f"scheduler: ready {mode}")
         count = self._machine.sched_ready(limit)
+        parts, self._parts = self._parts, []
+        for part in parts:
+            self.free_part(part)
         self._turn_soon()
         return {"count": count}
 
@@ -107,11 +115,27 @@ class Scheduling:
             self._ctx.handle.send("sched.prioritize", {"jobs": jobs})
 
     def free(self, job: Job) -> None:
-        """Return resources."""
-        payload: JsonObject = {"id": job.id}
-        if job.resources is not None:
-            payload["R"] = job.resources
-        self._ctx.handle.post("sched.free", payload, self._free_response)
+        """Give the resources of a job back; without a scheduler they are free at once."""
+        id = job.id
+        if self._machine.sched_arriving:
+            self._machine.free_later(id)
+        elif not self._machine.sched_online:
+            self._ctx.call_soon(lambda: self._freed(id))
+        else:
+            payload: JsonObject = {"id": id}
+            if job.resources is not None:
+                payload["R"] = job.resources
+            self._freeing.add(id)
+            self._ctx.handle.post("sched.free", payload, partial(self._free_response, id))
+
+    def free_part(self, payload: JsonObject) -> None:
+        """Give back resources {id, R, final?} of a job that is over; whether that worked nobody
+        waits for.
+        """
+        if self._machine.sched_arriving:
+            self._parts.append(payload)
+        elif self._machine.sched_online:
+            self._ctx.handle.post("sched.free", payload, lambda _: None)
 
     def _alloc_response(self, msg: Message) -> None:
         if msg.errnum:
@@ -155,8 +179,11 @@ class Scheduling:
 
     def _give_back(self, id: int, resources: object) -> None:
         """Return what was given to a job that asks for something else by now; then it asks."""
+        generation = self._generation
 
         def freed(msg: Message) -> None:
+            if generation != self._generation:
+                return
             if msg.errnum:
                 self._scheduler_failed("free", msg)
                 return
@@ -185,11 +212,17 @@ class Scheduling:
                 self._machine.alloc_success(id, resources, annotations)
         self._turn_soon()
 
-    def _free_response(self, msg: Message) -> None:
+    def _free_response(self, id: int, msg: Message) -> None:
+        if id not in self._freeing:
+            return
         if msg.errnum:
             self._scheduler_failed("free", msg)
-            return
-        self._machine.freed(int((msg.json() or {}).get("id", 0)))
+        else:
+            self._freed(id)
+
+    def _freed(self, id: int) -> None:
+        self._freeing.discard(id)
+        self._machine.freed(id)
         self._turn_soon()
 
     def forget(self, sender: str) -> None:
@@ -208,7 +241,11 @@ class Scheduling:
             self._ctx.handle.forget(tag)
         self._tags.clear()
         self._scheduler = None
+        self._generation += 1
+        self._parts.clear()
         self._machine.sched_lost()
+        for id in list(self._freeing):
+            self._freed(id)
         self._turn_soon()
 
 

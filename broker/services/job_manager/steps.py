@@ -77,6 +77,7 @@ class JobStepper:
         self.hold_starts = False
         self.limit: int | None = None
         self.sched_online = False
+        self.sched_arriving = False
         self.unsettled = False  # priorities are being changed: their order means nothing yet
         self.exec_online = False
         self.free_pending = 0
@@ -302,7 +303,7 @@ class JobStepper:
         return True
 
     def _free(self, job: Job) -> None:
-        if not job.free_pending and self.sched_online:
+        if not job.free_pending and not self.sched_arriving:
             job.free_pending = True
             self.free_pending += 1
             self.post_debug(job, "free-request")

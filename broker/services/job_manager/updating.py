@@ -75,7 +75,7 @@ class JobUpdates:
     def _job(self, req: Request, id: int) -> Job:
         """Return the job to change; raises OSError if there is none, or not for the sender."""
         job = self._core.unended_job(id)
-        check_owner(req, job, "update")
+        check_owner(req, job, "update", "may")
         return job
 
     async def _agreed(self, req: Request, id: int, changes: JobChanges) -> Ruling:

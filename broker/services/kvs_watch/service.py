@@ -37,6 +37,12 @@ class KvsWatchService(Service):
         self._namespaces: dict[str, Index] = {}
         self._requests: dict[KeyWatch, Request] = {}
 
+    async def stop(self) -> None:
+        """Tell those who wait for a value that none will come."""
+        self.streams.fail(errno.ENOSYS, "kvs-watch is being unloaded")
+        self._requests.clear()
+        self._namespaces.clear()
+
     @request("lookup", allow="guest")
     def lookup(self, req: Request) -> NoReply:
         """Answer with the value of ``key`` and, with WATCH, again whenever it changes."""

@@ -4,7 +4,9 @@ expire.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import errno
+from typing import TYPE_CHECKING, Final
 
 from broker.services.resource.state import ranks_of, renumber
 from flux.aio import AsyncFlux
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from broker.context import Context
     from flux.job.types import ResourceObject
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS: Final = 30.0
+RETRY_SECONDS: Final = 0.5
 
 
 async def enclosing_resources(ctx: Context) -> ResourceObject | None:
@@ -48,12 +51,37 @@ async def expirations(ctx: Context) -> AsyncIterator[float]:
     uri, jobid = ctx.attrs.get("parent-uri"), ctx.attrs.get("jobid")
     if not uri or not jobid:
         return
+    request = {"id": int(JobID(jobid)), "key": "R", "flags": 0}
     try:
         async with await AsyncFlux.connect(uri) as parent:
-            request = {"id": int(JobID(jobid)), "key": "R", "flags": 0}
-            cancel = "job-info.update-watch-cancel"
-            async with parent.stream("job-info.update-watch", request, cancel=cancel) as answers:
-                async for answer in answers:
-                    yield expiration_of(answer.get("R"))
+            async for expiration in _told(ctx, parent, request):
+                yield expiration
     except (OSError, ValueError) as exc:  # one of 0.29 has no updates
         ctx.log.debug(f"the enclosing instance does not tell when this one expires: {exc}")
+
+
+async def _told(
+    ctx: Context, parent: AsyncFlux, request: dict[str, object]
+) -> AsyncIterator[float]:
+    """Yield what the job-info of the enclosing instance tells; while it is reloaded there, wait
+    for it. Raises OSError: ENOSYS if it never told anything, or that of the connection.
+    """
+    cancel = "job-info.update-watch-cancel"
+    telling = was_telling = False
+    while True:
+        try:
+            async with parent.stream("job-info.update-watch", request, cancel=cancel) as answers:
+                async for answer in answers:
+                    telling = was_telling = True
+                    yield expiration_of(answer.get("R"))
+            return
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS or not was_telling:
+                raise
+            if telling:
+                ctx.log.warning(
+                    "job-info of the enclosing instance is gone: when this one expires is followed"
+                    " again once it is back"
+                )
+            telling = False
+        await asyncio.sleep(RETRY_SECONDS)

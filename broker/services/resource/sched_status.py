@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from broker.service import request
 from broker.services.resource.state import NOTHING, ranks_of
-from flux.resource.combined import combined
+from flux.resource.ResourceSet import ResourceSet
 
 if TYPE_CHECKING:
     from broker.context import Context
@@ -41,7 +41,7 @@ class SchedStatus:
         return {
             "all": everything,
             "allocated": await self._allocated(),
-            "down": combined([everything], down),
+            "down": ResourceSet().add(ResourceSet(everything).copy_ranks(down)).to_dict(),
         }
 
     async def _allocated(self) -> object:

@@ -188,6 +188,17 @@ zmqdebug = 1
             ":4: job-manager.plugins[1].lode: unknown key (did you mean load?)",
         ),
         ("[job-manager]\nplugins = [{conf = {}}]\n", ":2: job-manager.plugins[0]: load is missing"),
+        (
+            '[job-manager.prolog]\ncommand = ["true"]\n',
+            ":1: job-manager.prolog: no command runs on the nodes of a job before it starts",
+        ),
+        (
+            "[job-manager.epilog]\nper-rank = true\n",
+            ":1: job-manager.epilog: no command is a part of a job's end: [job-manager.housekeepi",
+        ),
+        ("[job-manager.perilog]\nlog-ignore = []\n", ":1: job-manager.perilog: no command runs"),
+        ("[exec.sdexec-properties]\nX = 1\n", ":1: exec.sdexec-properties: jobs are not run as"),
+        ('[tbon]\ntopo = "kary:3"\n', ":2: tbon.topo: the shape of the tree is in attribute"),
         ("[exec]\nkill-timeout = 1\n", ":2: exec.kill-timeout: must be a string, a duration"),
         ('[access]\nallow-guest-user = "yes"\n', ":2: access.allow-guest-user: must be true or"),
         ("[ingest]\nbatch-count = 0\n", ":2: ingest.batch-count: must be an integer, 1 to"),

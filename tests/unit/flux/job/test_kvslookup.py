@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from typing import Any
 
 import pytest
@@ -65,6 +66,15 @@ def test_what_was_stored_and_what_was_submitted() -> None:
         "R": {"version": 2},
     }
     assert asked(flux) == [(["jobspec"], 0), (["R", "J"], 0)]
+
+
+@pytest.mark.parametrize("decode", [True, False])
+def test_what_was_submitted_and_brokers_of_before_are_asked_for_texts_too(decode: bool) -> None:
+    for version, flux, how in ((3, scripted(), True), (1, scripted(knows_flags=False), False)):
+        found = job_kvs_lookup(flux, 1, decode=decode, original=how)
+        assert found is not None
+        value = found["jobspec"]
+        assert (json.loads(value) if not decode else value) == {"version": version}
 
 
 def test_jobs_that_are_not_there() -> None:

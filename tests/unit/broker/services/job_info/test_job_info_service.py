@@ -129,10 +129,11 @@ async def test_guest_eventlog_is_continued_from_the_moved_copy() -> None:
     await script.harness.stop()
 
 
-async def test_guest_eventlog_waits_for_the_move() -> None:
+@pytest.mark.parametrize("gone", [errno.ENOTSUP, errno.ENOSYS])  # the namespace, or kvs-watch
+async def test_guest_eventlog_waits_for_the_move(gone: int) -> None:
     script = await _running()
     replies = script.watch("guest.output")
-    script.harness.answer(await script.sent("kvs-watch.lookup"), errnum=errno.ENOTSUP)
+    script.harness.answer(await script.sent("kvs-watch.lookup"), errnum=gone)
     await script.sent("kvs.lookup")
     script.values[f"{DIRECTORY}.guest.output"] = _lines("header")
     await script.post(_event(2, "clean"))

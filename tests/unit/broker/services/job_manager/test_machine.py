@@ -215,12 +215,47 @@ def test_lost_scheduler() -> None:
     machine.exec_released(2, "all", True)
     decided(machine)
     machine.sched_lost()
-    assert (machine.queues.pending, machine.queues.waiting, machine.free_pending) == (0, 1, 0)
+    assert (machine.queues.pending, machine.queues.waiting, machine.free_pending) == (0, 1, 1)
     assert decided(machine) == []
-    assert machine.sched_ready(None) == 1
-    assert set(decided(machine)) == {(AskAlloc, 1), (FreeResources, 2)}
     machine.freed(2)
     assert ended.state == INACTIVE
+    assert machine.sched_ready(None) == 1
+    assert decided(machine) == [(EndJob, 2), (AskAlloc, 1)]
+
+
+def test_jobs_end_without_a_scheduler() -> None:
+    machine = make()
+    job = start(machine, 1)
+    machine.sched_lost()
+    decided(machine)
+    machine.exec_finished(1, 0)
+    machine.exec_released(1, "all", True)
+    assert decided(machine) == [(FreeResources, 1)]
+    machine.freed(1)
+    assert job.state == INACTIVE
+
+
+@pytest.mark.parametrize("becomes_ready", [True, False])
+def test_a_scheduler_that_arrives_is_told_of_free_resources_when_it_is_ready(
+    becomes_ready: bool,
+) -> None:
+    machine = make()
+    start(machine, 1)
+    start(machine, 2)
+    machine.exec_finished(2, 0)
+    machine.sched_lost()
+    machine.exec_released(2, "all", True)
+    decided(machine)
+    machine.sched_arrives()
+    machine.free_later(2)
+    machine.exec_finished(1, 0)
+    machine.exec_released(1, "all", True)
+    assert (decided(machine), machine.free_pending) == ([], 0)
+    if becomes_ready:
+        machine.sched_ready(None)
+    else:
+        machine.sched_lost()
+    assert set(decided(machine)) == {(FreeResources, 1), (FreeResources, 2)}
 
 
 def test_jobs_wait_for_the_execution_service() -> None:

@@ -42,7 +42,9 @@ STEPS = st.lists(
         ),
         st.tuples(st.just("exception"), IDS, st.sampled_from([0, 0, 5])),
         st.tuples(
-            st.sampled_from(["stop", "start", "configure", "sched-lost", "sched-ready"]),
+            st.sampled_from(
+                ["stop", "start", "configure", "sched-lost", "sched-arrives", "sched-ready"]
+            ),
             IDS,
             st.sampled_from([1, 2, 8]),
         ),
@@ -114,10 +116,14 @@ class Driver:
             machine.start_queue(machine.queues.of(QUEUES[id % 3]), QueueSwitch())
         elif name == "configure":
             machine.configure_queues(CONFIGURED[id % 3])
-        elif name in ("sched-lost", "sched-ready"):
+        elif name.startswith("sched-"):
             machine.sched_lost()
             self.asked[AskAlloc].clear()
-            self.asked[FreeResources].clear()
+            for freed in list(self.asked[FreeResources]):
+                self.answer(FreeResources, freed)
+                machine.freed(freed)
+            if name != "sched-lost":
+                machine.sched_arrives()
             if name == "sched-ready":
                 machine.sched_ready(value)
         else:

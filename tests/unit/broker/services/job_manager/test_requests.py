@@ -337,7 +337,7 @@ async def test_filters_of_the_journal_are_objects(held: Cluster, key: str) -> No
 async def test_a_memo_is_for_a_jobs_owner(held: Cluster) -> None:
     id = await held.submit(urgency=0)
     answer = await refused(held, "memo", {"id": id, "memo": {"a": 1}}, userid=GUEST)
-    assert answer == (errno.EPERM, "guests can only annotate their own jobs")
+    assert answer == (errno.EPERM, "guests can only add a memo to their own jobs")
 
 
 def told(replies: list[Any]) -> list[tuple[int, int, str]]:

@@ -399,7 +399,7 @@ async def test_guests_change_their_own_jobs(queued: Cluster) -> None:
     other = await held(queued)
     await update(queued, mine, {DURATION: 60}, userid=GUEST)
     error = await refused(queued, other, {DURATION: 60}, userid=GUEST)
-    assert error.args == (errno.EPERM, "guests can only update their own jobs")
+    assert error.args == (errno.EPERM, "guests may only update their own jobs")
 
 
 async def test_guests_stay_within_the_limits(queued: Cluster) -> None:

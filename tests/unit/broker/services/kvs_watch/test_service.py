@@ -242,3 +242,17 @@ async def test_coming_early_opens_no_namespace_of_another_user(
         )
         await put(wired, Txn().put_raw("k", "secret"), "ns")
         assert await failure(stream) == errno.EPERM
+
+
+async def test_who_waits_is_told_that_the_module_is_unloaded() -> None:
+    wired = Wired(1)
+    for service in (ContentService, KvsService):
+        await wired.add(service)
+    module = await wired.add(KvsWatchService)
+    h = wired.client()
+    await put(wired, Txn().put_raw("w", "1"))
+    async with watch(h, "w") as stream, watch(h, "later", WAITCREATE) as later:
+        assert await value(stream) == b"1"
+        await wired.remove(module)
+        assert [await failure(one) for one in (stream, later)] == [errno.ENOSYS] * 2
+    await wired.close()
