@@ -62,6 +62,7 @@ ACTING = {
         "broker.shell.peer",
     ),
     "draws on a terminal": ("fluxctl.start_progress",),
+    "tells on stderr what goes by": ("flux.connect.trace",),
     "signals processes": ("flux.child_signal",),
     "imports what it is asked about": (
         "fluxctl.examples",
@@ -85,7 +86,6 @@ ACTING = {
         "broker.services.job_exec.guest",
         "broker.services.job_exec.simulated",
         "broker.services.job_info.watch",
-        "broker.services.job_manager.lifetime",
         "broker.services.kvs.settle",
         "flux.aio_calls",
         "flux.content",

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape, quoteattr
 
-from rich.cells import cell_len
-
 from tui.pictures.gaps import stretches
 
 if TYPE_CHECKING:
@@ -196,8 +194,8 @@ class _Film:
         return "".join(
             f'<tspan class="{self._class(part.look)}" '
             f'x="{_shown((part.column + column) * CELL[0])}" '
-            f'textLength="{_shown(cell_len(words) * CELL[0])}">{escape(words)}</tspan>'
-            for column, words in stretches(part.text, part.look.underline)
+            f'textLength="{_shown(cells * CELL[0])}">{escape(words)}</tspan>'
+            for column, cells, words in stretches(part.text, part.look.underline)
         )
 
     def styles(self) -> str:

@@ -25,14 +25,14 @@ _WORDS: Final = re.compile(r"[^ ]+(?: [^ ]+)*")
 _WHOLE: Final = re.compile(r"[^ ](?:.*[^ ])?")
 
 
-def stretches(text: str, underlined: bool) -> Iterator[tuple[int, str]]:
-    """Yield the words of a text, those with one space between them together, each time with the
-    number of cells before them.
+def stretches(text: str, underlined: bool) -> Iterator[tuple[int, int, str]]:
+    """Yield the words of a text, those with one space between them together: how many cells are
+    before them, how many they take, and the words.
 
     An underlined text is one stretch: the line goes through its gaps.
     """
     for words in (_WHOLE if underlined else _WORDS).finditer(text):
-        yield cell_len(text[: words.start()]), words[0]
+        yield cell_len(text[: words.start()]), cell_len(words[0]), words[0]
 
 
 def without_gaps(picture: str) -> str:
@@ -49,9 +49,9 @@ def without_gaps(picture: str) -> str:
         return "".join(
             f'<text class="{found["look"]}" '
             f'x="{_shown(float(found["x"]) + column * width)}" y="{found["y"]}" '
-            f'textLength="{_shown(cell_len(words) * width)}"{found["rest"]}>'
+            f'textLength="{_shown(cells * width)}"{found["rest"]}>'
             f"{html.escape(words, quote=False)}</text>"
-            for column, words in stretches(text, found["look"] in underlined)
+            for column, cells, words in stretches(text, found["look"] in underlined)
         )
 
     return _TEXT.sub(cut, picture)
