@@ -9,7 +9,9 @@ import errno
 import itertools
 import os
 import threading
+import weakref
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flux.constants import FLUX_POLLIN
@@ -43,18 +45,36 @@ class _Task:
         self.jobid = jobid
 
 
+@dataclass
+class _Gate:
+    """Whether an executor takes more jobs: its own and its threads' knowledge, so that these need
+    no reference to it, which would keep it for ever.
+    """
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    shut: bool = False
+    failure: BaseException | None = None
+
+    def check(self) -> None:
+        """Raise RuntimeError if no more jobs are taken."""
+        if self.failure is not None:
+            raise RuntimeError("Executor is broken, new jobs cannot be submitted") from self.failure
+        if self.shut:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+
 class _Worker(threading.Thread):
     """A thread with a handle of its own that submits and watches jobs."""
 
     def __init__(
         self,
-        executor: FluxExecutor,
+        gate: _Gate,
         name: str,
         make_handle: Callable[[], Flux],
         poll_interval: float,
     ) -> None:
         super().__init__(name=name, daemon=True)
-        self._executor = executor
+        self._gate = gate
         self._make_handle = make_handle
         self._poll_interval = poll_interval
         self._tasks: deque[_Task] = deque()
@@ -186,13 +206,35 @@ class _Worker(threading.Thread):
 
     def _fail(self, exc: BaseException) -> None:
         """The instance is gone, or the thread ends: so do all futures."""
-        self._executor._broken(exc)
+        with self._gate.lock:
+            self._gate.failure = exc
         futures = [*self._active, *(task.future for task in self._tasks)]
         self._active.clear()
         self._tasks.clear()
         for future in futures:
             if not future.done():
                 future.set_exception(exc)
+
+
+def _shut(gate: _Gate, workers: Sequence[_Worker], wait: bool, cancel: bool) -> None:
+    """Take no more jobs, and wait for those that there are if ``wait``."""
+    with gate.lock:
+        gate.shut = True
+        for worker in workers:
+            worker.shut(cancel)
+    if wait:
+        for worker in workers:
+            worker.join()
+
+
+def _abandoned(process: int, gate: _Gate, workers: Sequence[_Worker]) -> None:
+    """What becomes of an executor that nobody shut down, once it is dropped or Python ends: its
+    jobs are submitted and waited for, as `concurrent.futures` does. Children of a fork have none
+    of its threads, and a thread cannot wait for itself: there nothing is to be done.
+    """
+    if os.getpid() == process:
+        me = threading.current_thread()
+        _shut(gate, workers, wait=me not in workers, cancel=False)
 
 
 class FluxExecutor:
@@ -202,6 +244,8 @@ class FluxExecutor:
     There are ``threads`` of them, their names begin with ``thread_name_prefix``, and each opens a
     handle with ``handle_args`` and ``handle_kwargs``. A new job is noticed after ``poll_interval``
     seconds at the latest, usually at once. Raises ValueError for less than one thread.
+
+    One that is dropped without `shutdown` waits for its jobs, as does the end of the program.
     """
 
     EVENTS: ClassVar[frozenset[str]] = EVENTS
@@ -225,15 +269,14 @@ class FluxExecutor:
 
             return Flux(*handle_args, **options)
 
-        self._lock = threading.Lock()
-        self._shutdown = False
-        self._failure: BaseException | None = None
+        self._gate = _Gate()
         self._workers = [
-            _Worker(self, f"{prefix}-{n}", make_handle, poll_interval) for n in range(threads)
+            _Worker(self._gate, f"{prefix}-{n}", make_handle, poll_interval) for n in range(threads)
         ]
         self._next_worker = itertools.cycle(self._workers)
         for worker in self._workers:
             worker.start()
+        weakref.finalize(self, _abandoned, os.getpid(), self._gate, self._workers)
 
     def __enter__(self) -> Self:
         return self
@@ -241,18 +284,9 @@ class FluxExecutor:
     def __exit__(self, *exc_info: object) -> None:
         self.shutdown(wait=True)
 
-    def _broken(self, exc: BaseException) -> None:
-        with self._lock:
-            self._failure = exc
-
     def _give(self, make: Callable[[FluxExecutorFuture], _Task]) -> FluxExecutorFuture:
-        with self._lock:
-            if self._failure is not None:
-                raise RuntimeError(
-                    "Executor is broken, new jobs cannot be submitted"
-                ) from self._failure
-            if self._shutdown:
-                raise RuntimeError("cannot schedule new futures after shutdown")
+        with self._gate.lock:
+            self._gate.check()
             worker = next(self._next_worker)
             future = FluxExecutorFuture(worker.ident or -1)
             worker.put(make(future))
@@ -278,13 +312,7 @@ class FluxExecutor:
         It returns when all jobs have ended, unless ``wait`` is false. With ``cancel_futures`` the
         futures whose jobs have not been submitted are cancelled.
         """
-        with self._lock:
-            self._shutdown = True
-            for worker in self._workers:
-                worker.shut(cancel_futures)
-        if wait:
-            for worker in self._workers:
-                worker.join()
+        _shut(self._gate, self._workers, wait, cancel_futures)
 
 
 __all__ = ["FluxExecutor", "FluxExecutorFuture"]

@@ -85,6 +85,37 @@ def test_executorlib_cluster_mpi(programs: Programs) -> None:
     programs.case("executorlib_cases", "cluster_mpi")
 
 
+def test_executorlib_restarted(programs: Programs) -> None:
+    """``FluxJobExecutor``: a worker that dies is started again."""
+    programs.case("executorlib_cases", "restarted")
+
+
+def test_executorlib_spread(programs: Programs) -> None:
+    """``FluxJobExecutor``: a function on two nodes."""
+    programs.case("executorlib_cases", "spread")
+
+
+def test_executorlib_limited(programs: Programs) -> None:
+    """``FluxJobExecutor``: a function that exceeds its limit of time."""
+    assert "ExecutorlibSocketError" in programs.case("executorlib_cases", "limited")
+
+
+def test_executorlib_chain(programs: Programs) -> None:
+    """``FluxJobExecutor``: a chain of futures, and an exception handed on."""
+    programs.case("executorlib_cases", "chain")
+
+
+def test_executorlib_too_many_workers(programs: Programs) -> None:
+    """``FluxJobExecutor``: more workers than there are cores."""
+    said = programs.case("executorlib_cases", "too_many_workers")
+    assert "larger than the available cores" in said, said
+
+
+def test_executorlib_cluster_error(programs: Programs) -> None:
+    """``FluxClusterExecutor``: an exception of the function."""
+    programs.case("executorlib_cases", "cluster_error")
+
+
 def test_pysqa_queue(programs: Programs) -> None:
     """``QueueAdapter``: submit, dependency, status, queue, delete."""
     programs.case("executorlib_cases", "pysqa")
@@ -128,3 +159,39 @@ def test_parsl_resources(programs: Programs) -> None:
 def test_parsl_bash(programs: Programs) -> None:
     """``FluxExecutor``: a bash app with an output file."""
     programs.case("parsl_cases", "bash")
+
+
+def test_parsl_failing_bash(programs: Programs) -> None:
+    """``FluxExecutor``: the exit code of a bash app that fails."""
+    programs.case("parsl_cases", "failing_bash")
+
+
+def test_parsl_dependencies(programs: Programs) -> None:
+    """``FluxExecutor``: apps that depend on one that fails, and on a list of others."""
+    programs.case("parsl_cases", "dependencies")
+
+
+def test_parsl_many(programs: Programs) -> None:
+    """``FluxExecutor``: several apps at once."""
+    programs.case("parsl_cases", "many")
+
+
+def test_parsl_unsatisfiable(programs: Programs) -> None:
+    """``FluxExecutor``: more nodes than there are, and another app after it."""
+    said = programs.case("parsl_cases", "unsatisfiable")
+    assert "JobException" in said, said
+
+
+def test_parsl_ranks(programs: Programs) -> None:
+    """``FluxExecutor``: an app of two tasks."""
+    programs.case("parsl_cases", "ranks")
+
+
+def test_parsl_retried(programs: Programs) -> None:
+    """``FluxExecutor``: an app that is tried again."""
+    programs.case("parsl_cases", "retried")
+
+
+def test_parsl_pending(programs: Programs) -> None:
+    """``FluxExecutor``: waits for all apps."""
+    programs.case("parsl_cases", "pending")

@@ -1,9 +1,11 @@
-"""Workflow programs: snakemake, maestrowf, merlin, ReFrame, PSI/J, radical.utils, hpc-launcher."""
+"""Workflow programs: snakemake, maestrowf, merlin, ReFrame, PSI/J, radical.utils, hpc-launcher,
+StreamFlow."""
 
 from __future__ import annotations
 
 import re
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,7 @@ from tests.system.watching import until
 
 if TYPE_CHECKING:
     import pathlib
+    import subprocess
 
     from tests.ecosystem.programs import Programs
 
@@ -24,6 +27,7 @@ PROGRAM = {
     "psij": "psij-python",
     "radical": "radical.utils",
     "launcher": "hpc-launcher",
+    "streamflow": "streamflow",
 }
 
 
@@ -53,6 +57,69 @@ def test_snakemake_failing_step(programs: Programs, tmp_path: pathlib.Path) -> N
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Error in rule all" in done.stdout + done.stderr
+
+
+def test_snakemake_attempts(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Groups of steps, attempts, limits of a step."""
+    shutil.copy(SCRIPTS / "Retries", tmp_path / "Snakefile")
+    done = programs.run(
+        *("snakemake", "--executor", "flux", "--jobs", "4", "--latency-wait", "30"),
+        *("--seconds-between-status-checks", "1"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = (tmp_path / "grouped.txt").read_text().split()
+    assert first == second
+    assert (tmp_path / "tried.txt").read_text() == "3\n"
+    assert (tmp_path / "limited.txt").read_text().split()[1] == "60.0"
+
+
+KEEPS_GOING = """
+rule all:
+    input: "well", "wrong"
+    localrule: True
+rule well:
+    output: "well"
+    shell: "sleep 2; touch well"
+rule wrong:
+    output: "wrong"
+    shell: "exit 3"
+"""
+
+
+def test_snakemake_keep_going(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``--keep-going``: what does not depend on a step that fails."""
+    (tmp_path / "Snakefile").write_text(KEEPS_GOING)
+    done = programs.run(
+        *("snakemake", "--executor", "flux", "--jobs", "2", "--latency-wait", "1", "--keep-going"),
+        *("--seconds-between-status-checks", "1"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Error in rule wrong" in done.stdout + done.stderr
+    assert (tmp_path / "well").exists()
+
+
+@pytest.mark.own_fault("looks for a job's future where it has none: AttributeError, flux_future")
+def test_snakemake_interrupted(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Interrupted: the steps that run are cancelled."""
+    step = "touch started; until test -e go; do sleep 0.2; done"
+    (tmp_path / "Snakefile").write_text(f"rule all:\n output: 'never'\n shell: '{step}'\n")
+    words = ("snakemake", "--executor", "flux", "--jobs", "1", "--latency-wait", "1")
+    more = ("--seconds-between-status-checks", "1")
+    with programs.started(*words, *more, cwd=tmp_path) as process:
+        until((tmp_path / "started").exists)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = ""
+        while "AttributeError" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        assert "'flux_future'" in said
+        (tmp_path / "go").touch()  # its executor waits for the step
+        process.communicate(timeout=60)
+    assert process.returncode == 1
 
 
 def test_maestro_study(programs: Programs, tmp_path: pathlib.Path) -> None:
@@ -126,6 +193,36 @@ def test_maestro_cancel(programs: Programs, tmp_path: pathlib.Path) -> None:
     assert programs.ok("flux", "jobs", "-n", "-o", "{id}") == ""
 
 
+def test_maestro_conductor(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Its conductor in the background: dependencies, two jobs at a time, a step that fails."""
+    shutil.copy(SCRIPTS / "chain.yaml", tmp_path / "chain.yaml")
+    study = tmp_path / "study"
+    words = ("maestro", "run", "-y", "-s", "1", "-t", "2", "-o", study, tmp_path / "chain.yaml")
+
+    def states() -> dict[str, str]:
+        words = ("maestro", "status", "--layout", "flat", "--disable-pager", study)
+        return dict(re.findall(r"│ (\S+) .*?│ (FINISHED|FAILED)", programs.run(*words).stdout))
+
+    # The conductor goes on by itself; `started` ends it with the test, whatever becomes of it.
+    with programs.started("sh", "-c", '"$@"; exec sleep 600', "sh", *words, cwd=tmp_path):
+        until(lambda: len(states()) == 9)
+    failed = {name for name, state in states().items() if state == "FAILED"}
+    assert failed == {"wrong", "never"}
+    assert (study / "gathered" / "all").read_text() == "ann\nbob\ncid\n"
+    assert not (study / "never" / "never").exists()
+    listed = programs.ok("flux", "jobs", "-a", "-n", "-o", "{name} {ncores} {nnodes}").splitlines()
+    assert {"second_WORD.bob 2 1", "gathered 2 2"} <= set(listed), listed
+
+
+def test_merlin_local(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """``merlin run --local``: steps that launch tasks on two nodes."""
+    shutil.copy(SCRIPTS / "merlin.yaml", tmp_path / "merlin.yaml")
+    programs.ok("merlin", "run", "--local", tmp_path / "merlin.yaml", cwd=tmp_path)
+    (found,) = tmp_path.glob("local_*/after/all")
+    said = [f"{word} {rank} of 2 on 2" for word in ("ann", "bob") for rank in (0, 1)]
+    assert found.read_text().splitlines() == said
+
+
 def test_merlin_version(programs: Programs) -> None:
     """The version of Flux."""
     programs.case("merlin_cases", "version")
@@ -158,6 +255,40 @@ def test_reframe_checks(programs: Programs, tmp_path: pathlib.Path) -> None:
     assert "Ran 2/2 test case(s) from 2 check(s) (0 failure(s)" in done.stdout
 
 
+def _more_checks(programs: Programs, folder: pathlib.Path, *options: str) -> str:
+    """Run checks of `scripts/more_checks.py`; returns what ReFrame says."""
+    for name in ("checks.py", "more_checks.py"):
+        shutil.copy(SCRIPTS / name, folder / name)
+    done = programs.run(
+        *("reframe", "-C", folder / "checks.py", "-c", folder / "more_checks.py", "-r"),
+        *("--prefix", folder, "--system", "here:instance", "--nocolor", *options),
+        cwd=folder,
+        PYTHONPATH=f"{folder}:{programs.environment.get('PYTHONPATH', '')}",
+    )
+    assert done.returncode == 1, done.stdout + done.stderr  # there is one that fails
+    return done.stdout
+
+
+def test_reframe_dependencies(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Checks with parameters, dependencies and figures, one that fails and one after it."""
+    said = _more_checks(programs, tmp_path, "-x", "Cores")
+    found = re.findall(r"^\[ +(OK|FAIL|SKIP) \] \( ?\d+/8\) (\w+(?: %\w+=\w+)?)", said, re.M)
+    well = ["Each %word=ann", "Each %word=bob", "Each %word=cid", "Fast", "First", "Second"]
+    assert sorted(name for verdict, name in found if verdict == "OK") == well, said
+    assert ("FAIL", "Wrong") in found
+    assert ("SKIP", "AfterWrong") in found
+    assert "took: 7.0 s" in said
+
+
+@pytest.mark.own_fault("makes the jobspec before it knows how many cores a check asks for")
+def test_reframe_cores(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Cores of a check."""
+    said = _more_checks(programs, tmp_path, "-n", "Cores")
+    assert "test failed during 'sanity'" in said, said
+    (out,) = tmp_path.glob("stage/**/rfm_job.out")
+    assert out.read_text() == "cores=1\n"
+
+
 def test_psij_files(programs: Programs) -> None:
     """Standard input, output and error."""
     programs.case("psij_cases", "files")
@@ -186,6 +317,47 @@ def test_psij_attach(programs: Programs) -> None:
 def test_psij_resources(programs: Programs) -> None:
     """Two processes, and a duration."""
     programs.case("psij_cases", "resources")
+
+
+def test_psij_limit(programs: Programs) -> None:
+    """A job that exceeds its duration."""
+    programs.case("psij_cases", "limit")
+
+
+def test_psij_missing(programs: Programs) -> None:
+    """A program that there is not."""
+    programs.case("psij_cases", "missing")
+
+
+def test_psij_killed(programs: Programs) -> None:
+    """The exit code of a job that a signal ends."""
+    assert "exit code 137" in programs.case("psij_cases", "killed")
+
+
+def test_psij_nodes(programs: Programs) -> None:
+    """Processes on two nodes."""
+    programs.case("psij_cases", "nodes")
+
+
+def test_psij_unsatisfiable(programs: Programs) -> None:
+    """More nodes than there are."""
+    said = programs.case("psij_cases", "unsatisfiable")
+    assert "unsatisfiable request" in said, said
+
+
+def test_psij_many(programs: Programs) -> None:
+    """Twenty jobs at once, half of which fail: their states in order."""
+    programs.case("psij_cases", "many")
+
+
+def test_psij_queued(programs: Programs) -> None:
+    """Cancel a job that waits for resources."""
+    programs.case("psij_cases", "queued")
+
+
+def test_psij_attached_last(programs: Programs) -> None:
+    """Attach to a job that has ended."""
+    programs.case("psij_cases", "attached_last")
 
 
 @pytest.mark.own_fault("passes None for what is not said: ValueError, task count")
@@ -292,3 +464,30 @@ def test_launcher_failing(programs: Programs, tmp_path: pathlib.Path) -> None:
     """``launch``: the exit code of a program that fails."""
     start = ("launch", "--scheduler", "flux", "-N", "1", "-n", "1", "-l", tmp_path / "work", "--")
     assert programs.run(*start, "sh", "-c", "exit 3", cwd=tmp_path).returncode == 3
+
+
+def _streamed(
+    programs: Programs, folder: pathlib.Path, code: int
+) -> subprocess.CompletedProcess[str]:
+    """Run the workflow of `scripts/streamflow`, whose first step ends with ``code``."""
+    for name in ("flow.cwl", "streamflow.yml"):
+        shutil.copy(SCRIPTS / "streamflow" / name, folder / name)
+    (folder / "settings.yml").write_text(f"word: hello\ncode: {code}\n")
+    return programs.run("streamflow", "run", folder / "streamflow.yml", cwd=folder)
+
+
+def test_streamflow_steps(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """Steps in CWL as batch jobs, with options of a job."""
+    done = _streamed(programs, tmp_path, 0)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "lines.txt").read_text().startswith("2 ")
+    listed = programs.ok("flux", "jobs", "-a", "-n", "-o", "{name} {nnodes} {urgency} {duration}")
+    assert listed.splitlines().count("streamed 2 20 300.0") == 2, listed
+
+
+def test_streamflow_failing(programs: Programs, tmp_path: pathlib.Path) -> None:
+    """A step that fails ends the workflow."""
+    done = _streamed(programs, tmp_path, 3)
+    assert done.returncode != 0, done.stdout
+    assert "FAILED Step /say" in done.stdout + done.stderr
+    assert not (tmp_path / "lines.txt").exists()

@@ -4,6 +4,8 @@ FluxExecutor, a burst of jobs.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +88,36 @@ def test_executor(instance: Instance, handle: Flux) -> None:
         assert (failure.type, failure.note) == ("cancel", "enough")
         assert isinstance(refused.exception(TIMEOUT), OSError)
         assert executor.attach(bad.jobid()).result(TIMEOUT) == 3
+
+
+ENDING = """
+import flux.job
+
+executor = flux.job.FluxExecutor()
+kept = executor.submit(flux.job.JobspecV1.from_command(["sh", "-c", "sleep 1; exit 3"]))
+
+
+def more(future):
+    try:
+        executor.submit(flux.job.JobspecV1.from_command(["true"]))
+    except RuntimeError as exc:
+        print(future.result(), exc, flush=True)
+
+
+kept.add_done_callback(more)
+"""
+
+
+def test_program_that_ends_without_shutdown_of_its_executor(instance: Instance) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING],
+        env=instance.environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    )
+    assert done.stdout == "3 cannot schedule new futures after shutdown\n", done.stderr
 
 
 def test_scheduler_reloaded_under_a_running_job(instance: Instance) -> None:

@@ -231,7 +231,70 @@ def wait_for(adapter, number, status):
     return found
 
 
+def slow(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def die_once(marker):
+    """End the process that runs it, the first time."""
+    if not os.path.exists(marker):
+        pathlib.Path(marker).touch()
+        os._exit(1)
+    return "lives"
+
+
+def restarted():
+    settings = {"max_workers": 1, "block_allocation": True, "restart_limit": 1}
+    with FluxJobExecutor(**settings) as executor:
+        future = executor.submit(die_once, str(pathlib.Path("died").absolute()))
+        assert future.result(timeout=90) == "lives"
+
+
+def spread():
+    settings = {"cores": 2, "num_nodes": 2}
+    with FluxJobExecutor(max_cores=2, resource_dict=settings) as executor:
+        found = executor.submit(place).result(timeout=90)
+        assert sorted(found) == ["0", "1"], found
+
+
+def place():
+    return os.environ["FLUX_TASK_RANK"]
+
+
+def limited():
+    with FluxJobExecutor(max_cores=1) as executor:
+        future = executor.submit(slow, 600, resource_dict={"cores": 1, "run_time_max": 2})
+        print(type(future.exception(timeout=60)).__name__)
+
+
+def chain():
+    with FluxJobExecutor(max_cores=2) as executor:
+        total = executor.submit(add, 0, 0)
+        for number in range(5):
+            total = executor.submit(add, total, number)
+        wrong = executor.submit(add, total, "a")
+        assert total.result(timeout=110) == 10
+        assert isinstance(executor.submit(add, wrong, 1).exception(timeout=60), TypeError)
+
+
+def too_many_workers():
+    try:
+        FluxJobExecutor(max_workers=5000, block_allocation=True)
+    except ValueError as exc:
+        print(exc)
+
+
+def cluster_error():
+    settings = {"cores": 1, "cwd": str(pathlib.Path("cluster").absolute())}
+    with FluxClusterExecutor(cache_directory="cache", resource_dict=settings) as executor:
+        raised = executor.submit(add, 20, "a").exception(timeout=90)
+        assert isinstance(raised, TypeError), raised
+
+
 if __name__ == "__main__":
     functions = (plain, an_error, block, files, given, dependency, workers, nesting, cores)
     functions += (mpi, pmi2, mpi_block, options, cluster, cluster_mpi)
+    functions += (restarted, spread, limited, chain, too_many_workers)
+    functions += (cluster_error,)
     cases.run(*functions, pysqa, pysqa_tables, pysqa_limits, pysqa_template, pysqa_configuration)

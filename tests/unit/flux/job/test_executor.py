@@ -133,6 +133,35 @@ def test_after_shutdown(executor: FluxExecutor) -> None:
         executor.submit("{}")
 
 
+def threads_of(prefix: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith(prefix)]
+
+
+def test_dropped_without_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "flux.core.handle.Flux", lambda *a, **k: StreamingFlux(LOGS, {"job-ingest.submit": ingest})
+    )
+    dropped = FluxExecutor(threads=2, thread_name_prefix="dropped")
+    futures = [dropped.submit("{}", urgency=jobid) for jobid in (1, 2)]
+    assert threads_of("dropped")
+    del dropped
+    assert not threads_of("dropped")
+    assert [future.result(0) for future in futures] == [0, 1]
+
+
+def test_dropped_by_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "flux.core.handle.Flux", lambda *a, **k: StreamingFlux(LOGS, {"job-ingest.submit": ingest})
+    )
+    held = [FluxExecutor(thread_name_prefix="dropped")]
+    future = held[0].submit("{}", urgency=1)
+    future.add_done_callback(lambda _: held.clear())
+    assert future.result(TIMEOUT) == 0
+    for thread in threads_of("dropped"):
+        thread.join(TIMEOUT)
+    assert not threads_of("dropped")
+
+
 def test_instance_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise OSError(errno.ENOENT, "no instance")
