@@ -200,8 +200,8 @@ def test_maestro_conductor(programs: Programs, tmp_path: pathlib.Path) -> None:
     words = ("maestro", "run", "-y", "-s", "1", "-t", "2", "-o", study, tmp_path / "chain.yaml")
 
     def states() -> dict[str, str]:
-        words = ("maestro", "status", "--layout", "flat", "--disable-pager", study)
-        return dict(re.findall(r"│ (\S+) .*?│ (FINISHED|FAILED)", programs.run(*words).stdout))
+        said = programs.run("maestro", "status", "--layout", "flat", "--disable-pager", study)
+        return dict(re.findall(r"│ (\S+) .*?│ (FINISHED|FAILED)", said.stdout))
 
     # The conductor goes on by itself; `started` ends it with the test, whatever becomes of it.
     with programs.started("sh", "-c", '"$@"; exec sleep 600', "sh", *words, cwd=tmp_path):
@@ -352,6 +352,8 @@ def test_psij_many(programs: Programs) -> None:
 
 def test_psij_queued(programs: Programs) -> None:
     """Cancel a job that waits for resources."""
+    programs.run("flux", "cancel", "--all")  # what others left would keep the first one waiting
+    programs.ok("flux", "queue", "drain")
     programs.case("psij_cases", "queued")
 
 

@@ -180,8 +180,8 @@ def queued():
         node_count=there.nnodes, process_count=there.nnodes, cpu_cores_per_process=share
     )
     _, first = submitted(executable="/bin/sleep", arguments=["600"], resources=everything)
-    _, second = submitted(executable="/bin/true")
     first.wait(timeout=LIMIT, target_states=[JobState.ACTIVE])
+    _, second = submitted(executable="/bin/true")
     second.wait(timeout=LIMIT, target_states=[JobState.QUEUED])
     assert second.status.state == JobState.QUEUED
     second.cancel()
