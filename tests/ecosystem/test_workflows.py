@@ -259,9 +259,11 @@ def _more_checks(programs: Programs, folder: pathlib.Path, *options: str) -> str
     """Run checks of `scripts/more_checks.py`; returns what ReFrame says."""
     for name in ("checks.py", "more_checks.py"):
         shutil.copy(SCRIPTS / name, folder / name)
+    checks: list[str | pathlib.Path] = ["-C", folder / "checks.py", "-c", folder / "more_checks.py"]
+    checks += ["-r", "--prefix", folder, "--system", "here:instance", "--nocolor", *options]
     done = programs.run(
-        *("reframe", "-C", folder / "checks.py", "-c", folder / "more_checks.py", "-r"),
-        *("--prefix", folder, "--system", "here:instance", "--nocolor", *options),
+        "reframe",
+        *checks,
         cwd=folder,
         PYTHONPATH=f"{folder}:{programs.environment.get('PYTHONPATH', '')}",
     )
