@@ -259,9 +259,10 @@ def _more_checks(programs: Programs, folder: pathlib.Path, *options: str) -> str
     """Run checks of `scripts/more_checks.py`; returns what ReFrame says."""
     for name in ("checks.py", "more_checks.py"):
         shutil.copy(SCRIPTS / name, folder / name)
+    checks = ("-C", str(folder / "checks.py"), "-c", str(folder / "more_checks.py"))
+    where = ("--prefix", str(folder), "--system", "here:instance")
     done = programs.run(
-        *("reframe", "-C", folder / "checks.py", "-c", folder / "more_checks.py", "-r"),
-        *("--prefix", folder, "--system", "here:instance", "--nocolor", *options),
+        *("reframe", *checks, *where, "-r", "--nocolor", *options),
         cwd=folder,
         PYTHONPATH=f"{folder}:{programs.environment.get('PYTHONPATH', '')}",
     )
