@@ -259,11 +259,10 @@ def _more_checks(programs: Programs, folder: pathlib.Path, *options: str) -> str
     """Run checks of `scripts/more_checks.py`; returns what ReFrame says."""
     for name in ("checks.py", "more_checks.py"):
         shutil.copy(SCRIPTS / name, folder / name)
-    checks: list[str | pathlib.Path] = ["-C", folder / "checks.py", "-c", folder / "more_checks.py"]
-    checks += ["-r", "--prefix", folder, "--system", "here:instance", "--nocolor", *options]
+    checks = ("-C", str(folder / "checks.py"), "-c", str(folder / "more_checks.py"))
+    where = ("--prefix", str(folder), "--system", "here:instance")
     done = programs.run(
-        "reframe",
-        *checks,
+        *("reframe", *checks, *where, "-r", "--nocolor", *options),
         cwd=folder,
         PYTHONPATH=f"{folder}:{programs.environment.get('PYTHONPATH', '')}",
     )
