@@ -387,7 +387,8 @@ _OURS = re.compile(
 """What only the program's own language says."""
 
 _FIELD = re.compile(
-    r"(?m)ERROR: \[Errno \d+\]|^\[Errno \d+\]|ERROR: --define: .*|: activate: \w+: .*"
+    r"(?m)ERROR: (?:(?:ps|kill|wait): )?\[Errno \d+\]|^\[Errno \d+\]"
+    r"|ERROR: --define: .*|: activate: \w+: .*"
 )
 """What flux-core's commands say too, and of code that the user wrote."""
 

@@ -37,7 +37,6 @@ OTHERWISE: Final = {
     "flux.queue.QueueDefaults": _OF_THE_LIST,
     "flux.queue.QueueInfo": _OF_THE_LIST,
     "flux.queue.QueueLimits": _OF_THE_LIST,
-    "flux.resource.Rv1Set.Rv1Set.add": "as its base class calls it, here and there",
     "flux.util.OutputFormat": "as in 0.29; the format comes first, too",
 }
 """What is called otherwise here, with the reason."""
