@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pathlib
+import subprocess
 import time
 
 import cases
@@ -91,6 +92,8 @@ async def resources(client):
 
 @session
 async def archives(client):
+    # Its instance may have one already, of the other test that comes here.
+    subprocess.run(["flux", "archive", "remove", "-f"], check=False, capture_output=True)
     pathlib.Path("packed").write_text("hello\n")
     await call(client, "flux_archive_create", paths=["packed"])
     assert "packed" in (await call(client, "flux_archive_list"))["stdout"]
