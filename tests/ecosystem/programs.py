@@ -122,6 +122,15 @@ class Programs:
         path = SCRIPTS / f"{script}.py"
         return self.ok(self.python, path, name, deadline=deadline, cwd=None, **environment)
 
+    def finishes(
+        self, script: str, name: str, deadline: float = DEADLINE, **environment: str
+    ) -> bool:
+        """Run one case of a script, which must succeed; whether it came to its end, which one that
+        is left early with exit code 0 does not.
+        """
+        said = self.case(script, name, deadline, **environment)
+        return f"done: {name}" in said.splitlines()
+
     def failing(self, script: str, name: str) -> str:
         """Run one case of a script, which must fail; returns both outputs."""
         done = self.run(self.python, SCRIPTS / f"{script}.py", name)

@@ -29,22 +29,22 @@ HERE_FOR_SSH = '#!/bin/sh\nshift\nexec sh -c "$*"\n'
 
 def test_connect_topology(programs: Programs) -> None:
     """Nodes and cores, by both of its backends."""
-    programs.case("connect_cases", "topology")
+    assert programs.finishes("connect_cases", "topology")
 
 
 def test_connect_python(programs: Programs) -> None:
     """Backend ``flux``: jobs, callbacks, exit codes, environment, what is known of a job."""
-    programs.case("connect_cases", "jobs_in_python")
+    assert programs.finishes("connect_cases", "jobs_in_python")
 
 
 def test_connect_commands(programs: Programs) -> None:
     """Backend ``flux.sh``: the same by commands."""
-    programs.case("connect_cases", "jobs_by_commands")
+    assert programs.finishes("connect_cases", "jobs_by_commands")
 
 
 def test_connect_launcher(programs: Programs) -> None:
     """The launcher of backend ``flux``."""
-    programs.case("connect_cases", "launcher")
+    assert programs.finishes("connect_cases", "launcher")
 
 
 def _canary(programs: Programs, folder: pathlib.Path, *words: str) -> str:
@@ -92,17 +92,17 @@ def test_provider_detect(programs: Programs) -> None:
 
 def test_provider_jobs(programs: Programs) -> None:
     """Tools: submit, information, output."""
-    programs.case("secretary_cases", "jobs")
+    assert programs.finishes("secretary_cases", "jobs")
 
 
 def test_provider_options(programs: Programs) -> None:
     """Tools: limit and working directory of a job."""
-    programs.case("secretary_cases", "options")
+    assert programs.finishes("secretary_cases", "options")
 
 
 def test_provider_cancel(programs: Programs) -> None:
     """Tools: cancel."""
-    programs.case("secretary_cases", "cancel")
+    assert programs.finishes("secretary_cases", "cancel")
 
 
 def test_prometheus_metrics(programs: Programs) -> None:

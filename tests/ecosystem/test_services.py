@@ -19,77 +19,77 @@ PROGRAM = {
 
 def test_restful_nodes(programs: Programs) -> None:
     """List the nodes."""
-    programs.case("restful_cases", "nodes")
+    assert programs.finishes("restful_cases", "nodes")
 
 
 def test_restful_jobs(programs: Programs) -> None:
     """Submit, job information, output, list."""
-    programs.case("restful_cases", "jobs")
+    assert programs.finishes("restful_cases", "jobs")
 
 
 def test_restful_options(programs: Programs) -> None:
     """Submit with tasks and cores."""
-    programs.case("restful_cases", "options")
+    assert programs.finishes("restful_cases", "options")
 
 
 def test_restful_failing(programs: Programs) -> None:
     """The exit code of a job that fails."""
-    programs.case("restful_cases", "failing")
+    assert programs.finishes("restful_cases", "failing")
 
 
 def test_restful_stream(programs: Programs) -> None:
     """Stream the output of a job."""
-    programs.case("restful_cases", "stream")
+    assert programs.finishes("restful_cases", "stream")
 
 
 def test_restful_cancel(programs: Programs) -> None:
     """Cancel a job over HTTP."""
-    programs.case("restful_cases", "cancel")
+    assert programs.finishes("restful_cases", "cancel")
 
 
 def test_restful_search(programs: Programs) -> None:
     """Search jobs."""
-    programs.case("restful_cases", "search")
+    assert programs.finishes("restful_cases", "search")
 
 
 def test_restful_pages(programs: Programs) -> None:
     """Its pages for browsers."""
-    programs.case("restful_cases", "pages")
+    assert programs.finishes("restful_cases", "pages")
 
 
 def test_mcp_tools(programs: Programs) -> None:
     """The server starts and lists its tools."""
-    programs.case("mcp_cases", "tools")
+    assert programs.finishes("mcp_cases", "tools")
 
 
 def test_mcp_jobs(programs: Programs) -> None:
     """Tools: submit, logs, information."""
-    programs.case("mcp_cases", "jobs")
+    assert programs.finishes("mcp_cases", "jobs")
 
 
 def test_mcp_cancel(programs: Programs) -> None:
     """Tools: cancel."""
-    programs.case("mcp_cases", "cancel")
+    assert programs.finishes("mcp_cases", "cancel")
 
 
 def test_mcp_jobspecs(programs: Programs) -> None:
     """Tools: validate, count and submit a jobspec."""
-    programs.case("mcp_cases", "jobspecs")
+    assert programs.finishes("mcp_cases", "jobspecs")
 
 
 def test_mcp_scripts(programs: Programs) -> None:
     """Tools: validate a batch script with directives."""
-    programs.case("mcp_cases", "scripts")
+    assert programs.finishes("mcp_cases", "scripts")
 
 
 def test_mcp_resources(programs: Programs) -> None:
     """Tools: list resources."""
-    programs.case("mcp_cases", "resources")
+    assert programs.finishes("mcp_cases", "resources")
 
 
 def test_mcp_archives(programs: Programs) -> None:
     """Tools: create and list an archive."""
-    programs.case("mcp_cases", "archives")
+    assert programs.finishes("mcp_cases", "archives")
 
 
 @pytest.mark.own_fault("names the archive without --name, which flux archive remove refuses")
@@ -102,42 +102,42 @@ def test_mcp_archive_removal(programs: Programs) -> None:
 
 def test_mcp_execute(programs: Programs) -> None:
     """Tools: run a command on all ranks."""
-    programs.case("mcp_cases", "execute")
+    assert programs.finishes("mcp_cases", "execute")
 
 
 def test_mcp_delegate(programs: Programs) -> None:
     """Tools: hand a job to another instance."""
-    programs.case("mcp_cases", "delegate")
+    assert programs.finishes("mcp_cases", "delegate")
 
 
 def test_batch_submit(programs: Programs) -> None:
     """Two jobs in a batch job, with prolog and epilog."""
-    programs.case("batch_cases", "submit")
+    assert programs.finishes("batch_cases", "submit")
 
 
 def test_batch_preview(programs: Programs) -> None:
     """Preview of a batch job."""
-    programs.case("batch_cases", "preview")
+    assert programs.finishes("batch_cases", "preview")
 
 
 def test_batch_flags(programs: Programs) -> None:
     """A batch job with most options of ``flux batch``."""
-    programs.case("batch_cases", "flags")
+    assert programs.finishes("batch_cases", "flags")
 
 
 def test_aiida_submit(programs: Programs) -> None:
     """Submit, details of a job."""
-    programs.case("aiida_cases", "submit")
+    assert programs.finishes("aiida_cases", "submit")
 
 
 def test_aiida_jobs(programs: Programs) -> None:
     """List jobs and their states."""
-    programs.case("aiida_cases", "jobs")
+    assert programs.finishes("aiida_cases", "jobs")
 
 
 def test_aiida_kill(programs: Programs) -> None:
     """Kill a job."""
-    programs.case("aiida_cases", "kill")
+    assert programs.finishes("aiida_cases", "kill")
 
 
 @pytest.mark.own_fault("lacks what AiiDA 2.9 asks of a scheduler: TypeError, abstract methods")

@@ -29,22 +29,22 @@ PROGRAM = {
 
 def test_hierarchy_bulk(programs: Programs) -> None:
     """``BulkRun``: jobs by callbacks, with a progress bar."""
-    programs.case("small_cases", "hierarchy_bulk")
+    assert programs.finishes("small_cases", "hierarchy_bulk")
 
 
 def test_hierarchy_jobspec(programs: Programs) -> None:
     """``get_jobspec_from_dry_run``: a jobspec of ``flux submit``."""
-    programs.case("small_cases", "hierarchy_jobspec")
+    assert programs.finishes("small_cases", "hierarchy_jobspec")
 
 
 def test_fluxterm_start(programs: Programs) -> None:
     """Its first screen."""
-    programs.case("small_cases", "term_start")
+    assert programs.finishes("small_cases", "term_start")
 
 
 def test_fluxterm_fortune(programs: Programs) -> None:
     """The help screen with a fortune."""
-    programs.case("small_cases", "term_fortune")
+    assert programs.finishes("small_cases", "term_fortune")
 
 
 @pytest.mark.own_fault("asks jobs for fields that they need not have: KeyError")
@@ -56,12 +56,12 @@ def test_fluxterm_jobs(programs: Programs) -> None:
 
 def test_secretary_resources(programs: Programs) -> None:
     """What an allocation has."""
-    programs.case("small_cases", "secretary_resources")
+    assert programs.finishes("small_cases", "secretary_resources")
 
 
 def test_secretary_job(programs: Programs) -> None:
     """Submit, wait, output."""
-    programs.case("small_cases", "secretary_job")
+    assert programs.finishes("small_cases", "secretary_job")
 
 
 def test_secretary_command(programs: Programs) -> None:
@@ -75,32 +75,32 @@ def test_secretary_command(programs: Programs) -> None:
 
 def test_metrics_resources(programs: Programs) -> None:
     """Metrics of nodes and cores."""
-    programs.case("small_cases", "metrics")
+    assert programs.finishes("small_cases", "metrics")
 
 
 def test_metrics_queue(programs: Programs) -> None:
     """Metrics of jobs by state."""
-    programs.case("small_cases", "metrics_queue")
+    assert programs.finishes("small_cases", "metrics_queue")
 
 
 def test_machine_jobs(programs: Programs) -> None:
     """Job information, list, its reading of jobs."""
-    programs.case("small_cases", "machine_jobs")
+    assert programs.finishes("small_cases", "machine_jobs")
 
 
 def test_machine_events(programs: Programs) -> None:
     """Events of the journal of jobs."""
-    programs.case("small_cases", "machine_events")
+    assert programs.finishes("small_cases", "machine_events")
 
 
 def test_burst_jobs(programs: Programs) -> None:
     """Job list and information."""
-    programs.case("small_cases", "burst_jobs")
+    assert programs.finishes("small_cases", "burst_jobs")
 
 
 def test_burst_selection(programs: Programs) -> None:
     """Selection of jobs to burst, ``run_burst``."""
-    programs.case("small_cases", "burst_run")
+    assert programs.finishes("small_cases", "burst_run")
 
 
 @pytest.mark.own_fault("its script asks for a shape file that it has not made")
@@ -124,7 +124,7 @@ def test_bind_jobspec(programs: Programs, tmp_path: pathlib.Path) -> None:
 
 def test_grpc_jobspec(programs: Programs) -> None:
     """The jobspec that its client makes as ``flux submit`` does."""
-    programs.case("small_cases", "grpc_jobspec")
+    assert programs.finishes("small_cases", "grpc_jobspec")
 
 
 @pytest.mark.own_fault("its server calls the method otherwise than its client: UNIMPLEMENTED")
@@ -135,17 +135,17 @@ def test_grpc_submit(programs: Programs) -> None:
 
 def test_quantum_plugin(programs: Programs) -> None:
     """Its plugin for submission commands is one of Flux."""
-    programs.case("small_cases", "quantum_plugin")
+    assert programs.finishes("small_cases", "quantum_plugin")
 
 
 def test_quantum_options(programs: Programs) -> None:
     """Its options among those of ``flux submit``."""
-    programs.case("small_cases", "quantum_submit")
+    assert programs.finishes("small_cases", "quantum_submit")
 
 
 def test_schedbench_import(programs: Programs) -> None:
     """``flux.schedbench``, a package within the package ``flux``."""
-    programs.case("small_cases", "schedbench_import")
+    assert programs.finishes("small_cases", "schedbench_import")
 
 
 def test_schedbench_command(programs: Programs) -> None:
@@ -155,9 +155,9 @@ def test_schedbench_command(programs: Programs) -> None:
 
 def test_schedbench_run(programs: Programs) -> None:
     """A benchmark on resources that there are not."""
-    programs.case("small_cases", "schedbench_run")
+    assert programs.finishes("small_cases", "schedbench_run")
 
 
 def test_schedbench_exec(programs: Programs) -> None:
     """A benchmark on the resources that there are."""
-    programs.case("small_cases", "schedbench_exec")
+    assert programs.finishes("small_cases", "schedbench_exec")

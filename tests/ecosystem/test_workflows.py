@@ -225,22 +225,22 @@ def test_merlin_local(programs: Programs, tmp_path: pathlib.Path) -> None:
 
 def test_merlin_version(programs: Programs) -> None:
     """The version of Flux."""
-    programs.case("merlin_cases", "version")
+    assert programs.finishes("merlin_cases", "version")
 
 
 def test_merlin_commands(programs: Programs) -> None:
     """The commands that it chooses for jobs and allocations run."""
-    programs.case("merlin_cases", "commands")
+    assert programs.finishes("merlin_cases", "commands")
 
 
 def test_merlin_scheduler(programs: Programs) -> None:
     """The check for the scheduler."""
-    programs.case("merlin_cases", "scheduler")
+    assert programs.finishes("merlin_cases", "scheduler")
 
 
 def test_merlin_launcher(programs: Programs) -> None:
     """The line that starts workers runs."""
-    programs.case("merlin_cases", "launcher")
+    assert programs.finishes("merlin_cases", "launcher")
 
 
 def test_reframe_checks(programs: Programs, tmp_path: pathlib.Path) -> None:
@@ -292,42 +292,42 @@ def test_reframe_cores(programs: Programs, tmp_path: pathlib.Path) -> None:
 
 def test_psij_files(programs: Programs) -> None:
     """Standard input, output and error."""
-    programs.case("psij_cases", "files")
+    assert programs.finishes("psij_cases", "files")
 
 
 def test_psij_states(programs: Programs) -> None:
     """A callback for states."""
-    programs.case("psij_cases", "states")
+    assert programs.finishes("psij_cases", "states")
 
 
 def test_psij_failure(programs: Programs) -> None:
     """The exit code of a job that fails."""
-    programs.case("psij_cases", "failure")
+    assert programs.finishes("psij_cases", "failure")
 
 
 def test_psij_cancel(programs: Programs) -> None:
     """Cancel."""
-    programs.case("psij_cases", "cancel")
+    assert programs.finishes("psij_cases", "cancel")
 
 
 def test_psij_attach(programs: Programs) -> None:
     """List and attach."""
-    programs.case("psij_cases", "attached")
+    assert programs.finishes("psij_cases", "attached")
 
 
 def test_psij_resources(programs: Programs) -> None:
     """Two processes, and a duration."""
-    programs.case("psij_cases", "resources")
+    assert programs.finishes("psij_cases", "resources")
 
 
 def test_psij_limit(programs: Programs) -> None:
     """A job that exceeds its duration."""
-    programs.case("psij_cases", "limit")
+    assert programs.finishes("psij_cases", "limit")
 
 
 def test_psij_missing(programs: Programs) -> None:
     """A program that there is not."""
-    programs.case("psij_cases", "missing")
+    assert programs.finishes("psij_cases", "missing")
 
 
 def test_psij_killed(programs: Programs) -> None:
@@ -337,7 +337,7 @@ def test_psij_killed(programs: Programs) -> None:
 
 def test_psij_nodes(programs: Programs) -> None:
     """Processes on two nodes."""
-    programs.case("psij_cases", "nodes")
+    assert programs.finishes("psij_cases", "nodes")
 
 
 def test_psij_unsatisfiable(programs: Programs) -> None:
@@ -348,19 +348,19 @@ def test_psij_unsatisfiable(programs: Programs) -> None:
 
 def test_psij_many(programs: Programs) -> None:
     """Twenty jobs at once, half of which fail: their states in order."""
-    programs.case("psij_cases", "many")
+    assert programs.finishes("psij_cases", "many")
 
 
 def test_psij_queued(programs: Programs) -> None:
     """Cancel a job that waits for resources."""
     programs.run("flux", "cancel", "--all")  # what others left would keep the first one waiting
     programs.ok("flux", "queue", "drain")
-    programs.case("psij_cases", "queued")
+    assert programs.finishes("psij_cases", "queued")
 
 
 def test_psij_attached_last(programs: Programs) -> None:
     """Attach to a job that has ended."""
-    programs.case("psij_cases", "attached_last")
+    assert programs.finishes("psij_cases", "attached_last")
 
 
 @pytest.mark.own_fault("passes None for what is not said: ValueError, task count")
@@ -379,22 +379,22 @@ def test_psij_directory(programs: Programs) -> None:
 
 def test_radical_module(programs: Programs) -> None:
     """``FluxModule``: what there is."""
-    programs.case("radical_cases", "module")
+    assert programs.finishes("radical_cases", "module")
 
 
 def test_radical_service(programs: Programs) -> None:
     """``FluxService``: an instance of its own."""
-    programs.case("radical_cases", "service")
+    assert programs.finishes("radical_cases", "service")
 
 
 def test_radical_helper(programs: Programs) -> None:
     """``FluxHelper``: jobs and their events."""
-    programs.case("radical_cases", "helper")
+    assert programs.finishes("radical_cases", "helper")
 
 
 def test_radical_cancel(programs: Programs) -> None:
     """``FluxHelper``: cancel."""
-    programs.case("radical_cases", "cancel")
+    assert programs.finishes("radical_cases", "cancel")
 
 
 def test_launcher_launch(programs: Programs, tmp_path: pathlib.Path) -> None:

@@ -113,3 +113,5 @@ async def test_a_scheduler_that_refuses_to_free_keeps_no_job_from_ending(site: S
     await site.manager.until(lambda: bool(site.sent("sched.free")))
     site.manager.answer(site.sent("sched.free")[0], errnum=errno.EINVAL)
     await site.until_over()
+    machine = site.manager.service.core.machine
+    assert (machine.sched_online, machine.free_pending) == (False, 0)

@@ -491,6 +491,7 @@ async def test_a_job_that_waits_in_a_stopped_queue_gets_away(queued: Cluster) ->
     await queued.until_event(id, "priority")
     await update(queued, id, {QUEUE: "debug"})
     await queued.until_event(id, "alloc")
+    assert queued.manager.service.core.machine.census.count(None, "batch") == 0
 
 
 @pytest.mark.parametrize(
